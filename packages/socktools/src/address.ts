@@ -1,0 +1,59 @@
+import { fail } from './errors.ts'
+
+/**
+ * Parses an address: `tcp://host:port`, `tcp://[::1]:port`, `unix:/path`, `memory:name`. Throws BAD_ADDRESS
+ * with what to write instead.
+ */
+export function parseAddress(text: string): URL {
+  if (typeof text !== 'string') return fail('BAD_ADDRESS', `an address is a string, not a ${typeof text}`)
+  if (!/^[a-z][a-z0-9+.-]*:/.test(text) || /^localhost:\d+$/.test(text)) {
+    const guess = /^[^/\s]*:\d+$/.test(text)
+      ? `; did you mean "tcp://${text.replace(/^:/, '127.0.0.1:')}"?`
+      : ''
+    return fail('BAD_ADDRESS', `"${text}" names no scheme${guess}`)
+  }
+  try {
+    return new URL(text)
+  } catch (cause) {
+    return fail('BAD_ADDRESS', `"${text}" is no address`, { cause })
+  }
+}
+
+/** The scheme of a parsed address, without the colon. */
+export const schemeOf = (url: URL): string => url.protocol.slice(0, -1)
+
+/** Host and port of a `tcp:` address. `[::1]` loses its brackets. */
+export function hostPort(url: URL): { host: string; port: number } {
+  const host = url.hostname.replace(/^\[|\]$/g, '')
+  if (host === '') fail('BAD_ADDRESS', `${url.href} names no host`)
+  if (url.port === '')
+    fail('BAD_ADDRESS', `${url.href} names no port (0 lets the system choose one to listen on)`)
+  if (url.pathname !== '' && url.pathname !== '/')
+    fail('BAD_ADDRESS', `${url.href} has a path, and tcp has none`)
+  return { host, port: Number(url.port) }
+}
+
+/** The path of `unix:/path`, or the name of `memory:name`. */
+export function pathOf(url: URL): string {
+  let path = ''
+  try {
+    path = decodeURIComponent(url.pathname)
+  } catch {
+    fail('BAD_ADDRESS', `${url.href} has a broken % escape`)
+  }
+  if (url.host !== '')
+    fail('BAD_ADDRESS', `${url.href} has one slash too many: write ${url.protocol}/${url.host}${path}`)
+  if (path === '') fail('BAD_ADDRESS', `${url.href} names nothing after "${url.protocol}"`)
+  return path
+}
+
+/** `tcp://host:port`, with brackets around IPv6 and IPv4-mapped addresses unwrapped. */
+export function tcpAddress(host: string, port: number): string {
+  const plain = unmapped(host)
+  return plain.includes(':') ? `tcp://[${plain}]:${port}` : `tcp://${plain}:${port}`
+}
+
+/** An IPv4 address that arrived on an IPv6 socket (`::ffff:1.2.3.4`) in its own form. */
+export const unmapped = (host: string): string => host.replace(/^::ffff:(?=\d+\.\d+\.\d+\.\d+$)/i, '')
+
+export const isLoopback = (host: string): boolean => host === '::1' || /^127\./.test(unmapped(host))

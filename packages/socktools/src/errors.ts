@@ -1,0 +1,103 @@
+/**
+ * Every error that socktools raises is a {@link SockError} with a stable `code`.
+ * Match on `code`, never on text. docs/errors.md has one heading per code.
+ */
+
+/** The codes, each with the advice that every error of that code ends with. */
+const ADVICE = {
+  ABORTED: 'the signal you passed was aborted',
+  ADDRESS_IN_USE: 'stop the other process, or bind port 0 and read the address that startServer returns',
+  ALREADY_STARTED: 'call startServer once per sock; make a second TcpSock for a second address',
+  BAD_ADDRESS: 'write tcp://host:port, tcp://[::1]:port, unix:/path or memory:name',
+  BAD_MESSAGE: 'both sides must use the same codec; see the `invalid` event',
+  BAD_OPTION: 'see the option in the documentation of SockOptions',
+  BIND_TWICE: 'give the address once: to the constructor or to startServer',
+  CANNOT_ENCODE: 'send what the codec takes: bytes or a string under raw(), JSON values under json()',
+  CANNOT_FRAME: 'send a payload that this framing can carry, or choose lengthPrefixed()',
+  CLOSED: 'this sock is closed for good; open a new one',
+  CONNECT_FAILED: 'check that the other side listens at this address; `connect: [...]` retries for you',
+  CONNECT_TIMEOUT: 'check the address and any firewall, or raise connectTimeout',
+  DRAINING: 'this sock is draining: it sends what it has and takes nothing new',
+  FOREIGN_PROTOCOL: 'the other side speaks another protocol; check the port, or choose another framing',
+  FRAME_STALLED: 'the peer began a frame and sent less than the minimum rate; see frameGrace and frameRate',
+  FRAME_TOO_LARGE: 'raise maxFrame if this peer may send so much',
+  GATE_TIMEOUT: 'goodPeer did not answer in time; make it faster or raise gateTimeout',
+  HANDLER_FAILED: 'the error of your own function is in `cause`; the sock and its peers live on',
+  IDLE_TIMEOUT: 'the peer was silent for longer than `timeout`; raise it or let peers send something',
+  LISTEN_FAILED: 'the cause tells what the system said of this address',
+  NOT_BOUND: 'give an address: startServer({ bind: "tcp://127.0.0.1:0" }) or the `bind` option',
+  PEER_GONE: 'the connection to this peer has ended; connect again',
+  PIPE_FAILED: 'the cause tells what the system said of this connection',
+  REFUSED: 'goodAddress or goodPeer said no',
+  SLOW_CONSUMER: 'read the iterable faster, or raise its `limit`',
+  SLOW_PEER: 'await each send, or raise maxQueue; slowPeer tells what happens at that point',
+  TOO_LARGE: 'split the message, or raise maxFrame on both sides as far as the framing allows',
+  TOO_MANY_PEERS: 'raise maxPeers, or close peers that you no longer need',
+  TOO_MANY_PENDING: 'raise maxPending or make goodPeer faster; a flood of connections also looks like this',
+  TRUNCATED: 'the connection ended inside a frame: the other side died or does not speak this framing',
+  UNKNOWN_PEER: 'pass a Peer of this sock or one of its addresses; sock.knownPeers lists them',
+} as const
+
+export type ErrorCode = keyof typeof ADVICE
+
+export const errorCodes = Object.keys(ADVICE) as readonly ErrorCode[]
+
+export interface ErrorFacts {
+  /** The address of the peer or the endpoint concerned. */
+  readonly address?: string | undefined
+  readonly cause?: unknown
+}
+
+/** What went wrong (`message`), to whom (`address`), its stable `code`, and the system's own error (`cause`). */
+export class SockError extends Error {
+  readonly code: ErrorCode
+  readonly address: string | undefined
+  /** The message without the address, the advice and the code. */
+  readonly what: string
+
+  constructor(code: ErrorCode, what: string, facts: ErrorFacts = {}) {
+    const whom = facts.address === undefined ? '' : ` (${printable(facts.address)})`
+    super(
+      `${what}${whom}: ${ADVICE[code]} [${code}]`,
+      facts.cause === undefined ? undefined : { cause: facts.cause },
+    )
+    this.name = 'SockError'
+    this.what = what
+    this.code = code
+    this.address = facts.address
+  }
+}
+
+/** Throws, so that a caller cannot forget to. */
+export function fail(code: ErrorCode, what: string, facts?: ErrorFacts): never {
+  throw new SockError(code, what, facts)
+}
+
+/** Whatever was thrown, as a SockError: ours as it is, anything else wrapped under `code`. */
+export function asSockError(thrown: unknown, code: ErrorCode, what: string, address?: string): SockError {
+  if (thrown instanceof SockError) return thrown
+  return new SockError(code, `${what}: ${reasonOf(thrown)}`, { address, cause: thrown })
+}
+
+/** The one-line text of something thrown. */
+export function reasonOf(thrown: unknown): string {
+  if (thrown instanceof Error) return printable(thrown.message || thrown.name)
+  try {
+    return printable(String(thrown))
+  } catch {
+    return 'a value that cannot be printed'
+  }
+}
+
+/**
+ * Text from a peer, fit for a terminal or a log: control, ANSI, newline and bidirectional-override
+ * characters are escaped, and it is cut at `limit` characters (256).
+ */
+export function printable(text: string, limit = 256): string {
+  const cut = text.length > limit ? `${text.slice(0, limit)}…` : text
+  return cut.replace(UNPRINTABLE, (c) => `\\u{${(c.codePointAt(0) ?? 0).toString(16)}}`)
+}
+
+// C0, DEL, C1, line separators, zero-width and bidirectional controls, lone surrogates.
+const UNPRINTABLE =
+  /[\u0000-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]|\p{Surrogate}/gu

@@ -1,0 +1,40 @@
+export { SockError, errorCodes, type ErrorCode } from './errors.ts'
+export type { Off } from './events.ts'
+export { memory, type Weather } from './net/memory.ts'
+export type { Endpoint, Pipe, PipeSink } from './net/pipe.ts'
+export { tcp } from './net/tcp.ts'
+export type { DialOptions, ListenOptions, Listener, Transport } from './net/transport.ts'
+export { unix } from './net/unix.ts'
+export { nodePlatform } from './platform/node.ts'
+export type { Platform, Timer } from './platform/platform.ts'
+export type { Backoff } from './sock/backoff.ts'
+export type { SockOptions } from './sock/options.ts'
+export { BaseSock, type SockParts } from './sock/sock.ts'
+export type { SubscribeOptions } from './sock/subscription.ts'
+export { TcpSock, type TcpSockOptions } from './sock/tcp-sock.ts'
+export type { Tick } from './sock/ticker.ts'
+export type {
+  Candidate,
+  ConnectOptions,
+  Context,
+  DrainOptions,
+  DropReason,
+  Handler,
+  Handlers,
+  Logger,
+  Lost,
+  Maybe,
+  Middleware,
+  Peer,
+  PeerStats,
+  SendOptions,
+  Sock,
+  SockEvents,
+  SockStats,
+  StartServerOptions,
+  To,
+} from './sock/types.ts'
+export { json, raw, type Codec, type Got, type Message, type RawCodec, type Sent } from './wire/codec.ts'
+export type { Around, Decoder, Framing } from './wire/framing.ts'
+export { lengthPrefixed, type LengthPrefixedOptions } from './wire/length-prefixed.ts'
+export { lines, type LinesOptions } from './wire/lines.ts'

@@ -1,0 +1,43 @@
+/**
+ * One connection's duplex stream of bytes. Not a Node stream: the little that a peer needs, so that a
+ * socket, a Unix socket, a WebSocket or the simulator each implement it in some tens of lines.
+ *
+ * A pipe starts paused: nothing is read before the first `resume`.
+ */
+export interface Pipe {
+  readonly remote: Endpoint
+  /** Where events go from now on. First called in the turn in which the pipe was handed out. */
+  attach(sink: PipeSink): void
+  /**
+   * Writes the chunks in order. True: all of it is taken, and the memory may be reused. False: the pipe
+   * holds on to the chunks until `drain`; nothing may be written before that.
+   */
+  write(chunks: readonly Uint8Array[]): boolean
+  pause(): void
+  resume(): void
+  /** No more is written; what was written still arrives. Reading goes on. */
+  end(): void
+  /** At once, in both directions. */
+  destroy(): void
+}
+
+/** Called by a pipe, never from within a call to one of its methods. */
+export interface PipeSink {
+  /** The chunk belongs to the receiver: the pipe never touches it again. */
+  data(chunk: Uint8Array): void
+  drain(): void
+  /** The far side has finished sending, in good order. */
+  end(): void
+  /** The last call. With `error` the connection broke. */
+  close(error?: Error): void
+}
+
+/** Who is at the far end, as far as the network tells. */
+export interface Endpoint {
+  /** As it may be shown and dialed: `tcp://127.0.0.1:4000`, `tcp://[::1]:4000`, `unix:/path`, `memory:name`. */
+  readonly address: string
+  /** What goodAddress is asked about: an IP address, or a name that every local connection shares. */
+  readonly host: string
+  /** On this machine (loopback, Unix socket, memory): exempt from limits per host. */
+  readonly local: boolean
+}

@@ -1,0 +1,170 @@
+import net from 'node:net'
+import { SockError, fail, reasonOf } from '../errors.ts'
+import { hostPort, pathOf, tcpAddress } from '../address.ts'
+import type { Endpoint, Pipe, PipeSink } from './pipe.ts'
+import type { ListenOptions, Listener } from './transport.ts'
+
+/*
+ * What TCP and Unix sockets share: a net.Socket as a Pipe, dialing, listening.
+ */
+
+export function socketPipe(socket: net.Socket, remote: Endpoint): Pipe {
+  return new SocketPipe(socket, remote)
+}
+
+class SocketPipe implements Pipe {
+  readonly remote: Endpoint
+  readonly #socket: net.Socket
+  #sink: PipeSink | undefined
+  #error: Error | undefined
+  #holding = false
+
+  constructor(socket: net.Socket, remote: Endpoint) {
+    this.#socket = socket
+    this.remote = remote
+    // A far side that has finished sending still wants its answers.
+    socket.allowHalfOpen = true
+    socket.pause()
+    // From the first tick: a socket without an error listener ends the process.
+    socket.on('error', (error) => {
+      this.#error ??= error
+    })
+    socket.on('data', (chunk: Buffer) => this.#sink?.data(chunk))
+    socket.on('end', () => this.#sink?.end())
+    socket.on('close', () => this.#sink?.close(this.#error))
+  }
+
+  attach(sink: PipeSink): void {
+    this.#sink = sink
+    // Its close event may have passed before anyone was there to hear of it.
+    if (this.#socket.closed) void Promise.resolve().then(() => this.#sink?.close(this.#error))
+  }
+
+  write(chunks: readonly Uint8Array[]): boolean {
+    const socket = this.#socket
+    const last = chunks.length - 1
+    // One writev for all of them: a header and its payload never leave as two packets.
+    if (last > 0) socket.cork()
+    for (let i = 0; i < last; i++) socket.write(chunks[i] as Uint8Array)
+    socket.write(chunks[last] as Uint8Array, this.#written)
+    if (last > 0) socket.uncork()
+    // Node counts down what the kernel took within this very call. Its own answer compares with a mark.
+    this.#holding = socket.writableLength > 0
+    return !this.#holding
+  }
+
+  readonly #written = (): void => {
+    if (!this.#holding || this.#socket.writableLength > 0) return
+    this.#holding = false
+    this.#sink?.drain()
+  }
+
+  pause(): void {
+    this.#socket.pause()
+  }
+
+  resume(): void {
+    this.#socket.resume()
+  }
+
+  end(): void {
+    this.#socket.end()
+  }
+
+  destroy(): void {
+    this.#socket.destroy()
+  }
+}
+
+/** A connected socket. Rejects with CONNECT_FAILED or ABORTED. */
+export async function dialSocket(to: net.NetConnectOpts, address: string, signal?: AbortSignal): Promise<net.Socket> {
+  if (signal?.aborted === true) fail('ABORTED', 'the dial was given up', { address, cause: signal.reason })
+  const socket = net.connect({ ...to, allowHalfOpen: true })
+  socket.pause()
+  await connected(socket, address, signal)
+  return socket
+}
+
+/** Waits until `socket` is connected. Rejects with CONNECT_FAILED or ABORTED, and destroys it. */
+export function connected(socket: net.Socket, address: string, signal?: AbortSignal): Promise<void> {
+  if (socket.readyState === 'open') return Promise.resolve()
+  return new Promise((resolve, reject) => {
+    const settle = (error?: SockError): void => {
+      socket.off('connect', onConnect)
+      socket.off('error', onError)
+      socket.off('close', onClose)
+      signal?.removeEventListener('abort', onAbort)
+      if (error === undefined) {
+        resolve()
+        return
+      }
+      socket.on('error', () => undefined)
+      socket.destroy()
+      reject(error)
+    }
+    const onConnect = (): void => {
+      settle()
+    }
+    const onError = (cause: Error): void => {
+      settle(new SockError('CONNECT_FAILED', `could not connect: ${reasonOf(cause)}`, { address, cause }))
+    }
+    const onClose = (): void => {
+      settle(new SockError('CONNECT_FAILED', 'the socket is closed', { address }))
+    }
+    const onAbort = (): void => {
+      settle(new SockError('ABORTED', 'the dial was given up', { address, cause: signal?.reason }))
+    }
+    if (socket.destroyed || !socket.connecting) {
+      onClose()
+      return
+    }
+    socket.once('connect', onConnect)
+    socket.once('error', onError)
+    socket.once('close', onClose)
+    signal?.addEventListener('abort', onAbort, { once: true })
+  })
+}
+
+/** Binds `server`, unless it listens already. Rejects with BAD_ADDRESS, ADDRESS_IN_USE or LISTEN_FAILED. */
+export async function listenOn(
+  server: net.Server,
+  { at, backlog }: ListenOptions & { readonly at: URL | undefined },
+  onSocket: (socket: net.Socket) => void,
+): Promise<Listener> {
+  if (!server.listening && at !== undefined) {
+    const where = at.protocol === 'unix:' ? { path: pathOf(at) } : hostPort(at)
+    await listening(server, { ...where, ...(backlog === undefined ? {} : { backlog }) }, at.href)
+  }
+  server.on('connection', onSocket)
+  // Failures to accept (no descriptors left, say) pass; they must not end the process.
+  server.on('error', () => undefined)
+  return {
+    address: serverAddress(server),
+    close() {
+      server.off('connection', onSocket)
+      // Node's own callback would wait for every connection to end: whoever closes wants no more of them.
+      if (server.listening) server.close()
+      return Promise.resolve()
+    },
+  }
+}
+
+function listening(server: net.Server, where: net.ListenOptions, address: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const onError = (cause: NodeJS.ErrnoException): void => {
+      const code = cause.code === 'EADDRINUSE' ? 'ADDRESS_IN_USE' : 'LISTEN_FAILED'
+      reject(new SockError(code, `could not listen: ${reasonOf(cause)}`, { address, cause }))
+    }
+    server.once('error', onError)
+    server.listen(where, () => {
+      server.off('error', onError)
+      resolve()
+    })
+  })
+}
+
+function serverAddress(server: net.Server): string {
+  const bound = server.address()
+  if (bound === null) return fail('LISTEN_FAILED', 'the server listens nowhere')
+  return typeof bound === 'string' ? `unix:${bound}` : tcpAddress(bound.address, bound.port)
+}

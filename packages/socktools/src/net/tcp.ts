@@ -1,0 +1,34 @@
+import net from 'node:net'
+import { hostPort, isLoopback, tcpAddress, unmapped } from '../address.ts'
+import type { Endpoint } from './pipe.ts'
+import { dialSocket, listenOn, socketPipe } from './socket-pipe.ts'
+import type { Transport } from './transport.ts'
+
+export function tcp(): Transport {
+  return {
+    scheme: 'tcp',
+    async dial(to, { signal }) {
+      const { host, port } = hostPort(to)
+      const socket = await dialSocket({ host, port, noDelay: true, keepAlive: true }, to.href, signal)
+      return socketPipe(socket, tcpEndpoint(socket))
+    },
+    listen: (at, options, onPipe) =>
+      listenOn(net.createServer(SERVER_OPTIONS), { at, ...options }, (socket) => {
+        onPipe(socketPipe(socket, tcpEndpoint(socket)))
+      }),
+  }
+}
+
+/** Half-open, because a peer that has finished sending still wants its answers; paused until it is let in. */
+export const SERVER_OPTIONS: net.ServerOpts = {
+  allowHalfOpen: true,
+  pauseOnConnect: true,
+  noDelay: true,
+  keepAlive: true,
+}
+
+export function tcpEndpoint(socket: net.Socket): Endpoint {
+  // Undefined when the far side was gone before we looked.
+  const host = unmapped(socket.remoteAddress ?? 'unknown')
+  return { address: tcpAddress(host, socket.remotePort ?? 0), host, local: isLoopback(host) }
+}

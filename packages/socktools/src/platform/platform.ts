@@ -1,0 +1,24 @@
+/**
+ * The outside, but for the network: the one seam through which time, randomness and disk come in.
+ * Node's is in node.ts; the simulated one is in testing/.
+ */
+export interface Platform {
+  /** Milliseconds on a clock that never goes back and that no one can set. Its zero means nothing. */
+  now(): number
+  /** Calls `fn` once, `ms` from now. Keeps the process alive until then. */
+  setTimer(fn: () => void, ms: number): Timer
+  /** Calls `fn` when the running callback is through, before any I/O (Node's nextTick). */
+  defer(fn: () => void): void
+  /** Calls `fn` after the loop has looked at sockets and timers once more (Node's setImmediate). */
+  afterPoll(fn: () => void): void
+  /** Uniform in [0, 1). Not for secrets. */
+  random(): number
+  /** Removes a file. Resolves also when there is none. */
+  unlink(path: string): Promise<void>
+  /** The last resort for an error in user code that no listener and no logger took: it must not vanish. */
+  report(error: Error): void
+}
+
+export interface Timer {
+  cancel(): void
+}

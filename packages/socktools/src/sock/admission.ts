@@ -1,0 +1,157 @@
+import { SockError, asSockError, type ErrorCode } from '../errors.ts'
+import type { Endpoint } from '../net/pipe.ts'
+import type { Platform } from '../platform/platform.ts'
+import type { Deadlines } from './deadlines.ts'
+import type { Candidate, Maybe } from './types.ts'
+
+export interface AdmissionLimits {
+  readonly maxPeers: number
+  readonly maxPending: number
+  readonly maxPendingPerHost: number
+  readonly maxConnectRate: number
+  readonly gateTimeout: number
+  readonly goodAddress?: ((who: { readonly host: string }) => boolean) | undefined
+  readonly goodPeer?: ((who: Candidate) => Maybe<boolean>) | undefined
+}
+
+/** Remote hosts whose rate is remembered; the one heard of longest ago is forgotten first. */
+const HOSTS = 4096
+
+/** Who may become a peer. Asked in this order: limits, goodAddress, then, once connected, goodPeer. */
+export class Admission {
+  /** Connections between accept and goodPeer's answer. */
+  pending = 0
+  readonly #limits: AdmissionLimits
+  readonly #platform: Platform
+  readonly #deadlines: Deadlines
+  readonly #pendingByHost = new Map<string, number>()
+  readonly #buckets = new Map<string, Bucket>()
+
+  constructor(limits: AdmissionLimits, platform: Platform, deadlines: Deadlines) {
+    this.#limits = limits
+    this.#platform = platform
+    this.#deadlines = deadlines
+  }
+
+  /** What speaks against this connection before anything is done for it. Throws what goodAddress throws. */
+  atDoor({ host, address, local }: Endpoint, peers: number): SockError | undefined {
+    const refuse = (code: ErrorCode, what: string): SockError => new SockError(code, what, { address })
+    const { maxPeers, maxPending, maxPendingPerHost, maxConnectRate, goodAddress } = this.#limits
+    if (peers + this.pending >= maxPeers) return refuse('TOO_MANY_PEERS', `there are ${peers} peers already`)
+    if (this.pending >= maxPending) return refuse('TOO_MANY_PENDING', `${this.pending} connections wait at the gate`)
+    if (!local) {
+      const waiting = this.#pendingByHost.get(host) ?? 0
+      if (waiting >= maxPendingPerHost) return refuse('TOO_MANY_PENDING', `${waiting} connections of this host wait`)
+      if (!this.#takeToken(host)) {
+        return refuse('TOO_MANY_PENDING', `this host connects more than ${maxConnectRate} times a second`)
+      }
+    }
+    if (goodAddress !== undefined && !goodAddress({ host })) return refuse('REFUSED', 'goodAddress said no')
+    return undefined
+  }
+
+  #takeToken(host: string): boolean {
+    const { maxConnectRate, maxPendingPerHost } = this.#limits
+    const bucket = refill(this.#buckets.get(host), this.#platform.now(), maxConnectRate, maxPendingPerHost)
+    // Set anew, so that the order of the map is the order of last use.
+    this.#buckets.delete(host)
+    this.#buckets.set(host, bucket)
+    if (this.#buckets.size > HOSTS) {
+      for (const oldest of this.#buckets.keys()) {
+        this.#buckets.delete(oldest)
+        break
+      }
+    }
+    if (bucket.tokens < 1) return false
+    bucket.tokens--
+    return true
+  }
+
+  /** Asks goodPeer. A gate that fails is a gate that is closed; `onFault` hears of it. */
+  ask(who: Candidate, onFault: (thrown: unknown) => void): Question {
+    const { goodPeer, gateTimeout } = this.#limits
+    const { host, address } = who
+    if (goodPeer === undefined) return YES
+    this.pending++
+    this.#pendingByHost.set(host, (this.#pendingByHost.get(host) ?? 0) + 1)
+    const question = new OpenQuestion(address, () => {
+      deadline.cancel()
+      this.pending--
+      const left = (this.#pendingByHost.get(host) ?? 1) - 1
+      if (left > 0) this.#pendingByHost.set(host, left)
+      else this.#pendingByHost.delete(host)
+    })
+    const deadline = this.#deadlines.set(gateTimeout, () => {
+      question.answer(new SockError('GATE_TIMEOUT', `goodPeer took more than ${gateTimeout} ms`, { address }))
+    })
+    const said = (yes: boolean): void => {
+      question.answer(yes === true ? undefined : new SockError('REFUSED', 'goodPeer said no', { address }))
+    }
+    const failed = (thrown: unknown): void => {
+      onFault(thrown)
+      question.answer(asSockError(thrown, 'REFUSED', 'goodPeer threw', address))
+    }
+    try {
+      const good = goodPeer(who)
+      if (typeof good === 'boolean') said(good)
+      else Promise.resolve(good).then(said, failed)
+    } catch (thrown) {
+      failed(thrown)
+    }
+    return question
+  }
+}
+
+/** A question to goodPeer. Undefined is a yes; anything else is why not. */
+export interface Question {
+  /** Called once, at once if the answer is there already. */
+  onAnswer(fn: (error: SockError | undefined) => void): void
+  /** The answer does not matter any more: it is a no. */
+  giveUp(): void
+}
+
+const YES: Question = {
+  onAnswer: (fn) => {
+    fn(undefined)
+  },
+  giveUp: () => undefined,
+}
+
+class OpenQuestion implements Question {
+  readonly #address: string
+  readonly #onClosed: () => void
+  #answer: { error: SockError | undefined } | undefined
+  #fn: ((error: SockError | undefined) => void) | undefined
+
+  constructor(address: string, onClosed: () => void) {
+    this.#address = address
+    this.#onClosed = onClosed
+  }
+
+  answer(error: SockError | undefined): void {
+    if (this.#answer !== undefined) return
+    this.#answer = { error }
+    this.#onClosed()
+    this.#fn?.(error)
+  }
+
+  onAnswer(fn: (error: SockError | undefined) => void): void {
+    if (this.#answer === undefined) this.#fn = fn
+    else fn(this.#answer.error)
+  }
+
+  readonly giveUp = (): void => {
+    this.answer(new SockError('CLOSED', 'the connection ended before goodPeer answered', { address: this.#address }))
+  }
+}
+
+export interface Bucket {
+  tokens: number
+  at: number
+}
+
+/** A token bucket at time `now`: `rate` tokens a second, `burst` at the most; a new one is full. */
+export function refill(bucket: Bucket | undefined, now: number, rate: number, burst: number): Bucket {
+  if (bucket === undefined) return { tokens: burst, at: now }
+  return { tokens: Math.min(burst, bucket.tokens + ((now - bucket.at) / 1000) * rate), at: now }
+}

@@ -1,0 +1,70 @@
+import type { SockError } from '../errors.ts'
+import type { DropReason, PeerStats, SockStats } from './types.ts'
+
+type Totals = Omit<PeerStats, 'silent' | 'queued' | 'waiting'>
+
+/** What a sock has counted since it was made. */
+export class Counters {
+  accepted = 0
+  dialed = 0
+  faults = 0
+  invalid = 0
+  unhandled = 0
+  readonly #refused: Record<string, number> = Object.create(null) as Record<string, number>
+  readonly #failed: Record<string, number> = Object.create(null) as Record<string, number>
+  /** Of peers that are gone. */
+  #past: Totals = { messagesIn: 0, bytesIn: 0, messagesOut: 0, bytesOut: 0, dropped: {} }
+  /** Sent to everyone, and dropped before it was anyone's. */
+  readonly #nobodys: Partial<Record<DropReason, number>> = {}
+
+  refused({ code }: SockError): void {
+    this.#refused[code] = (this.#refused[code] ?? 0) + 1
+  }
+
+  failed({ code }: SockError): void {
+    this.#failed[code] = (this.#failed[code] ?? 0) + 1
+  }
+
+  unsendable(): void {
+    this.#nobodys.unsendable = (this.#nobodys.unsendable ?? 0) + 1
+  }
+
+  peerGone(stats: PeerStats): void {
+    this.#past = sum(this.#past, stats)
+  }
+
+  snapshot(peers: readonly PeerStats[], pending: number): SockStats {
+    const now = peers.reduce<Totals>(sum, this.#past)
+    return {
+      ...now,
+      dropped: added(now.dropped, this.#nobodys),
+      queued: peers.reduce((total, { queued }) => total + queued, 0),
+      waiting: peers.reduce((total, { waiting }) => total + waiting, 0),
+      peers: peers.length,
+      pending,
+      accepted: this.accepted,
+      dialed: this.dialed,
+      refused: { ...this.#refused },
+      failed: { ...this.#failed },
+      faults: this.faults,
+      invalid: this.invalid,
+      unhandled: this.unhandled,
+    }
+  }
+}
+
+function sum(a: Totals, b: Totals): Totals {
+  return {
+    messagesIn: a.messagesIn + b.messagesIn,
+    bytesIn: a.bytesIn + b.bytesIn,
+    messagesOut: a.messagesOut + b.messagesOut,
+    bytesOut: a.bytesOut + b.bytesOut,
+    dropped: added(a.dropped, b.dropped),
+  }
+}
+
+function added(a: Totals['dropped'], b: Totals['dropped']): Totals['dropped'] {
+  const both: Partial<Record<DropReason, number>> = { ...a }
+  for (const [reason, n] of Object.entries(b) as [DropReason, number][]) both[reason] = (both[reason] ?? 0) + n
+  return both
+}

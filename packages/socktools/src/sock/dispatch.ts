@@ -1,0 +1,169 @@
+import { asSockError, type SockError } from '../errors.ts'
+import type { Off } from '../events.ts'
+import type { Codec, Got, Message } from '../wire/codec.ts'
+import { type SubscribeOptions, Subscription } from './subscription.ts'
+import type { Context, Handler, Handlers, Middleware, Peer, Sock } from './types.ts'
+
+/** Where a message goes: taps of the raw payload, the codec, middleware, subscribers, handlers. */
+export class Dispatch<C extends Codec> {
+  readonly #sock: Sock<C>
+  readonly #codec: Codec<never, Got<C>>
+  readonly #report: DispatchReport<C>
+  readonly #handlers = new Map<string | number, readonly Handler<C>[]>()
+  #middleware: readonly Middleware<C>[] = []
+  readonly #taps = new Set<Subscription<[Uint8Array, Peer<C>]>>()
+  readonly #subscribers = new Set<{ type: string | number | undefined; to: Subscription<[Got<C>, Context<C>]> }>()
+
+  constructor(sock: Sock<C>, codec: Codec<never, Got<C>>, report: DispatchReport<C>) {
+    this.#sock = sock
+    this.#codec = codec
+    this.#report = report
+  }
+
+  addAll(handlers: Handlers<C>): void {
+    // An object's keys are strings; a number is what the codec will say of these.
+    for (const [key, handler] of Object.entries(handlers)) this.add(/^(0|[1-9]\d{0,15})$/.test(key) ? Number(key) : key, handler)
+  }
+
+  add(type: string | number, handler: Handler<C>, exclusive = false): Off {
+    const before = exclusive ? [] : (this.#handlers.get(type) ?? [])
+    // Wrapped, so that a function added twice runs twice and each off() takes back its own.
+    const own: Handler<C> = (data, context) => handler(data, context)
+    this.#handlers.set(type, [...before, own])
+    return () => {
+      const left = (this.#handlers.get(type) ?? []).filter((one) => one !== own)
+      if (left.length > 0) this.#handlers.set(type, left)
+      else this.#handlers.delete(type)
+    }
+  }
+
+  use(middleware: Middleware<C>): Off {
+    const own: Middleware<C> = (message, context, next) => middleware(message, context, next)
+    this.#middleware = [...this.#middleware, own]
+    return () => {
+      this.#middleware = this.#middleware.filter((one) => one !== own)
+    }
+  }
+
+  tap(options: SubscribeOptions): Subscription<[Uint8Array, Peer<C>]> {
+    const tap = new Subscription<[Uint8Array, Peer<C>]>(options, () => this.#taps.delete(tap))
+    this.#taps.add(tap)
+    return tap
+  }
+
+  subscribe(type: string | number | undefined, options: SubscribeOptions): Subscription<[Got<C>, Context<C>]> {
+    const to = new Subscription<[Got<C>, Context<C>]>(options, () => this.#subscribers.delete(one))
+    const one = { type, to }
+    this.#subscribers.add(one)
+    return to
+  }
+
+  /** The sock is closed: nothing more comes. */
+  end(): void {
+    for (const tap of this.#taps) tap.end()
+    for (const { to } of this.#subscribers) to.end()
+  }
+
+  /** Handles one payload. Never throws or rejects; returns a promise only if a handler did. */
+  handle(peer: Peer<C>, payload: Uint8Array): Promise<void> | undefined {
+    for (const tap of this.#taps) tap.push([payload, peer])
+    let message: Message<Got<C>>
+    try {
+      message = this.#codec.decode(payload)
+    } catch (thrown) {
+      this.#report.invalid(peer, payload, asSockError(thrown, 'BAD_MESSAGE', 'the codec failed', peer.address))
+      return undefined
+    }
+    try {
+      const settling =
+        this.#middleware.length === 0 ? this.#deliver(message, peer) : this.#around(message, peer, 0, this.#middleware)
+      return isThenable(settling) ? this.#contain(settling, peer) : undefined
+    } catch (thrown) {
+      this.#fault(thrown, peer)
+      return undefined
+    }
+  }
+
+  #around(message: Message<Got<C>>, peer: Peer<C>, at: number, chain: readonly Middleware<C>[]): unknown {
+    const one = chain[at]
+    if (one === undefined) return this.#deliver(message, peer)
+    return one(message, { sock: this.#sock, peer }, () => this.#around(message, peer, at + 1, chain))
+  }
+
+  #deliver({ type, data }: Message<Got<C>>, peer: Peer<C>): unknown {
+    const handlers = this.#handlers.get(type)
+    const context = this.#contextOf(peer, type)
+    let taken = false
+    if (this.#subscribers.size > 0) {
+      for (const one of this.#subscribers) {
+        if (one.type !== undefined && one.type !== type) continue
+        one.to.push([data, context])
+        taken = true
+      }
+    }
+    if (handlers === undefined) {
+      if (!taken && this.#taps.size === 0) this.#report.unhandled(peer, type, data)
+      return undefined
+    }
+    const only = handlers.length === 1 ? handlers[0] : undefined
+    return only === undefined ? this.#each(handlers, data, context) : only(data, context)
+  }
+
+  /** Several handlers of one type run one after another; one that throws does not keep the others from it. */
+  async #each(handlers: readonly Handler<C>[], data: Got<C>, context: Context<C>): Promise<void> {
+    for (const handler of handlers) {
+      try {
+        await handler(data, context)
+      } catch (thrown) {
+        this.#fault(thrown, context.peer)
+      }
+    }
+  }
+
+  async #contain(settling: PromiseLike<unknown>, peer: Peer<C>): Promise<void> {
+    try {
+      await settling
+    } catch (thrown) {
+      this.#fault(thrown, peer)
+    }
+  }
+
+  #fault(thrown: unknown, peer: Peer<C>): void {
+    this.#report.fault(thrown, 'handler', peer)
+  }
+
+  #last: MessageContext<C> | undefined
+
+  #contextOf(peer: Peer<C>, type: string | number): Context<C> {
+    const last = this.#last
+    if (last !== undefined && last.peer === peer && last.type === type) return last
+    return (this.#last = new MessageContext(this.#sock, peer, type))
+  }
+}
+
+/** Immutable, so one serves a run of messages of one type from one peer. */
+class MessageContext<C extends Codec> implements Context<C> {
+  readonly sock: Sock<C>
+  readonly peer: Peer<C>
+  readonly type: string | number
+
+  constructor(sock: Sock<C>, peer: Peer<C>, type: string | number) {
+    this.sock = sock
+    this.peer = peer
+    this.type = type
+  }
+
+  get signal(): AbortSignal {
+    return this.peer.signal
+  }
+}
+
+export interface DispatchReport<C extends Codec> {
+  invalid(peer: Peer<C>, payload: Uint8Array, error: SockError): void
+  unhandled(peer: Peer<C>, type: string | number, data: Got<C>): void
+  fault(thrown: unknown, where: string, peer: Peer<C> | undefined): void
+}
+
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function'
+}

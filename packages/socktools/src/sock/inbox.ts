@@ -1,0 +1,143 @@
+import type { Turn } from './turn.ts'
+
+/** A pipe may keep the loop for this many milliseconds of a turn, then the others are served. */
+const TURN_BUDGET = 5
+/** The clock is looked at after the 2nd, 4th, 8th … message of a turn, and after every 256th. */
+const CHECK_EVERY = 256
+/** What a queued message takes beside its bytes: a flood of empty ones counts as well. */
+const OVERHEAD = 64
+
+export interface InboxHost {
+  readonly turn: Turn
+  readonly concurrency: number
+  /** Bytes that may wait for a handler before the pipe is paused. */
+  readonly readMark: number
+  afterPoll(fn: () => void): void
+  /** Handles one payload. Never throws or rejects. */
+  handle(payload: Uint8Array): Promise<void> | undefined
+  /** More than `readMark` waits, or no longer. */
+  onPressure(high: boolean): void
+  /** Nothing waits and no handler runs. */
+  onIdle(): void
+}
+
+/**
+ * The way in of one connection, from whole payloads to the handler: one after another in order of arrival,
+ * each when the one before has settled (or up to `concurrency` at once, started in order).
+ */
+export class Inbox {
+  /** Messages that arrived, and those whose handlers have settled. */
+  arrived = 0
+  done = 0
+  readonly #host: InboxHost
+  #queue: Uint8Array[] = []
+  #head = 0
+  #bytes = 0
+  #running = 0
+  #high = false
+  #yielding = false
+  #stopped = false
+  #turnNumber = -1
+  #count = 0
+  #nextCheck = 2
+  #waiting: { until: number; resolve: () => void }[] = []
+
+  constructor(host: InboxHost) {
+    this.#host = host
+  }
+
+  get idle(): boolean {
+    return this.#running === 0 && this.waiting === 0
+  }
+
+  /** Messages that wait for a handler. */
+  get waiting(): number {
+    return this.#queue.length - this.#head
+  }
+
+  put(payload: Uint8Array): void {
+    this.arrived++
+    if (this.#running < this.#host.concurrency && this.waiting === 0 && !this.#yielding) this.#run(payload)
+    else {
+      this.#queue.push(payload)
+      this.#bytes += payload.length + OVERHEAD
+      if (!this.#high && this.#bytes > this.#host.readMark) this.#pressure(true)
+    }
+  }
+
+  /** Resolves when all that has arrived by now is handled. */
+  settled(): Promise<void> {
+    const until = this.arrived
+    if (this.done >= until || this.#stopped) return Promise.resolve()
+    return new Promise((resolve) => this.#waiting.push({ until, resolve }))
+  }
+
+  /** No handler is started any more. Returns what was waiting for one. */
+  stop(): { messages: number; bytes: number } {
+    const lost = { messages: this.waiting, bytes: this.#bytes - this.waiting * OVERHEAD }
+    this.#stopped = true
+    this.#queue = []
+    this.#head = this.#bytes = 0
+    for (const { resolve } of this.#waiting.splice(0)) resolve()
+    return lost
+  }
+
+  #run(payload: Uint8Array): void {
+    if (this.#turnNumber !== this.#host.turn.number) {
+      this.#turnNumber = this.#host.turn.number
+      this.#count = 0
+      this.#nextCheck = 2
+    }
+    const settling = this.#host.handle(payload)
+    if (settling === undefined) this.done++
+    else {
+      this.#running++
+      void settling.then(() => {
+        this.#running--
+        this.done++
+        this.#pump()
+      })
+    }
+    if (++this.#count >= this.#nextCheck) this.#checkBudget()
+  }
+
+  #pump(): void {
+    while (this.#running < this.#host.concurrency && this.waiting > 0 && !this.#yielding) {
+      const payload = this.#queue[this.#head++] as Uint8Array
+      if (this.#head > 1024 || this.#head === this.#queue.length) {
+        this.#queue = this.#queue.slice(this.#head)
+        this.#head = 0
+      }
+      this.#bytes -= payload.length + OVERHEAD
+      this.#run(payload)
+    }
+    if (this.#high && this.#bytes <= this.#host.readMark / 2) this.#pressure(false)
+    this.#wake()
+  }
+
+  #wake(): void {
+    if (this.#waiting.length > 0) {
+      const ready = this.#waiting.filter(({ until }) => this.done >= until)
+      this.#waiting = this.#waiting.filter(({ until }) => this.done < until)
+      for (const { resolve } of ready) resolve()
+    }
+    if (this.idle && !this.#stopped) this.#host.onIdle()
+  }
+
+  #pressure(high: boolean): void {
+    this.#high = high
+    this.#host.onPressure(high)
+  }
+
+  #checkBudget(): void {
+    if (this.#host.turn.spent() <= TURN_BUDGET) {
+      this.#nextCheck += Math.min(this.#nextCheck, CHECK_EVERY)
+      return
+    }
+    this.#yielding = true
+    this.#host.afterPoll(() => {
+      this.#yielding = false
+      this.#pump()
+    })
+  }
+}

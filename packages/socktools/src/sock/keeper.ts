@@ -1,0 +1,60 @@
+import type { SockError } from '../errors.ts'
+import type { Platform, Timer } from '../platform/platform.ts'
+import { type Backoff, backoffDelay } from './backoff.ts'
+
+export interface KeeperHost {
+  /** Dials once. `onOver` is called when the connection that came up is over. */
+  dial(address: string, onOver: () => void): Promise<void>
+  onFailed(address: string, error: SockError, retryIn: number): void
+}
+
+/** Keeps one connection up: dials, waits, dials again, until stopped. */
+export class Keeper {
+  readonly #address: string
+  readonly #backoff: Backoff
+  readonly #platform: Platform
+  readonly #host: KeeperHost
+  #failures = 0
+  #timer: Timer | undefined
+  #stopped = false
+
+  constructor(address: string, backoff: Backoff, platform: Platform, host: KeeperHost) {
+    this.#address = address
+    this.#backoff = backoff
+    this.#platform = platform
+    this.#host = host
+  }
+
+  /** Resolves when the first attempt has settled, either way. */
+  start(): Promise<void> {
+    return this.#attempt()
+  }
+
+  stop(): void {
+    this.#stopped = true
+    this.#timer?.cancel()
+  }
+
+  async #attempt(): Promise<void> {
+    this.#timer = undefined
+    let upSince = 0
+    try {
+      await this.#host.dial(this.#address, () => {
+        // One that broke at once is a failure like one that never came up.
+        if (this.#platform.now() - upSince >= this.#backoff.healthy) this.#failures = 0
+        this.#retry()
+      })
+      upSince = this.#platform.now()
+    } catch (error) {
+      const delay = this.#retry()
+      if (delay !== undefined) this.#host.onFailed(this.#address, error as SockError, delay)
+    }
+  }
+
+  #retry(): number | undefined {
+    if (this.#stopped) return undefined
+    const delay = backoffDelay(++this.#failures, this.#backoff, this.#platform.random())
+    this.#timer = this.#platform.setTimer(() => void this.#attempt(), delay)
+    return delay
+  }
+}

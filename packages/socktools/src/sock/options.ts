@@ -1,0 +1,155 @@
+import { fail } from '../errors.ts'
+import type { Codec, RawCodec } from '../wire/codec.ts'
+import { raw } from '../wire/codec.ts'
+import type { Framing } from '../wire/framing.ts'
+import { lengthPrefixed } from '../wire/length-prefixed.ts'
+import { type Backoff, DEFAULT_BACKOFF } from './backoff.ts'
+import type { Tick } from './ticker.ts'
+import type { Candidate, Handlers, Logger, Maybe } from './types.ts'
+
+/** Times are in milliseconds, sizes in bytes. Every default is in DEFAULTS below. */
+export interface SockOptions<C extends Codec = RawCodec> {
+  /** The address to listen on, for startServer() and open(): `tcp://127.0.0.1:4000`; port 0 lets the system choose. */
+  readonly bind?: string
+  /** Connections to keep up from start() or open() on: dialed again, with backoff, whenever they end. */
+  readonly connect?: string | readonly string[]
+  /** Message type → handler. More can be added later with addHandler. */
+  readonly handlers?: Handlers<NoInfer<C>>
+  /** How payloads become messages. Default raw(): type 0, the bytes. */
+  readonly codec?: C
+  /** How the stream becomes payloads. Default lengthPrefixed(): u32 big endian. */
+  readonly framing?: Framing
+  /** Handlers of one peer that may run at once; they start in order. Default 1: one after another. */
+  readonly concurrency?: number
+  readonly logger?: Logger
+
+  /** A peer from which nothing came for so long is closed (IDLE_TIMEOUT). Default 0: never, the plain wire has no ping. */
+  readonly timeout?: number
+  /** Between ticks. Default 250. */
+  readonly tickInterval?: number
+  /** Called at a fixed rate from start() or open() on. */
+  readonly tick?: (tick: Tick) => Maybe<void>
+
+  /** Asked at accept, before anything else is done for a connection. */
+  readonly goodAddress?: (who: { readonly host: string }) => boolean
+  /** Asked once about every connection, dialed ones too, before anything it sent is read. */
+  readonly goodPeer?: (who: Candidate) => Maybe<boolean>
+
+  /** For a dial, gate included. Default 10,000. */
+  readonly connectTimeout?: number
+  /** For goodPeer's answer. Default 10,000. */
+  readonly gateTimeout?: number
+  /** A frame may take so long whatever its size … Default 10,000. */
+  readonly frameGrace?: number
+  /** … and beyond that must have come at this rate, in bytes per second. Default 1,024. 0: no such limit. */
+  readonly frameRate?: number
+  readonly backoff?: Partial<Backoff>
+
+  /** The longest payload, sent or received. Costs memory only as bytes arrive. Default 16 MiB. */
+  readonly maxFrame?: number
+  /** Peers, pending ones included. A peer costs about 5 KB while it is idle. Default 16,384. */
+  readonly maxPeers?: number
+  /** Connections that have not passed goodPeer. Default 128. */
+  readonly maxPending?: number
+  /** The same, for each remote host; local ones are exempt. Default 32. */
+  readonly maxPendingPerHost?: number
+  /** New connections per second and remote host, in bursts of maxPendingPerHost; local ones are exempt. Default 10. */
+  readonly maxConnectRate?: number
+
+  /** Bytes waiting to be sent to one peer above which a send's promise waits. Default 1 MiB. */
+  readonly highWaterMark?: number
+  /** Bytes waiting to be sent to one peer above which slowPeer applies. Default 16 MiB. */
+  readonly maxQueue?: number
+  /**
+   * What becomes of a message for which a peer's queue has no room. `reject`: its send rejects with
+   * SLOW_PEER. `drop`: its send resolves. `close`: the peer is closed. In each case the message is
+   * counted and a `dropped` event raised. Default: reject for a send to one peer, drop for one to several.
+   */
+  readonly slowPeer?: 'reject' | 'drop' | 'close'
+  /** Bytes received from one peer and waiting for its handlers above which we stop reading from it. Default 1 MiB. */
+  readonly readMark?: number
+}
+
+export const DEFAULTS = {
+  concurrency: 1,
+  timeout: 0,
+  tickInterval: 250,
+  connectTimeout: 10_000,
+  gateTimeout: 10_000,
+  frameGrace: 10_000,
+  frameRate: 1024,
+  maxFrame: 16 * 1024 * 1024,
+  maxPeers: 16_384,
+  maxPending: 128,
+  maxPendingPerHost: 32,
+  maxConnectRate: 10,
+  highWaterMark: 1024 * 1024,
+  maxQueue: 16 * 1024 * 1024,
+  readMark: 1024 * 1024,
+} as const
+
+type Numbers = { readonly [K in keyof typeof DEFAULTS]: number }
+
+/** Options as a sock uses them: checked once, at the door, and complete. */
+export interface Settings<C extends Codec = RawCodec>
+  extends Numbers,
+    Pick<SockOptions<C>, 'bind' | 'handlers' | 'logger' | 'tick' | 'goodAddress' | 'goodPeer' | 'slowPeer'> {
+  readonly connect: readonly string[]
+  readonly codec: C
+  readonly framing: Framing
+  readonly backoff: Backoff
+}
+
+const FUNCTIONS = ['tick', 'goodAddress', 'goodPeer'] as const
+const OTHERS = ['bind', 'connect', 'handlers', 'codec', 'framing', 'logger', 'backoff', 'slowPeer'] as const
+/** Zero means "no limit" or "never" here; elsewhere it would stop everything. */
+const MAY_BE_ZERO = new Set<string>(['timeout', 'frameRate', 'maxFrame', 'highWaterMark', 'maxQueue', 'readMark'])
+
+const TIMES = new Set<string>(['timeout', 'tickInterval', 'connectTimeout', 'gateTimeout', 'frameGrace'])
+/** What a system timer can count: 24.8 days. Beyond it Node's fire at once. */
+const MAX_TIME = 2 ** 31 - 1
+
+/** Checks and completes. Throws BAD_OPTION; an option that does not exist is one of those errors. */
+export function settle<C extends Codec>(options: SockOptions<C>): Settings<C> {
+  if (typeof options !== 'object' || options === null) fail('BAD_OPTION', 'the options must be an object')
+  const given: Record<string, unknown> = { ...options }
+  const known = new Set<string>([...Object.keys(DEFAULTS), ...FUNCTIONS, ...OTHERS])
+  for (const name of Object.keys(given)) {
+    if (!known.has(name)) fail('BAD_OPTION', `there is no option "${name}"`)
+  }
+  const numbers: Record<string, number> = { ...DEFAULTS }
+  for (const name of Object.keys(DEFAULTS)) numbers[name] = checkNumber(name, given[name] ?? numbers[name])
+  for (const name of FUNCTIONS) {
+    if (given[name] !== undefined && typeof given[name] !== 'function') fail('BAD_OPTION', `${name} must be a function`)
+  }
+  const { slowPeer, handlers, connect = [] } = options
+  if (slowPeer !== undefined && !['reject', 'drop', 'close'].includes(slowPeer)) {
+    fail('BAD_OPTION', `slowPeer is 'reject', 'drop' or 'close', not ${JSON.stringify(slowPeer)}`)
+  }
+  for (const [type, handler] of Object.entries(handlers ?? {})) {
+    if (typeof handler !== 'function') fail('BAD_OPTION', `the handler for ${JSON.stringify(type)} is no function`)
+  }
+  const framing = options.framing ?? lengthPrefixed()
+  if (options.maxFrame !== undefined && options.maxFrame > framing.max) {
+    fail('BAD_OPTION', `maxFrame is ${options.maxFrame}, and ${framing.name}() carries ${framing.max} bytes at the most`)
+  }
+  return Object.freeze({
+    ...options,
+    ...(numbers as Numbers),
+    maxFrame: Math.min(numbers['maxFrame'] ?? 0, framing.max),
+    connect: typeof connect === 'string' ? [connect] : [...connect],
+    // The cast is sound: C is RawCodec where no codec is given.
+    codec: options.codec ?? (raw() as Codec as C),
+    framing,
+    backoff: { ...DEFAULT_BACKOFF, ...options.backoff },
+  })
+}
+
+function checkNumber(name: string, value: unknown): number {
+  if (typeof value !== 'number' || Number.isNaN(value) || value < 0) {
+    return fail('BAD_OPTION', `${name} must be a number from 0 up, not ${String(value)}`)
+  }
+  if (TIMES.has(name) && value > MAX_TIME) return fail('BAD_OPTION', `${name} is at most ${MAX_TIME} ms`)
+  if (value === 0 && !MAY_BE_ZERO.has(name)) return fail('BAD_OPTION', `${name} cannot be 0`)
+  return value
+}

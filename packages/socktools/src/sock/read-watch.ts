@@ -1,0 +1,111 @@
+import { SockError } from '../errors.ts'
+import type { Deadline, Deadlines } from './deadlines.ts'
+
+export interface ReadLimits {
+  /** Milliseconds without a byte; 0 for no limit. */
+  readonly timeout: number
+  /** Milliseconds that any frame may take. */
+  readonly frameGrace: number
+  /** Bytes per second from then on; 0 for no limit. */
+  readonly frameRate: number
+}
+
+/**
+ * Watches the read side of one connection: silence, and frames that never get finished. Both clocks stand
+ * still while we do not read, since the far side cannot help that.
+ *
+ * Nothing is set or cancelled per message: a deadline that comes due looks whether it still holds.
+ */
+export class ReadWatch {
+  readonly #limits: ReadLimits
+  readonly #deadlines: Deadlines
+  readonly #now: () => number
+  readonly #onLate: (error: SockError) => void
+  #heardAt: number
+  /** When we stopped reading; -1 while we read. */
+  #pausedAt = -1
+  #frameStart = 0
+  #frame = -1
+  #partial = 0
+  #frameDeadline: Deadline | undefined
+  #idleDeadline: Deadline | undefined
+
+  constructor(limits: ReadLimits, deadlines: Deadlines, now: () => number, onLate: (error: SockError) => void) {
+    this.#limits = limits
+    this.#deadlines = deadlines
+    this.#now = now
+    this.#onLate = onLate
+    this.#heardAt = now()
+  }
+
+  start(): void {
+    this.#heardAt = this.#now()
+    if (this.#limits.timeout > 0) this.#watchIdle(this.#limits.timeout)
+  }
+
+  stop(): void {
+    this.#frameDeadline?.cancel()
+    this.#idleDeadline?.cancel()
+  }
+
+  get silent(): number {
+    return this.#now() - this.#heardAt
+  }
+
+  /** Something came. `partial` bytes are held of frame number `frame`, which is not whole. */
+  heard(partial: number, frame: number): void {
+    this.#heardAt = this.#now()
+    this.#partial = partial
+    if (partial === 0 || this.#limits.frameRate === 0) return
+    if (frame !== this.#frame) {
+      this.#frame = frame
+      this.#frameStart = this.#heardAt
+    }
+    if (this.#frameDeadline === undefined) this.#watchFrame(this.#limits.frameGrace)
+  }
+
+  pause(): void {
+    this.#pausedAt = this.#now()
+  }
+
+  resume(): void {
+    if (this.#pausedAt < 0) return
+    const stood = this.#now() - this.#pausedAt
+    this.#heardAt += stood
+    this.#frameStart += stood
+    this.#pausedAt = -1
+  }
+
+  #watchFrame(ms: number): void {
+    this.#frameDeadline = this.#deadlines.set(ms, () => {
+      this.#frameDeadline = undefined
+      if (this.#partial === 0) return
+      const left = this.#frameStart + frameDueAfter(this.#partial, this.#limits) - this.#clock()
+      if (left > 0) this.#watchFrame(left)
+      else if (this.#pausedAt >= 0) this.#watchFrame(this.#limits.frameGrace)
+      else this.#onLate(new SockError('FRAME_STALLED', `a frame stopped coming after ${this.#partial} bytes`))
+    })
+  }
+
+  #watchIdle(ms: number): void {
+    this.#idleDeadline = this.#deadlines.set(ms, () => {
+      const left = this.#heardAt + this.#limits.timeout - this.#clock()
+      if (left > 0) this.#watchIdle(left)
+      else if (this.#pausedAt >= 0) this.#watchIdle(this.#limits.timeout)
+      else this.#onLate(new SockError('IDLE_TIMEOUT', `nothing came for ${this.#limits.timeout} ms`))
+    })
+  }
+
+  /** The time by the clock that stands still while we do not read. */
+  #clock(): number {
+    return this.#pausedAt >= 0 ? this.#pausedAt : this.#now()
+  }
+}
+
+/**
+ * When a frame of which `bytes` have come is too slow, in milliseconds after its first byte: the grace, or
+ * what those bytes may take at the least rate, whichever is longer.
+ */
+export function frameDueAfter(bytes: number, { frameGrace, frameRate }: Omit<ReadLimits, 'timeout'>): number {
+  return frameRate === 0 ? Infinity : Math.max(frameGrace, (bytes / frameRate) * 1000)
+}

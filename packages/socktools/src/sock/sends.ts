@@ -1,0 +1,133 @@
+import { type SockError, asSockError, fail } from '../errors.ts'
+import type { Platform } from '../platform/platform.ts'
+import { Slabs } from '../wire/batch.ts'
+import type { Codec } from '../wire/codec.ts'
+import type { Framing } from '../wire/framing.ts'
+import { Broadcast } from './broadcast.ts'
+import type { Outbox, OutboxShared } from './outbox.ts'
+import { LivePeer, unsendable } from './peer.ts'
+import { Turn } from './turn.ts'
+import type { SendOptions, To } from './types.ts'
+import { rejected } from './waiter.ts'
+
+export interface SendLimits {
+  readonly framing: Framing
+  readonly maxFrame: number
+  readonly highWaterMark: number
+  readonly maxQueue: number
+}
+
+/** Sending from a sock: to one peer, to some, to all; and the one flush at the end of each turn. */
+export class Sends<C extends Codec> {
+  readonly turn: Turn
+  readonly broadcast: Broadcast
+  readonly outboxes: OutboxShared
+  /** Those that can be sent to, in the order in which they came. */
+  readonly reachable = new Set<LivePeer<C>>()
+  readonly #platform: Platform
+  readonly #maxFrame: number
+  readonly #onUnsendable: (bytes: number) => void
+  #dirty: Outbox[] = []
+  #scheduled = false
+
+  constructor(limits: SendLimits, platform: Platform, onUnsendable: (bytes: number) => void) {
+    const { framing, highWaterMark, maxQueue, maxFrame } = limits
+    const slabs = new Slabs()
+    this.#platform = platform
+    this.#maxFrame = maxFrame
+    this.#onUnsendable = onUnsendable
+    this.turn = new Turn(platform)
+    this.broadcast = new Broadcast(framing, slabs, () => this.reachable)
+    this.outboxes = {
+      framing,
+      slabs,
+      turn: this.turn,
+      highWaterMark,
+      maxQueue,
+      flushSoon: (outbox) => {
+        outbox.dirty = true
+        this.#dirty.push(outbox)
+        this.#flushSoon()
+      },
+      onRoom: () => {
+        this.broadcast.roomAgain()
+      },
+    }
+  }
+
+  /** As Sock.sendRaw says. */
+  send(payload: Uint8Array, { to, except }: SendOptions<C>): Promise<void> {
+    const error = unsendable(payload, this.#maxFrame)
+    if (error !== undefined) return this.refuse(error, payload.length)
+    try {
+      const exempt: readonly LivePeer<C>[] = except === undefined ? NOBODY : this.find(except)
+      if (to === undefined) {
+        this.broadcast.add(payload, exempt)
+        this.#flushSoon()
+        return this.broadcast.congested ?? this.turn.pause
+      }
+      const chosen = this.find(to).filter((peer) => !exempt.includes(peer))
+      const [only] = chosen
+      if (only !== undefined && chosen.length === 1) return only.sendRaw(payload)
+      let roomy = chosen.length === 0
+      for (const peer of chosen) roomy = peer.offer(payload) || roomy
+      return roomy ? this.turn.pause : this.broadcast.noRoom()
+    } catch (thrown) {
+      return this.refuse(asSockError(thrown, 'CANNOT_FRAME', 'the framing failed'), payload.length)
+    }
+  }
+
+  /** A message that is not sent to anyone. */
+  refuse(error: SockError, bytes: number): Promise<never> {
+    this.#onUnsendable(bytes)
+    return rejected(error)
+  }
+
+  /** The peers that `to` names. Throws UNKNOWN_PEER. Costs a walk over all peers for each address. */
+  find(to: To<C>): LivePeer<C>[] {
+    if (typeof to === 'string') {
+      const found = [...this.reachable].filter(({ address, id }) => address === to || id === to)
+      return found.length > 0 ? found : fail('UNKNOWN_PEER', 'no peer has this address', { address: to })
+    }
+    if (to instanceof LivePeer) {
+      if (to.uses(this.outboxes)) return [to as LivePeer<C>]
+      return fail('UNKNOWN_PEER', 'this peer belongs to another sock', { address: to.address })
+    }
+    if (typeof to === 'object' && Symbol.iterator in to) return [...new Set([...to].flatMap((one) => this.find(one)))]
+    return fail('UNKNOWN_PEER', 'this is neither a peer nor an address')
+  }
+
+  join(peer: LivePeer<C>): void {
+    // What stands in this turn's broadcast was sent before it came.
+    this.broadcast.skip(peer.outbox)
+    this.reachable.add(peer)
+  }
+
+  /** Nothing can be sent to this one any more. */
+  unreachable(peer: LivePeer<C>): void {
+    this.reachable.delete(peer)
+    // Nobody is left whose room could be waited for.
+    if (this.reachable.size === 0) this.broadcast.roomAgain()
+  }
+
+  #flushSoon(): void {
+    if (this.#scheduled) return
+    this.#scheduled = true
+    this.#platform.defer(() => {
+      this.#flush()
+    })
+  }
+
+  #flush(): void {
+    this.#scheduled = false
+    const dirty = this.#dirty
+    this.#dirty = []
+    this.broadcast.flush()
+    for (const outbox of dirty) {
+      outbox.dirty = false
+      outbox.flush()
+    }
+  }
+}
+
+const NOBODY: readonly never[] = []

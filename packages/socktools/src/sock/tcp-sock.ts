@@ -1,0 +1,57 @@
+import type net from 'node:net'
+import { adopt } from '../net/adopt.ts'
+import { memory } from '../net/memory.ts'
+import { tcp } from '../net/tcp.ts'
+import type { Transport } from '../net/transport.ts'
+import { unix } from '../net/unix.ts'
+import { nodePlatform } from '../platform/node.ts'
+import type { Codec, RawCodec } from '../wire/codec.ts'
+import type { SockOptions } from './options.ts'
+import { BaseSock } from './sock.ts'
+
+export interface TcpSockOptions<C extends Codec = RawCodec> extends SockOptions<C> {
+  /**
+   * A server or a connected socket of your own. startServer() takes a server's connections (and listens on
+   * `bind` if it does not listen yet); open() and start() make a socket a peer.
+   */
+  readonly sock?: net.Server | net.Socket
+  /** Ways to connect, beside or instead of `tcp:`, `unix:` and `memory:`. */
+  readonly transports?: readonly Transport[]
+}
+
+/** One memory network for every sock of this process. */
+const DEFAULT_TRANSPORTS = [tcp(), unix(nodePlatform), memory(nodePlatform)]
+
+/**
+ * A node that listens, dials, or both, over TCP, Unix sockets or within the process.
+ *
+ * ```ts
+ * const server = await TcpSock.open({ bind: 'tcp://127.0.0.1:0', handlers: { 0: (bytes, { peer }) => peer.sendMsg(0, bytes) } })
+ * const client = await TcpSock.open()
+ * const peer = await client.connectTo(server.address)
+ * await peer.sendMsg(0, 'hello')
+ * ```
+ *
+ * The constructor does nothing but check its options: `start()`, `startServer()` or `connectTo()` begin.
+ */
+export class TcpSock<C extends Codec = RawCodec> extends BaseSock<C> {
+  constructor({ sock, transports = [], ...options }: TcpSockOptions<C> = {}) {
+    super(options, {
+      platform: nodePlatform,
+      transports: [...DEFAULT_TRANSPORTS, ...transports],
+      adopted: sock === undefined ? undefined : adopt(sock),
+    })
+  }
+
+  /** A sock that is up: bound, and every address of `connect` dialed once. Rejects as `start` does. */
+  static async open<C extends Codec = RawCodec>(options: TcpSockOptions<C> = {}): Promise<TcpSock<C>> {
+    const sock = new TcpSock<C>(options)
+    try {
+      await sock.start()
+    } catch (error) {
+      await sock.close()
+      throw error
+    }
+    return sock
+  }
+}

@@ -1,0 +1,2 @@
+export { memory, type Weather } from '../net/memory.ts'
+export { SimPlatform } from './sim-platform.ts'

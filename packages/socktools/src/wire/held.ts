@@ -1,0 +1,66 @@
+/** Pieces shorter than this are gathered in a slab; longer ones are kept as they came. */
+const KEEP = 16 * 1024
+const FIRST_SLAB = 1024
+const LAST_SLAB = 64 * 1024
+
+/**
+ * The bytes of one frame that has not arrived whole. What it takes follows what was received, never what
+ * was declared: at most twice that, and 1 KiB; many tiny pieces cost no more than few large ones.
+ */
+export class Held {
+  /** Bytes held. */
+  length = 0
+  #pieces: Uint8Array[] = []
+  /** The last piece, while it is a slab with room from `#end` on. */
+  #slab: Uint8Array | undefined
+  #end = 0
+
+  /** Adds `bytes[from, to)`; `room` is how many bytes the frame may still take, these included. */
+  add(bytes: Uint8Array, from: number, to: number, room: number): void {
+    const n = to - from
+    if (n === 0) return
+    if (n >= KEEP) {
+      this.#closeSlab()
+      this.#pieces.push(new Uint8Array(bytes.buffer, bytes.byteOffset + from, n))
+      this.length += n
+      return
+    }
+    let at = from
+    while (at < to) {
+      if (this.#slab === undefined || this.#end === this.#slab.length) {
+        this.#closeSlab()
+        const left = room - (at - from)
+        const wanted = Math.min(Math.max(2 * this.length, to - at, FIRST_SLAB), LAST_SLAB)
+        this.#slab = new Uint8Array(Math.min(wanted, left))
+        this.#end = 0
+      }
+      const part = Math.min(to - at, this.#slab.length - this.#end)
+      this.#slab.set(new Uint8Array(bytes.buffer, bytes.byteOffset + at, part), this.#end)
+      this.#end += part
+      at += part
+      this.length += part
+    }
+  }
+
+  /** All that is held followed by `bytes[from, to)`, in one piece; nothing is held afterwards. */
+  take(bytes: Uint8Array, from: number, to: number): Uint8Array {
+    const whole = new Uint8Array(this.length + to - from)
+    this.#closeSlab()
+    let at = 0
+    for (const piece of this.#pieces) {
+      whole.set(piece, at)
+      at += piece.length
+    }
+    if (to > from) whole.set(new Uint8Array(bytes.buffer, bytes.byteOffset + from, to - from), at)
+    this.#pieces = []
+    this.length = 0
+    return whole
+  }
+
+  #closeSlab(): void {
+    if (this.#slab === undefined) return
+    const { buffer } = this.#slab
+    this.#pieces.push(this.#end === this.#slab.length ? this.#slab : new Uint8Array(buffer, 0, this.#end))
+    this.#slab = undefined
+  }
+}
