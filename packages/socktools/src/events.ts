@@ -1,5 +1,5 @@
-/** A listener's answer is ignored; if it throws, `onThrow` hears of it and the others still run. */
-export type Listener<A> = (event: A) => void
+/** A listener's answer is not waited for; if it throws or rejects, `onThrow` hears of it and the others still run. */
+export type Listener<A> = (event: A) => unknown
 /** Takes back what gave it. Calling it twice is harmless. */
 export type Off = () => void
 
@@ -16,9 +16,7 @@ export class Events<M extends object> {
     let set = this.#listeners.get(name)
     if (set === undefined) this.#listeners.set(name, (set = new Set()))
     // Wrapped, so that the same function given twice is called twice and each off() takes back its own.
-    const own: Listener<M[K]> = (event) => {
-      listener(event)
-    }
+    const own: Listener<M[K]> = (event) => listener(event)
     set.add(own)
     return () => set.delete(own)
   }
@@ -32,7 +30,12 @@ export class Events<M extends object> {
     if (set === undefined) return
     for (const listener of set as Set<Listener<M[K]>>) {
       try {
-        listener(event)
+        const answer = listener(event)
+        if (answer instanceof Promise) {
+          answer.catch((thrown: unknown) => {
+            this.#onThrow(thrown, name)
+          })
+        }
       } catch (thrown) {
         this.#onThrow(thrown, name)
       }

@@ -1,6 +1,6 @@
 import net from 'node:net'
 import { fail } from '../errors.ts'
-import type { Pipe } from './pipe.ts'
+import type { Endpoint, Pipe } from './pipe.ts'
 import { connected, listenOn, socketPipe } from './socket-pipe.ts'
 import { tcpEndpoint } from './tcp.ts'
 import type { ListenOptions, Listener } from './transport.ts'
@@ -24,9 +24,13 @@ export function adopt(sock: net.Server | net.Socket): Adopted {
     return {
       kind: 'server',
       listen: (bind, options, onPipe) => {
-        if (!sock.listening && bind === undefined) fail('NOT_BOUND', 'the server given as `sock` does not listen')
+        if (!sock.listening && bind === undefined)
+          fail('NOT_BOUND', 'the server given as `sock` does not listen')
+        let accepted = 0
         return listenOn(sock, { at: bind, ...options }, (socket) => {
-          onPipe(socketPipe(socket, tcpEndpoint(socket)))
+          const path = sock.address()
+          const unix = typeof path === 'string' ? unixEndpoint(`${path}#${++accepted}`) : undefined
+          onPipe(socketPipe(socket, unix ?? tcpEndpoint(socket)))
         })
       },
     }
@@ -36,9 +40,12 @@ export function adopt(sock: net.Server | net.Socket): Adopted {
       kind: 'connection',
       connect: async () => {
         await connected(sock, 'the socket given as `sock`')
-        return socketPipe(sock, tcpEndpoint(sock))
+        // The system tells no path of a connected Unix socket.
+        return socketPipe(sock, sock.remoteAddress === undefined ? unixEndpoint('') : tcpEndpoint(sock))
       },
     }
   }
   return fail('BAD_OPTION', 'sock must be a net.Server or a net.Socket')
 }
+
+const unixEndpoint = (path: string): Endpoint => ({ address: `unix:${path}`, host: 'unix', local: true })

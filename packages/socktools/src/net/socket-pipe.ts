@@ -77,7 +77,11 @@ class SocketPipe implements Pipe {
 }
 
 /** A connected socket. Rejects with CONNECT_FAILED or ABORTED. */
-export async function dialSocket(to: net.NetConnectOpts, address: string, signal?: AbortSignal): Promise<net.Socket> {
+export async function dialSocket(
+  to: net.NetConnectOpts,
+  address: string,
+  signal?: AbortSignal,
+): Promise<net.Socket> {
   if (signal?.aborted === true) fail('ABORTED', 'the dial was given up', { address, cause: signal.reason })
   const socket = net.connect({ ...to, allowHalfOpen: true })
   socket.pause()

@@ -4,19 +4,19 @@
  */
 export interface Platform {
   /** Milliseconds on a clock that never goes back and that no one can set. Its zero means nothing. */
-  now(): number
+  readonly now: () => number
   /** Calls `fn` once, `ms` from now. Keeps the process alive until then. */
-  setTimer(fn: () => void, ms: number): Timer
+  readonly setTimer: (fn: () => void, ms: number) => Timer
   /** Calls `fn` when the running callback is through, before any I/O (Node's nextTick). */
-  defer(fn: () => void): void
+  readonly defer: (fn: () => void) => void
   /** Calls `fn` after the loop has looked at sockets and timers once more (Node's setImmediate). */
-  afterPoll(fn: () => void): void
+  readonly afterPoll: (fn: () => void) => void
   /** Uniform in [0, 1). Not for secrets. */
-  random(): number
+  readonly random: () => number
   /** Removes a file. Resolves also when there is none. */
-  unlink(path: string): Promise<void>
+  readonly unlink: (path: string) => Promise<void>
   /** The last resort for an error in user code that no listener and no logger took: it must not vanish. */
-  report(error: Error): void
+  readonly report: (error: Error) => void
 }
 
 export interface Timer {

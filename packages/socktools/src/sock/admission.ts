@@ -38,10 +38,12 @@ export class Admission {
     const refuse = (code: ErrorCode, what: string): SockError => new SockError(code, what, { address })
     const { maxPeers, maxPending, maxPendingPerHost, maxConnectRate, goodAddress } = this.#limits
     if (peers + this.pending >= maxPeers) return refuse('TOO_MANY_PEERS', `there are ${peers} peers already`)
-    if (this.pending >= maxPending) return refuse('TOO_MANY_PENDING', `${this.pending} connections wait at the gate`)
+    if (this.pending >= maxPending)
+      return refuse('TOO_MANY_PENDING', `${this.pending} connections wait at the gate`)
     if (!local) {
       const waiting = this.#pendingByHost.get(host) ?? 0
-      if (waiting >= maxPendingPerHost) return refuse('TOO_MANY_PENDING', `${waiting} connections of this host wait`)
+      if (waiting >= maxPendingPerHost)
+        return refuse('TOO_MANY_PENDING', `${waiting} connections of this host wait`)
       if (!this.#takeToken(host)) {
         return refuse('TOO_MANY_PENDING', `this host connects more than ${maxConnectRate} times a second`)
       }
@@ -84,7 +86,8 @@ export class Admission {
     const deadline = this.#deadlines.set(gateTimeout, () => {
       question.answer(new SockError('GATE_TIMEOUT', `goodPeer took more than ${gateTimeout} ms`, { address }))
     })
-    const said = (yes: boolean): void => {
+    // Nothing but `true` opens: a gate must not be opened by mistake.
+    const said = (yes: unknown): void => {
       question.answer(yes === true ? undefined : new SockError('REFUSED', 'goodPeer said no', { address }))
     }
     const failed = (thrown: unknown): void => {
@@ -107,7 +110,7 @@ export interface Question {
   /** Called once, at once if the answer is there already. */
   onAnswer(fn: (error: SockError | undefined) => void): void
   /** The answer does not matter any more: it is a no. */
-  giveUp(): void
+  readonly giveUp: () => void
 }
 
 const YES: Question = {
@@ -141,7 +144,9 @@ class OpenQuestion implements Question {
   }
 
   readonly giveUp = (): void => {
-    this.answer(new SockError('CLOSED', 'the connection ended before goodPeer answered', { address: this.#address }))
+    this.answer(
+      new SockError('CLOSED', 'the connection ended before goodPeer answered', { address: this.#address }),
+    )
   }
 }
 

@@ -83,7 +83,7 @@ export class Broadcast {
     if (!this.#kept) this.#batch.rewind()
     this.#kept = false
     this.#turn++
-    if (free === 0) this.noRoom()
+    if (free === 0) void this.noRoom()
     else this.roomAgain()
   }
 

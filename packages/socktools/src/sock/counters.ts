@@ -14,7 +14,7 @@ export class Counters {
   readonly #failed: Record<string, number> = Object.create(null) as Record<string, number>
   /** Of peers that are gone. */
   #past: Totals = { messagesIn: 0, bytesIn: 0, messagesOut: 0, bytesOut: 0, dropped: {} }
-  /** Sent to everyone, and dropped before it was anyone's. */
+  /** Dropped before it was anyone's, or after its peer was gone. */
   readonly #nobodys: Partial<Record<DropReason, number>> = {}
 
   refused({ code }: SockError): void {
@@ -25,8 +25,8 @@ export class Counters {
     this.#failed[code] = (this.#failed[code] ?? 0) + 1
   }
 
-  unsendable(): void {
-    this.#nobodys.unsendable = (this.#nobodys.unsendable ?? 0) + 1
+  dropped(reason: DropReason, messages: number): void {
+    this.#nobodys[reason] = (this.#nobodys[reason] ?? 0) + messages
   }
 
   peerGone(stats: PeerStats): void {
@@ -65,6 +65,7 @@ function sum(a: Totals, b: Totals): Totals {
 
 function added(a: Totals['dropped'], b: Totals['dropped']): Totals['dropped'] {
   const both: Partial<Record<DropReason, number>> = { ...a }
-  for (const [reason, n] of Object.entries(b) as [DropReason, number][]) both[reason] = (both[reason] ?? 0) + n
+  for (const [reason, n] of Object.entries(b) as [DropReason, number][])
+    both[reason] = (both[reason] ?? 0) + n
   return both
 }

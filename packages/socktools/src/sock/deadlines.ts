@@ -5,6 +5,9 @@ export interface Deadline {
   cancel(): void
 }
 
+/** What a system timer can count. Beyond it Node's fire at once; one that is early is set again. */
+const MAX_TIMER = 2 ** 31 - 1
+
 /**
  * Every deadline of a sock on one timer. Deadlines that fall close together share a bucket, so setting and
  * cancelling one costs a set operation and no system timer.
@@ -52,7 +55,7 @@ export class Deadlines {
     this.#timer?.cancel()
     this.#armedFor = due
     // Rounded up: a timer that is early by a fraction would find nothing due and arm itself again.
-    const ms = Math.max(0, Math.ceil(due - this.#platform.now()))
+    const ms = Math.min(Math.max(0, Math.ceil(due - this.#platform.now())), MAX_TIMER)
     this.#timer = this.#platform.setTimer(() => this.#fire(), ms)
   }
 

@@ -4,15 +4,22 @@ import type { Codec, Got, Message } from '../wire/codec.ts'
 import { type SubscribeOptions, Subscription } from './subscription.ts'
 import type { Context, Handler, Handlers, Middleware, Peer, Sock } from './types.ts'
 
+interface Entry<C extends Codec> {
+  readonly handler: Handler<C>
+}
+
 /** Where a message goes: taps of the raw payload, the codec, middleware, subscribers, handlers. */
 export class Dispatch<C extends Codec> {
   readonly #sock: Sock<C>
   readonly #codec: Codec<never, Got<C>>
   readonly #report: DispatchReport<C>
-  readonly #handlers = new Map<string | number, readonly Handler<C>[]>()
+  readonly #handlers = new Map<string | number, readonly Entry<C>[]>()
   #middleware: readonly Middleware<C>[] = []
   readonly #taps = new Set<Subscription<[Uint8Array, Peer<C>]>>()
-  readonly #subscribers = new Set<{ type: string | number | undefined; to: Subscription<[Got<C>, Context<C>]> }>()
+  readonly #subscribers = new Set<{
+    type: string | number | undefined
+    to: Subscription<[Got<C>, Context<C>]>
+  }>()
 
   constructor(sock: Sock<C>, codec: Codec<never, Got<C>>, report: DispatchReport<C>) {
     this.#sock = sock
@@ -22,13 +29,14 @@ export class Dispatch<C extends Codec> {
 
   addAll(handlers: Handlers<C>): void {
     // An object's keys are strings; a number is what the codec will say of these.
-    for (const [key, handler] of Object.entries(handlers)) this.add(/^(0|[1-9]\d{0,15})$/.test(key) ? Number(key) : key, handler)
+    for (const [key, handler] of Object.entries(handlers))
+      this.add(/^(0|[1-9]\d{0,15})$/.test(key) ? Number(key) : key, handler)
   }
 
   add(type: string | number, handler: Handler<C>, exclusive = false): Off {
     const before = exclusive ? [] : (this.#handlers.get(type) ?? [])
-    // Wrapped, so that a function added twice runs twice and each off() takes back its own.
-    const own: Handler<C> = (data, context) => handler(data, context)
+    // An entry of its own, so that a function added twice runs twice and each off() takes back its own.
+    const own: Entry<C> = { handler }
     this.#handlers.set(type, [...before, own])
     return () => {
       const left = (this.#handlers.get(type) ?? []).filter((one) => one !== own)
@@ -51,7 +59,10 @@ export class Dispatch<C extends Codec> {
     return tap
   }
 
-  subscribe(type: string | number | undefined, options: SubscribeOptions): Subscription<[Got<C>, Context<C>]> {
+  subscribe(
+    type: string | number | undefined,
+    options: SubscribeOptions,
+  ): Subscription<[Got<C>, Context<C>]> {
     const to = new Subscription<[Got<C>, Context<C>]>(options, () => this.#subscribers.delete(one))
     const one = { type, to }
     this.#subscribers.add(one)
@@ -66,17 +77,23 @@ export class Dispatch<C extends Codec> {
 
   /** Handles one payload. Never throws or rejects; returns a promise only if a handler did. */
   handle(peer: Peer<C>, payload: Uint8Array): Promise<void> | undefined {
-    for (const tap of this.#taps) tap.push([payload, peer])
+    if (this.#taps.size > 0) for (const tap of this.#taps) tap.push([payload, peer])
     let message: Message<Got<C>>
     try {
       message = this.#codec.decode(payload)
     } catch (thrown) {
-      this.#report.invalid(peer, payload, asSockError(thrown, 'BAD_MESSAGE', 'the codec failed', peer.address))
+      this.#report.invalid(
+        peer,
+        payload,
+        asSockError(thrown, 'BAD_MESSAGE', 'the codec failed', peer.address),
+      )
       return undefined
     }
     try {
       const settling =
-        this.#middleware.length === 0 ? this.#deliver(message, peer) : this.#around(message, peer, 0, this.#middleware)
+        this.#middleware.length === 0
+          ? this.#deliver(message, peer)
+          : this.#around(message, peer, 0, this.#middleware)
       return isThenable(settling) ? this.#contain(settling, peer) : undefined
     } catch (thrown) {
       this.#fault(thrown, peer)
@@ -91,7 +108,7 @@ export class Dispatch<C extends Codec> {
   }
 
   #deliver({ type, data }: Message<Got<C>>, peer: Peer<C>): unknown {
-    const handlers = this.#handlers.get(type)
+    const entries = this.#handlers.get(type)
     const context = this.#contextOf(peer, type)
     let taken = false
     if (this.#subscribers.size > 0) {
@@ -101,17 +118,19 @@ export class Dispatch<C extends Codec> {
         taken = true
       }
     }
-    if (handlers === undefined) {
+    if (entries === undefined) {
       if (!taken && this.#taps.size === 0) this.#report.unhandled(peer, type, data)
       return undefined
     }
-    const only = handlers.length === 1 ? handlers[0] : undefined
-    return only === undefined ? this.#each(handlers, data, context) : only(data, context)
+    const only = entries[0]
+    return only !== undefined && entries.length === 1
+      ? only.handler(data, context)
+      : this.#each(entries, data, context)
   }
 
   /** Several handlers of one type run one after another; one that throws does not keep the others from it. */
-  async #each(handlers: readonly Handler<C>[], data: Got<C>, context: Context<C>): Promise<void> {
-    for (const handler of handlers) {
+  async #each(entries: readonly Entry<C>[], data: Got<C>, context: Context<C>): Promise<void> {
+    for (const { handler } of entries) {
       try {
         await handler(data, context)
       } catch (thrown) {
@@ -165,5 +184,7 @@ export interface DispatchReport<C extends Codec> {
 }
 
 function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function'
+  return (
+    typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function'
+  )
 }

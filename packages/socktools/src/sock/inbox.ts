@@ -104,7 +104,7 @@ export class Inbox {
   #pump(): void {
     while (this.#running < this.#host.concurrency && this.waiting > 0 && !this.#yielding) {
       const payload = this.#queue[this.#head++] as Uint8Array
-      if (this.#head > 1024 || this.#head === this.#queue.length) {
+      if (this.#head > 1024 && this.#head * 2 > this.#queue.length) {
         this.#queue = this.#queue.slice(this.#head)
         this.#head = 0
       }

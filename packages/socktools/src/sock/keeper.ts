@@ -37,7 +37,8 @@ export class Keeper {
 
   async #attempt(): Promise<void> {
     this.#timer = undefined
-    let upSince = 0
+    // Over before the dial was: it never held.
+    let upSince = Infinity
     try {
       await this.#host.dial(this.#address, () => {
         // One that broke at once is a failure like one that never came up.

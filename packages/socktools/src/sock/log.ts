@@ -11,7 +11,8 @@ export function logTo<C extends Codec>(logger: Logger, sock: Pick<Sock<C>, 'on'>
   sock.on('listening', ({ address }) => logger.info?.(`listening on ${address}`, { address }))
   sock.on('peer', ({ peer }) => logger.debug?.(`peer ${peer.id} is up (${peer.address})`, { peer: peer.id }))
   sock.on('gone', ({ peer, error, lost }) => {
-    if (error === undefined) logger.debug?.(`peer ${peer.id} is gone (${peer.address})`, { peer: peer.id, lost })
+    if (error === undefined)
+      logger.debug?.(`peer ${peer.id} is gone (${peer.address})`, { peer: peer.id, lost })
     else logger.warn?.(`peer ${peer.id} is gone: ${error.message}`, { peer: peer.id, code: error.code, lost })
   })
   sock.on('refused', ({ error, address }) => {
@@ -28,11 +29,18 @@ export function logTo<C extends Codec>(logger: Logger, sock: Pick<Sock<C>, 'on'>
   })
   sock.on('dropped', ({ peer, reason, messages, bytes }) => {
     const whose = peer === undefined ? '' : ` for ${peer.address}`
-    logger.warn?.(`dropped ${messages} messages${whose}: ${reason}`, { peer: peer?.id, reason, messages, bytes })
+    logger.warn?.(`dropped ${messages} messages${whose}: ${reason}`, {
+      peer: peer?.id,
+      reason,
+      messages,
+      bytes,
+    })
   })
   sock.on('invalid', ({ peer, error }) => logger.warn?.(error.message, { peer: peer.id, code: error.code }))
   sock.on('unhandled', ({ peer, type }) =>
     logger.debug?.(`no handler for messages of type ${JSON.stringify(type)}`, { peer: peer.id, type }),
   )
-  sock.on('fault', ({ error, peer }) => logger.error?.(error.message, { peer: peer?.id, code: error.code, error }))
+  sock.on('fault', ({ error, peer }) =>
+    logger.error?.(error.message, { peer: peer?.id, code: error.code, error }),
+  )
 }

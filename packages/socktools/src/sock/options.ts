@@ -103,7 +103,14 @@ export interface Settings<C extends Codec = RawCodec>
 const FUNCTIONS = ['tick', 'goodAddress', 'goodPeer'] as const
 const OTHERS = ['bind', 'connect', 'handlers', 'codec', 'framing', 'logger', 'backoff', 'slowPeer'] as const
 /** Zero means "no limit" or "never" here; elsewhere it would stop everything. */
-const MAY_BE_ZERO = new Set<string>(['timeout', 'frameRate', 'maxFrame', 'highWaterMark', 'maxQueue', 'readMark'])
+const MAY_BE_ZERO = new Set<string>([
+  'timeout',
+  'frameRate',
+  'maxFrame',
+  'highWaterMark',
+  'maxQueue',
+  'readMark',
+])
 
 const TIMES = new Set<string>(['timeout', 'tickInterval', 'connectTimeout', 'gateTimeout', 'frameGrace'])
 /** What a system timer can count: 24.8 days. Beyond it Node's fire at once. */
@@ -111,8 +118,7 @@ const MAX_TIME = 2 ** 31 - 1
 
 /** Checks and completes. Throws BAD_OPTION; an option that does not exist is one of those errors. */
 export function settle<C extends Codec>(options: SockOptions<C>): Settings<C> {
-  if (typeof options !== 'object' || options === null) fail('BAD_OPTION', 'the options must be an object')
-  const given: Record<string, unknown> = { ...options }
+  const given = optionsOf(options)
   const known = new Set<string>([...Object.keys(DEFAULTS), ...FUNCTIONS, ...OTHERS])
   for (const name of Object.keys(given)) {
     if (!known.has(name)) fail('BAD_OPTION', `there is no option "${name}"`)
@@ -120,18 +126,23 @@ export function settle<C extends Codec>(options: SockOptions<C>): Settings<C> {
   const numbers: Record<string, number> = { ...DEFAULTS }
   for (const name of Object.keys(DEFAULTS)) numbers[name] = checkNumber(name, given[name] ?? numbers[name])
   for (const name of FUNCTIONS) {
-    if (given[name] !== undefined && typeof given[name] !== 'function') fail('BAD_OPTION', `${name} must be a function`)
+    if (given[name] !== undefined && typeof given[name] !== 'function')
+      fail('BAD_OPTION', `${name} must be a function`)
   }
   const { slowPeer, handlers, connect = [] } = options
   if (slowPeer !== undefined && !['reject', 'drop', 'close'].includes(slowPeer)) {
     fail('BAD_OPTION', `slowPeer is 'reject', 'drop' or 'close', not ${JSON.stringify(slowPeer)}`)
   }
   for (const [type, handler] of Object.entries(handlers ?? {})) {
-    if (typeof handler !== 'function') fail('BAD_OPTION', `the handler for ${JSON.stringify(type)} is no function`)
+    if (typeof handler !== 'function')
+      fail('BAD_OPTION', `the handler for ${JSON.stringify(type)} is no function`)
   }
   const framing = options.framing ?? lengthPrefixed()
   if (options.maxFrame !== undefined && options.maxFrame > framing.max) {
-    fail('BAD_OPTION', `maxFrame is ${options.maxFrame}, and ${framing.name}() carries ${framing.max} bytes at the most`)
+    fail(
+      'BAD_OPTION',
+      `maxFrame is ${options.maxFrame}, and ${framing.name}() carries ${framing.max} bytes at the most`,
+    )
   }
   return Object.freeze({
     ...options,
@@ -143,6 +154,12 @@ export function settle<C extends Codec>(options: SockOptions<C>): Settings<C> {
     framing,
     backoff: { ...DEFAULT_BACKOFF, ...options.backoff },
   })
+}
+
+/** Callers in JavaScript may pass anything. */
+function optionsOf(options: unknown): Record<string, unknown> {
+  if (typeof options === 'object' && options !== null) return { ...options }
+  return fail('BAD_OPTION', 'the options must be an object')
 }
 
 function checkNumber(name: string, value: unknown): number {

@@ -152,7 +152,11 @@ export class LivePeer<C extends Codec> implements Peer<C>, Recipient {
     try {
       payload = (this.#host.settings.codec as Codec<Sent<C>>).encode(type, data)
     } catch (thrown) {
-      return this.#refuse('unsendable', asSockError(thrown, 'CANNOT_ENCODE', 'the codec failed', this.address), 0)
+      return this.#refuse(
+        'unsendable',
+        asSockError(thrown, 'CANNOT_ENCODE', 'the codec failed', this.address),
+        0,
+      )
     }
     return this.sendRaw(payload)
   }
@@ -161,10 +165,12 @@ export class LivePeer<C extends Codec> implements Peer<C>, Recipient {
     const { settings } = this.#host
     const { broadcast } = this.#host.sends
     const error = unsendable(payload, settings.maxFrame, this.address)
-    if (error !== undefined) return this.#refuse('unsendable', error, payload.length)
+    if (error !== undefined) return this.#refuse('unsendable', error, lengthOf(payload))
+    // Taking over may find no room, and slowPeer may have it closed for that.
+    if (broadcast.pending && this.#state === 'open') broadcast.absorb(this)
     if (this.#state !== 'open') return this.#refuse(this.#state, this.#goneError(), payload.length)
-    if (broadcast.pending) broadcast.absorb(this)
-    if (this.outbox.full(payload.length)) return this.#overflow(1, payload.length, settings.slowPeer ?? 'reject')
+    if (this.outbox.full(payload.length))
+      return this.#overflow(1, payload.length, settings.slowPeer ?? 'reject')
     try {
       return this.outbox.put(payload)
     } catch (thrown) {
@@ -173,12 +179,12 @@ export class LivePeer<C extends Codec> implements Peer<C>, Recipient {
     }
   }
 
-  /** One of several who are sent this. False: it is over its mark. */
-  offer(payload: Uint8Array): boolean {
-    this.#host.sends.broadcast.absorb(this)
-    if (this.outbox.full(payload.length)) this.overflow(1, payload.length)
+  /** One of several who are sent this. */
+  offer(payload: Uint8Array): void {
+    if (this.#state === 'open') this.#host.sends.broadcast.absorb(this)
+    if (this.#state !== 'open') this.#drop(this.#state, 1, payload.length)
+    else if (this.outbox.full(payload.length)) this.overflow(1, payload.length)
     else void this.outbox.put(payload)
-    return !this.outbox.overMark
   }
 
   /** A broadcast for which there is no room. */
@@ -209,7 +215,7 @@ export class LivePeer<C extends Codec> implements Peer<C>, Recipient {
 
   flushed(): Promise<void> {
     if (this.#state === 'gone') return rejected(this.#goneError())
-    this.#host.sends.broadcast.absorb(this)
+    if (this.#state === 'open') this.#host.sends.broadcast.absorb(this)
     return this.outbox.emptied()
   }
 
@@ -304,7 +310,9 @@ export class LivePeer<C extends Codec> implements Peer<C>, Recipient {
 
   #failAs(thrown: unknown): void {
     const error = asSockError(thrown, 'PIPE_FAILED', 'the framing failed', this.address)
-    this.#fail(error.address === undefined ? new SockError(error.code, error.what, { address: this.address }) : error)
+    this.#fail(
+      error.address === undefined ? new SockError(error.code, error.what, { address: this.address }) : error,
+    )
   }
 
   /** Ends the connection because of `error`; what has arrived whole is still handled. */
@@ -328,9 +336,10 @@ export class LivePeer<C extends Codec> implements Peer<C>, Recipient {
 
   /** The pipe is over: what was not sent is lost. */
   #down(reason: DropReason): void {
-    this.#state = 'gone'
     // What was sent to all this turn was sent to this one too: taken over, so that it is counted as lost.
-    this.#host.sends.broadcast.absorb(this)
+    const wasOpen = this.#state === 'open'
+    this.#state = 'gone'
+    if (wasOpen) this.#host.sends.broadcast.absorb(this)
     this.#host.onEnding(this)
     this.#watch.stop()
     this.#pipe.destroy()
@@ -355,11 +364,16 @@ export class LivePeer<C extends Codec> implements Peer<C>, Recipient {
   }
 }
 
+/** For what may not be a payload at all. */
+export const lengthOf = (payload: unknown): number => (payload instanceof Uint8Array ? payload.length : 0)
+
 /** What is wrong with a payload, whoever it is for. */
 export function unsendable(payload: Uint8Array, max: number, address?: string): SockError | undefined {
   if (!(payload instanceof Uint8Array)) {
     return new SockError('CANNOT_ENCODE', `a payload is a Uint8Array, not ${typeof payload}`, { address })
   }
   if (payload.length <= max) return undefined
-  return new SockError('TOO_LARGE', `a message of ${payload.length} bytes, and ${max} is the most`, { address })
+  return new SockError('TOO_LARGE', `a message of ${payload.length} bytes, and ${max} is the most`, {
+    address,
+  })
 }

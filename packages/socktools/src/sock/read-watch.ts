@@ -30,7 +30,12 @@ export class ReadWatch {
   #frameDeadline: Deadline | undefined
   #idleDeadline: Deadline | undefined
 
-  constructor(limits: ReadLimits, deadlines: Deadlines, now: () => number, onLate: (error: SockError) => void) {
+  constructor(
+    limits: ReadLimits,
+    deadlines: Deadlines,
+    now: () => number,
+    onLate: (error: SockError) => void,
+  ) {
     this.#limits = limits
     this.#deadlines = deadlines
     this.#now = now

@@ -5,10 +5,10 @@ import type { Codec } from '../wire/codec.ts'
 import type { Framing } from '../wire/framing.ts'
 import { Broadcast } from './broadcast.ts'
 import type { Outbox, OutboxShared } from './outbox.ts'
-import { LivePeer, unsendable } from './peer.ts'
+import { lengthOf, LivePeer, unsendable } from './peer.ts'
 import { Turn } from './turn.ts'
 import type { SendOptions, To } from './types.ts'
-import { rejected } from './waiter.ts'
+import { rejected, Waiter } from './waiter.ts'
 
 export interface SendLimits {
   readonly framing: Framing
@@ -27,6 +27,8 @@ export class Sends<C extends Codec> {
   readonly #platform: Platform
   readonly #maxFrame: number
   readonly #onUnsendable: (bytes: number) => void
+  /** Who waits for the first of several to have room. */
+  readonly #rooms = new Set<{ readonly peers: readonly LivePeer<C>[]; readonly waiter: Waiter }>()
   #dirty: Outbox[] = []
   #scheduled = false
 
@@ -51,6 +53,7 @@ export class Sends<C extends Codec> {
       },
       onRoom: () => {
         this.broadcast.roomAgain()
+        this.#checkRooms()
       },
     }
   }
@@ -58,20 +61,23 @@ export class Sends<C extends Codec> {
   /** As Sock.sendRaw says. */
   send(payload: Uint8Array, { to, except }: SendOptions<C>): Promise<void> {
     const error = unsendable(payload, this.#maxFrame)
-    if (error !== undefined) return this.refuse(error, payload.length)
+    if (error !== undefined) return this.refuse(error, lengthOf(payload))
     try {
       const exempt: readonly LivePeer<C>[] = except === undefined ? NOBODY : this.find(except)
       if (to === undefined) {
-        this.broadcast.add(payload, exempt)
+        this.broadcast.add(
+          payload,
+          exempt.filter((peer) => this.reachable.has(peer)),
+        )
         this.#flushSoon()
-        return this.broadcast.congested ?? this.turn.pause
+        // Where nobody is, there is nobody's room to wait for.
+        return (this.reachable.size > 0 ? this.broadcast.congested : undefined) ?? this.turn.pause
       }
       const chosen = this.find(to).filter((peer) => !exempt.includes(peer))
       const [only] = chosen
       if (only !== undefined && chosen.length === 1) return only.sendRaw(payload)
-      let roomy = chosen.length === 0
-      for (const peer of chosen) roomy = peer.offer(payload) || roomy
-      return roomy ? this.turn.pause : this.broadcast.noRoom()
+      for (const peer of chosen) peer.offer(payload)
+      return hasRoom(chosen) ? this.turn.pause : this.#roomOf(chosen)
     } catch (thrown) {
       return this.refuse(asSockError(thrown, 'CANNOT_FRAME', 'the framing failed'), payload.length)
     }
@@ -93,7 +99,7 @@ export class Sends<C extends Codec> {
       if (to.uses(this.outboxes)) return [to as LivePeer<C>]
       return fail('UNKNOWN_PEER', 'this peer belongs to another sock', { address: to.address })
     }
-    if (typeof to === 'object' && Symbol.iterator in to) return [...new Set([...to].flatMap((one) => this.find(one)))]
+    if (isIterable(to)) return [...new Set([...to].flatMap((one) => this.find(one as To<C>)))]
     return fail('UNKNOWN_PEER', 'this is neither a peer nor an address')
   }
 
@@ -101,6 +107,8 @@ export class Sends<C extends Codec> {
     // What stands in this turn's broadcast was sent before it came.
     this.broadcast.skip(peer.outbox)
     this.reachable.add(peer)
+    // It has room, whatever the others have.
+    this.broadcast.roomAgain()
   }
 
   /** Nothing can be sent to this one any more. */
@@ -108,6 +116,22 @@ export class Sends<C extends Codec> {
     this.reachable.delete(peer)
     // Nobody is left whose room could be waited for.
     if (this.reachable.size === 0) this.broadcast.roomAgain()
+    this.#checkRooms()
+  }
+
+  /** Resolves when one of these has room, or nothing can be sent to any of them any more. */
+  #roomOf(peers: readonly LivePeer<C>[]): Promise<void> {
+    const waiter = new Waiter()
+    this.#rooms.add({ peers, waiter })
+    return waiter.promise
+  }
+
+  #checkRooms(): void {
+    for (const one of this.#rooms) {
+      if (!hasRoom(one.peers)) continue
+      this.#rooms.delete(one)
+      one.waiter.resolve()
+    }
   }
 
   #flushSoon(): void {
@@ -130,4 +154,14 @@ export class Sends<C extends Codec> {
   }
 }
 
+/** Callers in JavaScript may pass anything. */
+const isIterable = (to: unknown): to is Iterable<unknown> =>
+  typeof to === 'object' && to !== null && Symbol.iterator in to
+
 const NOBODY: readonly never[] = []
+
+/** Whether one of these is below its mark, or none of them can be sent to any more. */
+function hasRoom(peers: readonly LivePeer<Codec>[]): boolean {
+  const open = peers.filter(({ state }) => state === 'open')
+  return open.length === 0 || open.some(({ outbox }) => !outbox.overMark)
+}

@@ -33,7 +33,6 @@ import type {
   SockStats,
   StartServerOptions,
 } from './types.ts'
-import { rejected } from './waiter.ts'
 
 /** Where a sock meets the world. */
 export interface SockParts {
@@ -74,6 +73,7 @@ export class BaseSock<C extends Codec = RawCodec> implements Sock<C> {
   #starting = false
   #binding = false
   #listener: Listener | undefined
+  #draining: Promise<void> | undefined
   #closing: Promise<Lost> | undefined
   #nextId = 1
 
@@ -85,13 +85,14 @@ export class BaseSock<C extends Codec = RawCodec> implements Sock<C> {
     this.#transports = new Map(transports.map((transport) => [transport.scheme, transport]))
     this.#adopted = adopted
     this.#events = new Events((thrown, name) => {
-      if (name === 'fault') platform.report(asSockError(thrown, 'HANDLER_FAILED', 'a listener of "fault" threw'))
+      if (name === 'fault')
+        platform.report(asSockError(thrown, 'HANDLER_FAILED', 'a listener of "fault" threw'))
       else this.#fault(thrown, `listener of "${name}"`, undefined)
     })
     this.#deadlines = new Deadlines(platform)
     this.#admission = new Admission(settings, platform, this.#deadlines)
     this.#sends = new Sends<C>(settings, platform, (bytes) => {
-      this.#counters.unsendable()
+      this.#counters.dropped('unsendable', 1)
       this.#drops.add(undefined, 'unsendable', 1, bytes)
     })
     this.#dispatch = new Dispatch<C>(this, settings.codec as Codec<never, Got<C>>, {
@@ -117,6 +118,8 @@ export class BaseSock<C extends Codec = RawCodec> implements Sock<C> {
       sends: this.#sends,
       handle: (peer, payload) => this.#dispatch.handle(peer, payload),
       onDropped: (peer, reason, messages, bytes) => {
+        // What a peer counts after it was counted in for good.
+        if (!this.#peers.has(peer)) this.#counters.dropped(reason, messages)
         this.#drops.add(peer, reason, messages, bytes)
       },
       onEnding: (peer) => {
@@ -129,7 +132,9 @@ export class BaseSock<C extends Codec = RawCodec> implements Sock<C> {
     this.#dispatch.addAll(settings.handlers ?? {})
     if (logger !== undefined) logTo(logger, this, platform.now)
     if (tick !== undefined) {
-      this.#ticker = new Ticker(platform, settings.tickInterval, (now) => this.#guard('tick', () => tick(now)))
+      this.#ticker = new Ticker(platform, settings.tickInterval, (now) =>
+        this.#guard('tick', () => tick(now)),
+      )
     }
   }
 
@@ -140,10 +145,30 @@ export class BaseSock<C extends Codec = RawCodec> implements Sock<C> {
     this.#checkOpen('start')
     if (this.#starting) fail('ALREADY_STARTED', 'start was called twice')
     this.#starting = true
+    try {
+      await this.#start()
+    } catch (error) {
+      // What failed can be tried again.
+      this.#starting = false
+      throw error
+    }
+  }
+
+  async #start(): Promise<void> {
     const { bind, connect } = this.#settings
-    if (bind !== undefined || this.#adopted?.kind === 'server') await this.startServer()
-    if (this.#adopted?.kind === 'connection') await this.#admit(await this.#adopted.connect(), true)
+    const adopted = this.#adopted
+    if (this.#listener === undefined && (bind !== undefined || adopted?.kind === 'server'))
+      await this.startServer()
+    if (adopted?.kind === 'connection') {
+      const pipe = await adopted.connect()
+      if (this.#life !== 'open') pipe.destroy()
+      this.#checkOpen('start')
+      await this.#admit(pipe, true)
+    }
+    // Whoever heard of the above may have closed this sock: nothing may begin after that.
+    this.#checkOpen('start')
     await Promise.all(connect.map((address) => this.#keep(address)))
+    this.#checkOpen('start')
     this.#ticker?.start()
   }
 
@@ -206,12 +231,16 @@ export class BaseSock<C extends Codec = RawCodec> implements Sock<C> {
     return keeper.start()
   }
 
-  async #dial(address: string, { signal, timeout = this.#settings.connectTimeout }: ConnectOptions): Promise<LivePeer<C>> {
+  async #dial(
+    address: string,
+    { signal, timeout = this.#settings.connectTimeout }: ConnectOptions,
+  ): Promise<LivePeer<C>> {
     this.#checkOpen('connectTo')
     const to = parseAddress(address)
     const transport = this.#transportOf(to, address)
     const { maxPeers } = this.#settings
-    if (this.#peers.size + this.#giveUps.size >= maxPeers) fail('TOO_MANY_PEERS', `${maxPeers} is the most`, { address })
+    if (this.#peers.size + this.#giveUps.size >= maxPeers)
+      fail('TOO_MANY_PEERS', `${maxPeers} is the most`, { address })
     const aborter = new AbortController()
     const onAbort = (): void => {
       aborter.abort(new SockError('ABORTED', 'the dial was given up', { address, cause: signal?.reason }))
@@ -226,8 +255,7 @@ export class BaseSock<C extends Codec = RawCodec> implements Sock<C> {
     signal?.addEventListener('abort', onAbort, { once: true })
     if (signal?.aborted === true) onAbort()
     try {
-      const pipe = await transport.dial(to, { signal: aborter.signal })
-      return await this.#admit(pipe, true, aborter.signal)
+      return await this.#admit(await dialed(transport, to, aborter.signal), true, aborter.signal)
     } catch (error) {
       // The transport's ABORTED says less than why we gave up.
       throw aborter.signal.aborted ? (aborter.signal.reason as SockError) : error
@@ -242,7 +270,8 @@ export class BaseSock<C extends Codec = RawCodec> implements Sock<C> {
 
   #accept(pipe: Pipe): void {
     let error: SockError | undefined
-    if (this.#life !== 'open') error = new SockError('CLOSED', 'the sock is closed', { address: pipe.remote.address })
+    if (this.#life !== 'open')
+      error = new SockError('CLOSED', 'the sock is closed', { address: pipe.remote.address })
     else {
       try {
         error = this.#admission.atDoor(pipe.remote, this.#peers.size)
@@ -337,7 +366,7 @@ export class BaseSock<C extends Codec = RawCodec> implements Sock<C> {
     return this.#dispatch.use(middleware)
   }
 
-  on<K extends keyof SockEvents<C>>(name: K, listener: (event: SockEvents<C>[K]) => void): Off {
+  on<K extends keyof SockEvents<C>>(name: K, listener: (event: SockEvents<C>[K]) => unknown): Off {
     return this.#events.on(name, listener)
   }
 
@@ -383,7 +412,11 @@ export class BaseSock<C extends Codec = RawCodec> implements Sock<C> {
     return lost
   }
 
-  async drain(options: DrainOptions = {}): Promise<void> {
+  drain(options: DrainOptions = {}): Promise<void> {
+    return (this.#draining ??= this.#drain(options))
+  }
+
+  async #drain(options: DrainOptions): Promise<void> {
     if (this.#life === 'open') {
       this.#life = 'draining'
       this.#stopComing()
@@ -429,7 +462,10 @@ export class BaseSock<C extends Codec = RawCodec> implements Sock<C> {
 
   #fault(thrown: unknown, where: string, peer: Peer<C> | undefined): void {
     this.#counters.faults++
-    const error = new SockError('HANDLER_FAILED', `${where}: ${reasonOf(thrown)}`, { address: peer?.address, cause: thrown })
+    const error = new SockError('HANDLER_FAILED', `${where}: ${reasonOf(thrown)}`, {
+      address: peer?.address,
+      cause: thrown,
+    })
     if (this.#settings.logger?.error === undefined && !this.#events.has('fault')) this.#platform.report(error)
     this.#events.emit('fault', { error, in: where, peer })
   }
@@ -465,3 +501,21 @@ export class BaseSock<C extends Codec = RawCodec> implements Sock<C> {
 }
 
 const ignore = (): void => undefined
+
+/** The pipe, unless `signal` comes first; a pipe that comes after that is destroyed. */
+async function dialed(transport: Transport, to: URL, signal: AbortSignal): Promise<Pipe> {
+  signal.throwIfAborted()
+  const dialing = transport.dial(to, { signal })
+  const pipe = await new Promise<Pipe | undefined>((resolve, reject) => {
+    signal.addEventListener('abort', () => resolve(undefined), { once: true })
+    dialing.then(resolve, reject)
+  })
+  if (pipe !== undefined && !signal.aborted) return pipe
+  void dialing.then(
+    (late) => {
+      late.destroy()
+    },
+    () => undefined,
+  )
+  throw signal.reason as SockError
+}

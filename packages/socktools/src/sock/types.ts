@@ -115,7 +115,7 @@ export interface Sock<C extends Codec = RawCodec> extends AsyncDisposable {
   addHandler(type: string | number, handler: Handler<C>, options?: { readonly exclusive?: boolean }): Off
   /** Adds middleware around every message, inside those added before. */
   use(middleware: Middleware<C>): Off
-  on<K extends keyof SockEvents<C>>(name: K, listener: (event: SockEvents<C>[K]) => void): Off
+  on<K extends keyof SockEvents<C>>(name: K, listener: (event: SockEvents<C>[K]) => unknown): Off
   /** Payloads as they arrive, after framing and before the codec. */
   readRaw(options?: SubscribeOptions): AsyncIterableIterator<[payload: Uint8Array, peer: Peer<C>]>
   /** Messages as they arrive, of one type or of all. */
@@ -205,7 +205,12 @@ export interface SockEvents<C extends Codec = RawCodec> {
   /** A dial failed; a kept connection (`connect`) is tried again in `retryIn` milliseconds. */
   dialFailed: { readonly address: string; readonly error: SockError; readonly retryIn: number | undefined }
   /** Messages were dropped; one event for all of a turn. Without a peer: one for everyone that cannot be sent. */
-  dropped: { readonly peer: Peer<C> | undefined; readonly reason: DropReason; readonly messages: number; readonly bytes: number }
+  dropped: {
+    readonly peer: Peer<C> | undefined
+    readonly reason: DropReason
+    readonly messages: number
+    readonly bytes: number
+  }
   /** The codec could not read a message. */
   invalid: { readonly peer: Peer<C>; readonly payload: Uint8Array; readonly error: SockError }
   /** Nothing takes messages of this type. */

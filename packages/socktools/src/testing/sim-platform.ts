@@ -55,15 +55,16 @@ export class SimPlatform implements Platform {
    * happen while it still waits, or at `limit` milliseconds of virtual time (default: a day).
    */
   async run<T>(scenario: () => Promise<T>, { limit = 86_400_000 } = {}): Promise<T> {
-    let settled = false
+    const state = { settled: false }
     const result = scenario().finally(() => {
-      settled = true
+      state.settled = true
     })
     result.catch(() => undefined)
     await this.#step()
-    while (!settled) {
+    while (!state.settled) {
       const event = this.#next()
-      if (event === undefined) throw new Error(`the scenario waits for something that never happens, at ${this.#now} ms`)
+      if (event === undefined)
+        throw new Error(`the scenario waits for something that never happens, at ${this.#now} ms`)
       if (event.at > limit) throw new Error(`the scenario was not done after ${limit} ms`)
       this.#now = Math.max(this.#now, event.at)
       event.fn?.()

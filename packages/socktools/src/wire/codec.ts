@@ -15,8 +15,8 @@ export interface Message<In = unknown> {
 }
 
 /** What a sock with codec `C` sends and receives. */
-export type Sent<C> = C extends Codec<infer Out, unknown> ? Out : never
-export type Got<C> = C extends Codec<never, infer In> ? In : never
+export type Sent<C> = C extends Codec<infer Out> ? Out : never
+export type Got<C> = C extends Codec<infer _Out, infer In> ? In : never
 
 export type RawCodec = Codec<Uint8Array | string, Uint8Array>
 
@@ -99,7 +99,7 @@ function deeperThan(json: Uint8Array, limit: number): boolean {
 
 function nameOf(value: unknown): string {
   if (value === null) return 'null'
-  return typeof value === 'object'
-    ? `an object (${value.constructor?.name ?? 'no class'})`
-    : `a ${typeof value}`
+  if (typeof value !== 'object') return `a ${typeof value}`
+  const { constructor } = value as { constructor?: { name?: string } }
+  return `an object (${constructor?.name ?? 'of no class'})`
 }

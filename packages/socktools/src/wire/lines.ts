@@ -76,8 +76,9 @@ class LineDecoder implements Decoder {
       at = lf + 1
     }
     if (this.#stopped || at === chunk.length) return
-    // One byte more than max may be held: it can be the CR of an ending whose LF is still to come.
-    if (this.#held.length + chunk.length - at > this.#max + 1) this.#refuse()
+    // A CR at the end can be that of an ending whose LF is still to come.
+    const more = chunk.length - at - (chunk[chunk.length - 1] === CR ? 1 : 0)
+    if (this.#held.length + more > this.#max) this.#refuse()
     this.#held.add(chunk, at, chunk.length, this.#max + 1 - this.#held.length)
   }
 

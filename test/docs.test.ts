@@ -1,0 +1,53 @@
+import assert from 'node:assert/strict'
+import { execFile } from 'node:child_process'
+import { mkdir, readFile, readdir, rm, writeFile } from 'node:fs/promises'
+import { join, resolve } from 'node:path'
+import { after, test } from 'node:test'
+import { promisify } from 'node:util'
+import { errorCodes } from 'socktools'
+
+const root = resolve(import.meta.dirname, '..')
+const scratch = join(root, 'test', '.blocks')
+after(() => rm(scratch, { recursive: true, force: true }))
+
+test('docs/errors.md has one heading per code, in order, and no other', async () => {
+  const text = await readFile(join(root, 'docs/errors.md'), 'utf8')
+  const headings = [...text.matchAll(/^## (.+)$/gm)].map(([, code]) => code)
+  assert.deepEqual(headings, [...errorCodes])
+})
+
+test('every code is raised somewhere in the source', async () => {
+  const source = join(root, 'packages/socktools/src')
+  const files = (await readdir(source, { recursive: true })).filter(
+    (name) => name.endsWith('.ts') && name !== 'errors.ts',
+  )
+  const text = (await Promise.all(files.map((name) => readFile(join(source, name), 'utf8')))).join('\n')
+  for (const code of errorCodes)
+    assert.match(text, new RegExp(`'${code}'`), `${code} is documented, but nothing raises it`)
+})
+
+for (const file of ['README.md', 'docs/errors.md', 'ARCHITECTURE.md']) {
+  const text = await readFile(join(root, file), 'utf8')
+  for (const [i, [, code = '']] of [...text.matchAll(/^```ts\n(.*?)^```$/gms)].entries()) {
+    test(`${file}: TypeScript block ${i + 1} runs and ends by itself`, async () => {
+      await mkdir(scratch, { recursive: true })
+      const path = join(scratch, `${file.replace(/\W/g, '-')}-${i + 1}.ts`)
+      await writeFile(path, code)
+      await promisify(execFile)(process.execPath, ['--import', 'tsx', path], { cwd: root, timeout: 30_000 })
+    })
+  }
+}
+
+test('links between the documents lead somewhere', async () => {
+  for (const file of (await readdir(root)).filter((name) => name.endsWith('.md'))) {
+    const text = await readFile(join(root, file), 'utf8')
+    for (const [, target = ''] of text.matchAll(/\]\((?!https?:)([^)#]+)\)/g)) {
+      await assert.doesNotReject(
+        readFile(join(root, target)).catch((e: unknown) => {
+          if ((e as NodeJS.ErrnoException).code !== 'EISDIR') throw e
+        }),
+        `${file} links to ${target}`,
+      )
+    }
+  }
+})
