@@ -1,0 +1,48 @@
+// Ours: the plain wire with the raw codec, through the public API of the built package.
+import { fileURLToPath } from 'node:url'
+
+const entry = new URL('../../packages/socktools/dist/index.js', import.meta.url)
+export const library = fileURLToPath(entry)
+
+/** @type {import('./index.mjs').Listen} */
+export async function listen(onMessage) {
+  const { TcpSock } = await import(entry.href)
+  let peers = 0
+  /** @type {Promise<void>} */
+  let last
+  const sock = new TcpSock({ bind: 'tcp://127.0.0.1:0', handlers: { 0: onMessage } })
+  sock.on('peer', () => peers++)
+  await sock.startServer()
+  return {
+    peers: () => peers,
+    port: Number(new URL(sock.address).port),
+    pushAll(payload) {
+      last = sock.sendMsg(0, payload)
+    },
+    settle: () => last,
+  }
+}
+
+/**
+ * One sock dials all.
+ * @type {any}
+ */
+let dialer
+
+/** @type {import('./index.mjs').Dial} */
+export async function dial(port, onMessage) {
+  const { TcpSock } = await import(entry.href)
+  dialer ??= new TcpSock({ handlers: { 0: onMessage } })
+  const peer = await dialer.connectTo(`tcp://127.0.0.1:${port}`)
+  /** @type {Promise<void>} */
+  let last
+  return {
+    peers: () => 1,
+    push(payload) {
+      last = peer.sendMsg(0, payload)
+    },
+    settle: () => last,
+    sendAwaited: (payload) => peer.sendMsg(0, payload),
+    flush: () => peer.flushed(),
+  }
+}
