@@ -7,7 +7,7 @@ import { fail } from './errors.ts'
 export function parseAddress(text: string): URL {
   if (typeof text !== 'string') return fail('BAD_ADDRESS', `an address is a string, not a ${typeof text}`)
   if (!/^[a-z][a-z0-9+.-]*:/.test(text) || /^localhost:\d+$/.test(text)) {
-    const guess = /^[^/\s]*:\d+$/.test(text)
+    const guess = /^(\[[^\]\s]*\]|[^/:\s]*):\d+$/.test(text)
       ? `; did you mean "tcp://${text.replace(/^:/, '127.0.0.1:')}"?`
       : ''
     return fail('BAD_ADDRESS', `"${text}" names no scheme${guess}`)
@@ -43,6 +43,7 @@ export function pathOf(url: URL): string {
   }
   if (url.host !== '')
     fail('BAD_ADDRESS', `${url.href} has one slash too many: write ${url.protocol}/${url.host}${path}`)
+  if (url.search !== '') fail('BAD_ADDRESS', `${url.href} has a "?", which is written %3F in a name`)
   if (path === '') fail('BAD_ADDRESS', `${url.href} names nothing after "${url.protocol}"`)
   return path
 }

@@ -57,12 +57,14 @@ export class SockError extends Error {
 
   constructor(code: ErrorCode, what: string, facts: ErrorFacts = {}) {
     const whom = facts.address === undefined ? '' : ` (${printable(facts.address)})`
+    // Here, once for all: a peer or a caller may have written part of it.
+    const shown = printable(what, 1024)
     super(
-      `${what}${whom}: ${ADVICE[code]} [${code}]`,
+      `${shown}${whom}: ${ADVICE[code]} [${code}]`,
       facts.cause === undefined ? undefined : { cause: facts.cause },
     )
     this.name = 'SockError'
-    this.what = what
+    this.what = shown
     this.code = code
     this.address = facts.address
   }
@@ -73,6 +75,11 @@ export function fail(code: ErrorCode, what: string, facts?: ErrorFacts): never {
   throw new SockError(code, what, facts)
 }
 
+/** Callers in JavaScript may pass anything. Throws BAD_OPTION. */
+export function needFunction(value: unknown, what: string): void {
+  if (typeof value !== 'function') fail('BAD_OPTION', `${what} must be a function`)
+}
+
 /** Whatever was thrown, as a SockError: ours as it is, anything else wrapped under `code`. */
 export function asSockError(thrown: unknown, code: ErrorCode, what: string, address?: string): SockError {
   if (thrown instanceof SockError) return thrown
@@ -81,16 +88,15 @@ export function asSockError(thrown: unknown, code: ErrorCode, what: string, addr
 
 /** The one-line text of something thrown. */
 export function reasonOf(thrown: unknown): string {
-  if (thrown instanceof Error) return printable(thrown.message || thrown.name)
   try {
-    return printable(String(thrown))
+    return printable(thrown instanceof Error ? thrown.message || thrown.name : String(thrown))
   } catch {
     return 'a value that cannot be printed'
   }
 }
 
 /**
- * Text from a peer, fit for a terminal or a log: control, ANSI, newline and bidirectional-override
+ * Text from a peer, fit for a terminal or a log: control, ANSI, newline, bidirectional and invisible
  * characters are escaped, and it is cut at `limit` characters (256).
  */
 export function printable(text: string, limit = 256): string {
@@ -98,6 +104,5 @@ export function printable(text: string, limit = 256): string {
   return cut.replace(UNPRINTABLE, (c) => `\\u{${(c.codePointAt(0) ?? 0).toString(16)}}`)
 }
 
-// C0, DEL, C1, line separators, zero-width and bidirectional controls, lone surrogates.
-const UNPRINTABLE =
-  /[\u0000-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]|\p{Surrogate}/gu
+/** Controls, formats (zero width, bidirectional, tags), line and paragraph separators, lone surrogates. */
+const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Surrogate}]/gu

@@ -1,3 +1,5 @@
+import { needFunction } from './errors.ts'
+
 /** A listener's answer is not waited for; if it throws or rejects, `onThrow` hears of it and the others still run. */
 export type Listener<A> = (event: A) => unknown
 /** Takes back what gave it. Calling it twice is harmless. */
@@ -13,6 +15,7 @@ export class Events<M extends object> {
   }
 
   on<K extends keyof M>(name: K, listener: Listener<M[K]>): Off {
+    needFunction(listener, `a listener of "${String(name)}"`)
     let set = this.#listeners.get(name)
     if (set === undefined) this.#listeners.set(name, (set = new Set()))
     // Wrapped, so that the same function given twice is called twice and each off() takes back its own.
@@ -28,7 +31,9 @@ export class Events<M extends object> {
   emit<K extends keyof M>(name: K, event: M[K]): void {
     const set = this.#listeners.get(name)
     if (set === undefined) return
-    for (const listener of set as Set<Listener<M[K]>>) {
+    // Those who listen as it begins: one that comes meanwhile hears of the next, one that leaves of no more.
+    for (const listener of [...(set as Set<Listener<M[K]>>)]) {
+      if (!set.has(listener)) continue
       try {
         const answer = listener(event)
         if (answer instanceof Promise) {

@@ -24,16 +24,18 @@ export function memory(platform: Platform, weather: Weather = {}): Transport {
     dial(to, { signal }) {
       return new Promise((resolve, reject) => {
         const name = pathOf(to)
+        const onAbort = (): void => {
+          const cause: unknown = signal?.reason
+          reject(new SockError('ABORTED', 'the dial was given up', { address: to.href, cause }))
+        }
+        signal?.addEventListener('abort', onAbort, { once: true })
+        if (signal?.aborted === true) onAbort()
         const dialed = new MemoryPipe(platform, weather, local(to.href))
         const accepted = new MemoryPipe(platform, weather, local(`${to.href}#${++dials}`))
         const after = weather.latency === undefined ? platform.afterPoll : later(platform, weather.latency)
         after(() => {
-          if (signal?.aborted === true) {
-            reject(
-              new SockError('ABORTED', 'the dial was given up', { address: to.href, cause: signal.reason }),
-            )
-            return
-          }
+          signal?.removeEventListener('abort', onAbort)
+          if (signal?.aborted === true) return
           const onPipe = listeners.get(name)
           if (onPipe === undefined) {
             reject(new SockError('CONNECT_FAILED', 'nobody listens there', { address: to.href }))
@@ -45,17 +47,16 @@ export function memory(platform: Platform, weather: Weather = {}): Transport {
         })
       })
     },
-    listen(at, _options, onPipe) {
+    async listen(at, _options, onPipe) {
       const name = pathOf(at)
       if (listeners.has(name)) fail('ADDRESS_IN_USE', 'this name is taken', { address: at.href })
       listeners.set(name, onPipe)
-      return Promise.resolve({
+      return {
         address: at.href,
-        close: () => {
+        close: async () => {
           if (listeners.get(name) === onPipe) listeners.delete(name)
-          return Promise.resolve()
         },
-      })
+      }
     },
   }
 }

@@ -1,5 +1,5 @@
 import net from 'node:net'
-import { SockError } from '../errors.ts'
+import { SockError, fail } from '../errors.ts'
 import type { Platform } from '../platform/platform.ts'
 import { pathOf } from '../address.ts'
 import { dialSocket, listenOn, socketPipe } from './socket-pipe.ts'
@@ -12,25 +12,40 @@ export function unix(platform: Pick<Platform, 'unlink'>): Transport {
   return {
     scheme: 'unix',
     async dial(to, { signal }) {
-      const socket = await dialSocket({ path: pathOf(to) }, to.href, signal)
+      const socket = await dialSocket({ path: socketPath(to) }, to.href, signal)
       return socketPipe(socket, { address: to.href, host: 'unix', local: true })
     },
     async listen(at, options, onPipe) {
-      const listen = (): Promise<Listener> =>
-        listenOn(net.createServer(SERVER_OPTIONS), { at, ...options }, (socket) => {
+      const path = socketPath(at)
+      const listen = async (): Promise<Listener> => {
+        const { close } = await listenOn(net.createServer(SERVER_OPTIONS), { at, ...options }, (socket) => {
           // The system gives the dialing side no name, so each gets a number: two must not look like one.
           onPipe(socketPipe(socket, { address: `${at.href}#${++accepted}`, host: 'unix', local: true }))
         })
+        return { address: at.href, close }
+      }
       try {
         return await listen()
       } catch (error) {
         if (!(error instanceof SockError) || error.code !== 'ADDRESS_IN_USE' || !(await isStale(at)))
           throw error
-        await platform.unlink(pathOf(at))
+        // A file that is no socket refuses connections too, and must stay.
+        await platform.unlink(path).catch(() => {
+          throw error
+        })
         return listen()
       }
     },
   }
+}
+
+/** What the system has room for; some runtimes cut a longer path and take the rest for the name. */
+const MAX_PATH = 107
+
+function socketPath(at: URL): string {
+  const path = pathOf(at)
+  if (Buffer.byteLength(path) <= MAX_PATH) return path
+  return fail('BAD_ADDRESS', `${at.href} is longer than ${MAX_PATH} bytes, the most for a Unix socket`)
 }
 
 /** A socket file that refuses connections was left by a process that died. */

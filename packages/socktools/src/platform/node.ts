@@ -1,4 +1,4 @@
-import { rm } from 'node:fs/promises'
+import { lstat, rm } from 'node:fs/promises'
 import process from 'node:process'
 import type { Platform } from './platform.ts'
 
@@ -15,7 +15,11 @@ export const nodePlatform: Platform = {
     setImmediate(fn)
   },
   random: () => Math.random(),
-  unlink: (path) => rm(path, { force: true }),
+  async unlink(path) {
+    const file = await lstat(path).catch(() => undefined)
+    if (file?.isSocket() === false) throw new Error(`${path} is no socket`)
+    await rm(path, { force: true })
+  },
   report: (error) => {
     process.emitWarning(error)
   },

@@ -13,7 +13,7 @@ export interface Platform {
   readonly afterPoll: (fn: () => void) => void
   /** Uniform in [0, 1). Not for secrets. */
   readonly random: () => number
-  /** Removes a file. Resolves also when there is none. */
+  /** Removes the file of a Unix socket. Resolves also when there is none; rejects if it is any other kind of file. */
   readonly unlink: (path: string) => Promise<void>
   /** The last resort for an error in user code that no listener and no logger took: it must not vanish. */
   readonly report: (error: Error) => void

@@ -48,8 +48,14 @@ export class Admission {
         return refuse('TOO_MANY_PENDING', `this host connects more than ${maxConnectRate} times a second`)
       }
     }
-    if (goodAddress !== undefined && !goodAddress({ host })) return refuse('REFUSED', 'goodAddress said no')
-    return undefined
+    if (goodAddress === undefined) return undefined
+    const good: unknown = goodAddress({ host })
+    if (good instanceof Promise) {
+      good.catch(() => undefined)
+      throw new TypeError('goodAddress must answer at once; goodPeer may take its time')
+    }
+    // Nothing but `true` opens.
+    return good === true ? undefined : refuse('REFUSED', 'goodAddress said no')
   }
 
   #takeToken(host: string): boolean {
@@ -109,8 +115,8 @@ export class Admission {
 export interface Question {
   /** Called once, at once if the answer is there already. */
   onAnswer(fn: (error: SockError | undefined) => void): void
-  /** The answer does not matter any more: it is a no. */
-  readonly giveUp: () => void
+  /** The answer does not matter any more: it is a no, because of `why` or else because the connection ended. */
+  readonly giveUp: (why?: SockError) => void
 }
 
 const YES: Question = {
@@ -143,10 +149,9 @@ class OpenQuestion implements Question {
     else fn(this.#answer.error)
   }
 
-  readonly giveUp = (): void => {
-    this.answer(
-      new SockError('CLOSED', 'the connection ended before goodPeer answered', { address: this.#address }),
-    )
+  readonly giveUp = (why?: SockError): void => {
+    const what = 'the connection ended before goodPeer answered'
+    this.answer(why ?? new SockError('PEER_GONE', what, { address: this.#address }))
   }
 }
 

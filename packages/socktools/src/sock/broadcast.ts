@@ -1,6 +1,7 @@
 import { Batch, type Cut, type Slabs } from '../wire/batch.ts'
 import type { Framing } from '../wire/framing.ts'
 import type { Outbox } from './outbox.ts'
+import type { Turn } from './turn.ts'
 import { Waiter } from './waiter.ts'
 
 /** One who is sent to, as far as a broadcast cares. */
@@ -16,14 +17,16 @@ export interface Recipient {
  */
 export class Broadcast {
   readonly #batch: Batch
+  readonly #turn: Turn
   readonly #recipients: () => Iterable<Recipient>
-  #turn = 0
-  /** Some outbox holds on to the memory of this turn's batch. */
+  #round = 0
+  /** Some outbox holds on to the memory of this round's batch. */
   #kept = false
   #room: Waiter | undefined
 
-  constructor(framing: Framing, slabs: Slabs, recipients: () => Iterable<Recipient>) {
+  constructor(framing: Framing, slabs: Slabs, turn: Turn, recipients: () => Iterable<Recipient>) {
     this.#batch = new Batch(framing, slabs)
+    this.#turn = turn
     this.#recipients = recipients
   }
 
@@ -41,7 +44,10 @@ export class Broadcast {
 
   /** Adds one payload for all but `except`. Throws CANNOT_FRAME: nobody is sent anything. */
   add(payload: Uint8Array, except: Iterable<Recipient>): void {
-    if (this.#batch.crowded(payload.length)) this.flush()
+    if (this.#batch.ripe(payload.length)) {
+      this.#turn.wrote()
+      this.flush()
+    }
     for (const one of except) this.absorb(one)
     this.#batch.add(payload)
     for (const { outbox } of except) this.skip(outbox)
@@ -61,7 +67,7 @@ export class Broadcast {
 
   /** Nothing of what stands here is for this one. */
   skip({ taken }: Outbox): void {
-    taken.turn = this.#turn
+    taken.round = this.#round
     taken.bytes = this.#batch.bytes
     taken.messages = this.#batch.messages
   }
@@ -82,7 +88,7 @@ export class Broadcast {
     this.#batch.take()
     if (!this.#kept) this.#batch.rewind()
     this.#kept = false
-    this.#turn++
+    this.#round++
     if (free === 0) void this.noRoom()
     else this.roomAgain()
   }
@@ -100,7 +106,7 @@ export class Broadcast {
 
   /** What this one has not taken yet; the same object for all who have taken nothing. */
   #missing({ taken }: Outbox, whole?: Cut): Cut | undefined {
-    if (taken.turn !== this.#turn) return whole ?? this.#batch.since(0, 0)
+    if (taken.round !== this.#round) return whole ?? this.#batch.since(0, 0)
     if (taken.bytes === this.#batch.bytes) return undefined
     return this.#batch.since(taken.bytes, taken.messages)
   }

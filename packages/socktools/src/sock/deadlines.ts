@@ -18,6 +18,8 @@ export class Deadlines {
   readonly #platform: Platform
   /** When a bucket is due → what is to be called then. */
   readonly #buckets = new Map<number, Set<() => void>>()
+  /** The bucket whose turn it is: what one of it cancels does not fire either. */
+  #firing: Set<() => void> | undefined
   #timer: Timer | undefined
   #armedFor = Infinity
 
@@ -40,10 +42,12 @@ export class Deadlines {
 
   clear(): void {
     this.#buckets.clear()
+    this.#firing?.clear()
     this.#disarm()
   }
 
   #cancel(due: number, own: () => void): void {
+    this.#firing?.delete(own)
     const bucket = this.#buckets.get(due)
     if (bucket?.delete(own) !== true || bucket.size > 0) return
     this.#buckets.delete(due)
@@ -70,10 +74,11 @@ export class Deadlines {
     const now = this.#platform.now()
     const due = [...this.#buckets.keys()].filter((at) => at <= now).sort((a, b) => a - b)
     for (const at of due) {
-      const bucket = this.#buckets.get(at)
+      this.#firing = this.#buckets.get(at)
       this.#buckets.delete(at)
-      for (const fn of bucket ?? []) fn()
+      for (const fn of this.#firing ?? []) fn()
     }
+    this.#firing = undefined
     let next = Infinity
     for (const at of this.#buckets.keys()) if (at < next) next = at
     if (next < this.#armedFor) this.#arm(next)

@@ -1,4 +1,4 @@
-import { asSockError, type SockError } from '../errors.ts'
+import { asSockError, needFunction, type SockError } from '../errors.ts'
 import type { Off } from '../events.ts'
 import type { Codec, Got, Message } from '../wire/codec.ts'
 import { type SubscribeOptions, Subscription } from './subscription.ts'
@@ -16,10 +16,8 @@ export class Dispatch<C extends Codec> {
   readonly #handlers = new Map<string | number, readonly Entry<C>[]>()
   #middleware: readonly Middleware<C>[] = []
   readonly #taps = new Set<Subscription<[Uint8Array, Peer<C>]>>()
-  readonly #subscribers = new Set<{
-    type: string | number | undefined
-    to: Subscription<[Got<C>, Context<C>]>
-  }>()
+  /** Each with the type that it wants; undefined: all. */
+  readonly #subscribers = new Map<Subscription<[Got<C>, Context<C>]>, string | number | undefined>()
 
   constructor(sock: Sock<C>, codec: Codec<never, Got<C>>, report: DispatchReport<C>) {
     this.#sock = sock
@@ -34,6 +32,7 @@ export class Dispatch<C extends Codec> {
   }
 
   add(type: string | number, handler: Handler<C>, exclusive = false): Off {
+    needFunction(handler, `the handler for ${JSON.stringify(type)}`)
     const before = exclusive ? [] : (this.#handlers.get(type) ?? [])
     // An entry of its own, so that a function added twice runs twice and each off() takes back its own.
     const own: Entry<C> = { handler }
@@ -46,6 +45,7 @@ export class Dispatch<C extends Codec> {
   }
 
   use(middleware: Middleware<C>): Off {
+    needFunction(middleware, 'middleware')
     const own: Middleware<C> = (message, context, next) => middleware(message, context, next)
     this.#middleware = [...this.#middleware, own]
     return () => {
@@ -54,8 +54,8 @@ export class Dispatch<C extends Codec> {
   }
 
   tap(options: SubscribeOptions): Subscription<[Uint8Array, Peer<C>]> {
-    const tap = new Subscription<[Uint8Array, Peer<C>]>(options, () => this.#taps.delete(tap))
-    this.#taps.add(tap)
+    const tap = new Subscription<[Uint8Array, Peer<C>]>(options, (ended) => this.#taps.delete(ended))
+    if (!tap.ended) this.#taps.add(tap)
     return tap
   }
 
@@ -63,16 +63,15 @@ export class Dispatch<C extends Codec> {
     type: string | number | undefined,
     options: SubscribeOptions,
   ): Subscription<[Got<C>, Context<C>]> {
-    const to = new Subscription<[Got<C>, Context<C>]>(options, () => this.#subscribers.delete(one))
-    const one = { type, to }
-    this.#subscribers.add(one)
+    const to = new Subscription<[Got<C>, Context<C>]>(options, (ended) => this.#subscribers.delete(ended))
+    if (!to.ended) this.#subscribers.set(to, type)
     return to
   }
 
   /** The sock is closed: nothing more comes. */
   end(): void {
     for (const tap of this.#taps) tap.end()
-    for (const { to } of this.#subscribers) to.end()
+    for (const to of this.#subscribers.keys()) to.end()
   }
 
   /** Handles one payload. Never throws or rejects; returns a promise only if a handler did. */
@@ -112,9 +111,9 @@ export class Dispatch<C extends Codec> {
     const context = this.#contextOf(peer, type)
     let taken = false
     if (this.#subscribers.size > 0) {
-      for (const one of this.#subscribers) {
-        if (one.type !== undefined && one.type !== type) continue
-        one.to.push([data, context])
+      for (const [to, wanted] of this.#subscribers) {
+        if (wanted !== undefined && wanted !== type) continue
+        to.push([data, context])
         taken = true
       }
     }

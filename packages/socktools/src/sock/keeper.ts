@@ -1,4 +1,4 @@
-import type { SockError } from '../errors.ts'
+import { SockError } from '../errors.ts'
 import type { Platform, Timer } from '../platform/platform.ts'
 import { type Backoff, backoffDelay } from './backoff.ts'
 
@@ -25,7 +25,7 @@ export class Keeper {
     this.#host = host
   }
 
-  /** Resolves when the first attempt has settled, either way. */
+  /** Resolves when the first attempt has settled, either way. Rejects with BAD_ADDRESS. */
   start(): Promise<void> {
     return this.#attempt()
   }
@@ -47,6 +47,8 @@ export class Keeper {
       })
       upSince = this.#platform.now()
     } catch (error) {
+      // What is no address now will never be one.
+      if (error instanceof SockError && error.code === 'BAD_ADDRESS') throw error
       const delay = this.#retry()
       if (delay !== undefined) this.#host.onFailed(this.#address, error as SockError, delay)
     }

@@ -4,7 +4,7 @@ import type { Logger, Sock } from './types.ts'
 /** Connections turned away are logged at most so often, in milliseconds: a flood must not fill the disk. */
 const REFUSED_EVERY = 1000
 
-/** Writes a sock's events to a logger. */
+/** Writes a sock's events to a logger. Returns what it answers, so that one that rejects is a fault like any other. */
 export function logTo<C extends Codec>(logger: Logger, sock: Pick<Sock<C>, 'on'>, now: () => number): void {
   let refusedAt = -Infinity
   let unsaid = 0
@@ -12,24 +12,23 @@ export function logTo<C extends Codec>(logger: Logger, sock: Pick<Sock<C>, 'on'>
   sock.on('peer', ({ peer }) => logger.debug?.(`peer ${peer.id} is up (${peer.address})`, { peer: peer.id }))
   sock.on('gone', ({ peer, error, lost }) => {
     if (error === undefined)
-      logger.debug?.(`peer ${peer.id} is gone (${peer.address})`, { peer: peer.id, lost })
-    else logger.warn?.(`peer ${peer.id} is gone: ${error.message}`, { peer: peer.id, code: error.code, lost })
+      return logger.debug?.(`peer ${peer.id} is gone (${peer.address})`, { peer: peer.id, lost })
+    return logger.warn?.(`peer ${peer.id} is gone: ${error.message}`, { peer: peer.id, code: error.code, lost })
   })
   sock.on('refused', ({ error, address }) => {
-    if (now() - refusedAt < REFUSED_EVERY) unsaid++
-    else {
-      logger.warn?.(`refused: ${error.message}`, { address, code: error.code, unsaid })
-      refusedAt = now()
-      unsaid = 0
-    }
+    if (now() - refusedAt < REFUSED_EVERY) return ++unsaid
+    const facts = { address, code: error.code, unsaid }
+    refusedAt = now()
+    unsaid = 0
+    return logger.warn?.(`refused: ${error.message}`, facts)
   })
   sock.on('dialFailed', ({ address, error, retryIn }) => {
     const next = retryIn === undefined ? '' : `, next try in ${Math.round(retryIn)} ms`
-    logger.warn?.(`${error.message}${next}`, { address, code: error.code, retryIn })
+    return logger.warn?.(`${error.message}${next}`, { address, code: error.code, retryIn })
   })
   sock.on('dropped', ({ peer, reason, messages, bytes }) => {
     const whose = peer === undefined ? '' : ` for ${peer.address}`
-    logger.warn?.(`dropped ${messages} messages${whose}: ${reason}`, {
+    return logger.warn?.(`dropped ${messages} messages${whose}: ${reason}`, {
       peer: peer?.id,
       reason,
       messages,

@@ -1,4 +1,4 @@
-import { fail } from '../errors.ts'
+import { fail, needFunction } from '../errors.ts'
 import type { Codec, RawCodec } from '../wire/codec.ts'
 import { raw } from '../wire/codec.ts'
 import type { Framing } from '../wire/framing.ts'
@@ -102,6 +102,13 @@ export interface Settings<C extends Codec = RawCodec>
 
 const FUNCTIONS = ['tick', 'goodAddress', 'goodPeer'] as const
 const OTHERS = ['bind', 'connect', 'handlers', 'codec', 'framing', 'logger', 'backoff', 'slowPeer'] as const
+/** Options that are objects, and what tells that they are the right ones. */
+const PARTS = [
+  ['framing', 'decoder'],
+  ['codec', 'decode'],
+  ['logger', ''],
+  ['backoff', ''],
+] as const
 /** Zero means "no limit" or "never" here; elsewhere it would stop everything. */
 const MAY_BE_ZERO = new Set<string>([
   'timeout',
@@ -110,9 +117,18 @@ const MAY_BE_ZERO = new Set<string>([
   'highWaterMark',
   'maxQueue',
   'readMark',
+  'backoff.healthy',
 ])
 
-const TIMES = new Set<string>(['timeout', 'tickInterval', 'connectTimeout', 'gateTimeout', 'frameGrace'])
+const TIMES = new Set<string>([
+  'timeout',
+  'tickInterval',
+  'connectTimeout',
+  'gateTimeout',
+  'frameGrace',
+  'backoff.first',
+  'backoff.max',
+])
 /** What a system timer can count: 24.8 days. Beyond it Node's fire at once. */
 const MAX_TIME = 2 ** 31 - 1
 
@@ -126,9 +142,9 @@ export function settle<C extends Codec>(options: SockOptions<C>): Settings<C> {
   const numbers: Record<string, number> = { ...DEFAULTS }
   for (const name of Object.keys(DEFAULTS)) numbers[name] = checkNumber(name, given[name] ?? numbers[name])
   for (const name of FUNCTIONS) {
-    if (given[name] !== undefined && typeof given[name] !== 'function')
-      fail('BAD_OPTION', `${name} must be a function`)
+    if (given[name] !== undefined) needFunction(given[name], name)
   }
+  for (const [name, method] of PARTS) checkPart(name, method, given[name])
   const { slowPeer, handlers, connect = [] } = options
   if (slowPeer !== undefined && !['reject', 'drop', 'close'].includes(slowPeer)) {
     fail('BAD_OPTION', `slowPeer is 'reject', 'drop' or 'close', not ${JSON.stringify(slowPeer)}`)
@@ -148,12 +164,30 @@ export function settle<C extends Codec>(options: SockOptions<C>): Settings<C> {
     ...options,
     ...(numbers as Numbers),
     maxFrame: Math.min(numbers['maxFrame'] ?? 0, framing.max),
-    connect: typeof connect === 'string' ? [connect] : [...connect],
+    connect: addressesOf(connect),
     // The cast is sound: C is RawCodec where no codec is given.
     codec: options.codec ?? (raw() as Codec as C),
     framing,
-    backoff: { ...DEFAULT_BACKOFF, ...options.backoff },
+    backoff: backoffOf(options.backoff),
   })
+}
+
+function addressesOf(connect: unknown): readonly string[] {
+  if (typeof connect === 'string') return [connect]
+  if (Array.isArray(connect)) return connect as string[]
+  return fail('BAD_OPTION', 'connect must be an address or an array of them')
+}
+
+function backoffOf(backoff: Partial<Backoff> = {}): Backoff {
+  const whole = { ...DEFAULT_BACKOFF, ...backoff }
+  for (const [name, value] of Object.entries(whole)) checkNumber(`backoff.${name}`, value)
+  return whole
+}
+
+function checkPart(name: string, method: string, part: unknown): void {
+  if (part === undefined || (typeof part === 'object' && part !== null && (method === '' || method in part)))
+    return
+  fail('BAD_OPTION', `${name} must be an object${method === '' ? '' : ` with the method ${method}()`}`)
 }
 
 /** Callers in JavaScript may pass anything. */

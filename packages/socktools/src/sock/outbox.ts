@@ -39,7 +39,7 @@ export class Outbox {
   /** A flush was asked for. */
   dirty = false
   /** How much of the running broadcast was taken already; kept by Broadcast. */
-  readonly taken = { turn: -1, bytes: 0, messages: 0 }
+  readonly taken = { round: -1, bytes: 0, messages: 0 }
 
   readonly #pipe: Pipe
   readonly #shared: OutboxShared
@@ -72,15 +72,15 @@ export class Outbox {
   /** Accepts one payload. The promise is the backpressure. Throws CANNOT_FRAME: nothing was accepted. */
   put(payload: Uint8Array): Promise<void> {
     const batch = this.#batch
-    // A full slab leaves at once: the kernel carries it while the next one is filled.
-    if (batch.crowded(payload.length)) this.flush()
+    // What is worth a write leaves at once: the kernel carries it while more is gathered.
+    if (batch.ripe(payload.length)) this.#flushNow()
     const before = batch.bytes
     batch.add(payload)
     this.#accept(1, batch.bytes - before)
     if (!this.dirty) this.#shared.flushSoon(this)
     if (this.queued <= this.#shared.highWaterMark) return this.#shared.turn.pause
     // Flushed before anyone is told to wait: only a write can bring the drain that ends the wait.
-    this.flush()
+    this.#flushNow()
     return this.overMark ? (this.#room ??= new Waiter()).promise : this.#shared.turn.pause
   }
 
@@ -102,6 +102,12 @@ export class Outbox {
     if (!this.dirty) this.#shared.flushSoon(this)
   }
 
+  /** In the middle of a turn, so that whoever goes on sending may have to pause. */
+  #flushNow(): void {
+    this.#shared.turn.wrote()
+    this.flush()
+  }
+
   /** Writes what waits, as far as the pipe takes it. */
   flush(): void {
     while (this.#heldBytes === 0 && this.#batch.bytes > 0) {
@@ -110,7 +116,6 @@ export class Outbox {
   }
 
   #write(cut: Cut): boolean {
-    this.#shared.turn.wrote()
     if (!this.#pipe.write(cut.chunks)) {
       this.#heldBytes = cut.bytes
       this.#heldMessages = cut.messages
@@ -149,17 +154,18 @@ export class Outbox {
 
   /** Resolves when all that was accepted is with the system. */
   emptied(): Promise<void> {
-    this.flush()
+    this.#flushNow()
     return this.queued === 0 ? Promise.resolve() : (this.#empty ??= new Waiter()).promise
   }
 
-  /** Everything that waits is lost. Whoever waits for it gets `error`. */
-  close(error: Error): { messages: number; bytes: number } {
+  /** Everything that waits is lost. Whoever waits for it gets `why()`. */
+  close(why: () => Error): { messages: number; bytes: number } {
     const lost = { messages: this.messages, bytes: this.queued }
     this.#batch.take()
     this.queued = this.#heldBytes = this.#heldMessages = 0
-    this.#room?.reject(error)
-    this.#empty?.reject(error)
+    // An error costs a stack trace: none is made where nobody waits.
+    this.#room?.reject(why())
+    this.#empty?.reject(why())
     this.#room = this.#empty = undefined
     return lost
   }

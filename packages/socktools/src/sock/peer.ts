@@ -198,7 +198,11 @@ export class LivePeer<C extends Codec> implements Peer<C>, Recipient {
     const error = new SockError('SLOW_PEER', `${this.outbox.queued} bytes wait to be sent already`, {
       address: this.address,
     })
-    if (policy === 'close') this.#fail(error)
+    if (policy === 'close') {
+      // What was to be taken over is what was dropped just now: it must not be counted again.
+      this.#host.sends.broadcast.skip(this.outbox)
+      this.#fail(error)
+    }
     return rejected(error)
   }
 
@@ -343,7 +347,7 @@ export class LivePeer<C extends Codec> implements Peer<C>, Recipient {
     this.#host.onEnding(this)
     this.#watch.stop()
     this.#pipe.destroy()
-    const { messages, bytes } = this.outbox.close(this.#goneError())
+    const { messages, bytes } = this.outbox.close(() => this.#goneError())
     this.#unsent = messages
     this.#drop(reason, messages, bytes)
     this.#aborter?.abort(this.#goneError())

@@ -39,7 +39,7 @@ export class Sends<C extends Codec> {
     this.#maxFrame = maxFrame
     this.#onUnsendable = onUnsendable
     this.turn = new Turn(platform)
-    this.broadcast = new Broadcast(framing, slabs, () => this.reachable)
+    this.broadcast = new Broadcast(framing, slabs, this.turn, () => this.reachable)
     this.outboxes = {
       framing,
       slabs,

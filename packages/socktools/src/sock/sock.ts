@@ -69,6 +69,8 @@ export class BaseSock<C extends Codec = RawCodec> implements Sock<C> {
   readonly #giveUps = new Set<() => void>()
   /** Whoever waits for a peer to be over; see #keep. */
   readonly #onOver = new Map<LivePeer<C>, () => void>()
+  /** Dials without a pipe yet: each may become a peer. */
+  #dialing = 0
   #life: Life = 'open'
   #starting = false
   #binding = false
@@ -239,7 +241,7 @@ export class BaseSock<C extends Codec = RawCodec> implements Sock<C> {
     const to = parseAddress(address)
     const transport = this.#transportOf(to, address)
     const { maxPeers } = this.#settings
-    if (this.#peers.size + this.#giveUps.size >= maxPeers)
+    if (this.#peers.size + this.#admission.pending + this.#dialing >= maxPeers)
       fail('TOO_MANY_PEERS', `${maxPeers} is the most`, { address })
     const aborter = new AbortController()
     const onAbort = (): void => {
@@ -255,10 +257,13 @@ export class BaseSock<C extends Codec = RawCodec> implements Sock<C> {
     signal?.addEventListener('abort', onAbort, { once: true })
     if (signal?.aborted === true) onAbort()
     try {
-      return await this.#admit(await dialed(transport, to, aborter.signal), true, aborter.signal)
+      this.#dialing++
+      const pipe = await dialed(transport, to, aborter.signal).finally(() => this.#dialing--)
+      return await this.#admit(pipe, true, aborter.signal)
     } catch (error) {
       // The transport's ABORTED says less than why we gave up.
-      throw aborter.signal.aborted ? (aborter.signal.reason as SockError) : error
+      if (aborter.signal.aborted) throw aborter.signal.reason
+      throw asSockError(error, 'CONNECT_FAILED', 'could not connect', address)
     } finally {
       late.cancel()
       this.#giveUps.delete(giveUp)
@@ -274,7 +279,7 @@ export class BaseSock<C extends Codec = RawCodec> implements Sock<C> {
       error = new SockError('CLOSED', 'the sock is closed', { address: pipe.remote.address })
     else {
       try {
-        error = this.#admission.atDoor(pipe.remote, this.#peers.size)
+        error = this.#admission.atDoor(pipe.remote, this.#peers.size + this.#dialing)
       } catch (thrown) {
         this.#fault(thrown, 'goodAddress', undefined)
         error = asSockError(thrown, 'REFUSED', 'goodAddress threw', pipe.remote.address)
@@ -294,12 +299,18 @@ export class BaseSock<C extends Codec = RawCodec> implements Sock<C> {
       const question = this.#admission.ask({ address, host, dialed }, (thrown) => {
         this.#fault(thrown, 'goodPeer', undefined)
       })
-      const { giveUp } = question
+      const closed = (): SockError =>
+        new SockError('CLOSED', 'the sock was closed before goodPeer answered', { address })
+      const giveUp = (): void => {
+        question.giveUp(closed())
+      }
       this.#giveUps.add(giveUp)
       signal?.addEventListener('abort', giveUp, { once: true })
       // Until it is a peer, all that matters of it is whether it went away.
-      pipe.attach({ data: ignore, drain: ignore, end: ignore, close: giveUp })
-      question.onAnswer((error) => {
+      pipe.attach({ data: ignore, drain: ignore, end: ignore, close: () => question.giveUp() })
+      question.onAnswer((answer) => {
+        // The gate itself may have closed this sock.
+        const error = answer ?? (this.#life === 'open' ? undefined : closed())
         signal?.removeEventListener('abort', giveUp)
         this.#giveUps.delete(giveUp)
         if (error === undefined) resolve(this.#join(pipe, dialed))
@@ -404,7 +415,9 @@ export class BaseSock<C extends Codec = RawCodec> implements Sock<C> {
 
   closePeer(peer: Peer<C> | string): Lost {
     const lost = { unsent: 0, unhandled: 0 }
-    for (const one of this.#sends.find(peer)) {
+    // One that can be sent nothing any more can still be closed.
+    const ending = [...this.#peers].filter(({ address, id }) => address === peer || id === peer)
+    for (const one of ending.length > 0 ? ending : this.#sends.find(peer)) {
       const { unsent, unhandled } = one.close()
       lost.unsent += unsent
       lost.unhandled += unhandled

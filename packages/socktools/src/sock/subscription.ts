@@ -34,6 +34,10 @@ export class Subscription<T> implements AsyncIterableIterator<T> {
     }
   }
 
+  get ended(): boolean {
+    return this.#ended
+  }
+
   push(item: T): void {
     if (this.#ended) return
     const reader = this.#readers.shift()

@@ -5,6 +5,9 @@ export const COPY_MAX = 16 * 1024
 /** Just below the MSS of the loopback interface (65,483): a full slab travels as one segment. */
 export const SLAB = 60 * 1024
 
+/** How much of long payloads is gathered for one write. */
+const LENT = 512 * 1024
+
 /** Spare slabs. Most writes are taken at once, so a few slabs serve thousands of connections. */
 export class Slabs {
   readonly #spare: Uint8Array[] = []
@@ -54,9 +57,10 @@ export class Batch {
     this.#slabs = slabs
   }
 
-  /** Whether the slab is full as far as a payload of `n` bytes goes. */
-  crowded(n: number): boolean {
-    return this.#slab !== undefined && this.#slab.length - this.#to < n + SPARE
+  /** Whether it is time to write, before a payload of `n` bytes is added: the slab is full, or much is lent. */
+  ripe(n: number): boolean {
+    if (this.bytes > LENT) return true
+    return this.#slab !== undefined && this.#slab.length - this.#to < (n > COPY_MAX ? 0 : n) + SPARE
   }
 
   /** Adds one payload. Throws CANNOT_FRAME, and then nothing was added. */
@@ -161,5 +165,5 @@ export class Batch {
   }
 }
 
-/** More than any framing here puts around a payload: `crowded` is a hint, `add` makes sure. */
+/** More than any framing here puts around a payload: `ripe` is a hint, `add` makes sure. */
 const SPARE = 16

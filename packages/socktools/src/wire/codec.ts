@@ -49,6 +49,7 @@ export function json<T = unknown>(): Codec<T, T> {
   return {
     name: 'json',
     encode(type, data) {
+      if (!isType(type)) fail('CANNOT_ENCODE', `${TYPES}, not ${nameOf(type)}`)
       // JSON.stringify would turn bytes into {"0":…} and a function into null: lost without a word.
       if (ArrayBuffer.isView(data) || typeof data === 'function' || typeof data === 'symbol') {
         fail('CANNOT_ENCODE', `json() cannot send ${nameOf(data)}`)
@@ -72,12 +73,16 @@ export function json<T = unknown>(): Codec<T, T> {
       }
       if (!Array.isArray(parsed) || parsed.length !== 2) return fail('BAD_MESSAGE', 'not a JSON [type, data]')
       const [type, data] = parsed as [unknown, T]
-      if (typeof type === 'string' || (typeof type === 'number' && Number.isSafeInteger(type)))
-        return { type, data }
-      return fail('BAD_MESSAGE', `a message type is a string or an integer, not ${nameOf(type)}`)
+      if (isType(type)) return { type, data }
+      return fail('BAD_MESSAGE', `${TYPES}, not ${nameOf(type)}`)
     },
   }
 }
+
+const TYPES = 'a message type is a string or a safe integer'
+
+const isType = (type: unknown): type is string | number =>
+  typeof type === 'string' || Number.isSafeInteger(type)
 
 /** Whether the brackets in this JSON nest deeper than `limit`, told from the bytes, before anything is built. */
 function deeperThan(json: Uint8Array, limit: number): boolean {
@@ -98,8 +103,9 @@ function deeperThan(json: Uint8Array, limit: number): boolean {
 }
 
 function nameOf(value: unknown): string {
-  if (value === null) return 'null'
+  if (value === null || typeof value === 'number') return String(value)
   if (typeof value !== 'object') return `a ${typeof value}`
-  const { constructor } = value as { constructor?: { name?: string } }
+  // Its prototype's: an own property of that name is what a peer wrote.
+  const { constructor } = (Object.getPrototypeOf(value) ?? {}) as { constructor?: { name?: string } }
   return `an object (${constructor?.name ?? 'of no class'})`
 }

@@ -1,0 +1,63 @@
+import type { Row } from './verdict.ts'
+
+export interface Outcome {
+  readonly ok: boolean
+  readonly counts: {
+    readonly pairs: number
+    readonly messages: number
+    /** For each pair and direction. */
+    readonly numbered: number
+    readonly lines: number
+    readonly frames: number
+  }
+  readonly bytes: number
+  readonly seconds: number
+  readonly pairs: readonly Row[]
+  /** Why the party in Python was left out, or null. */
+  readonly leftOut: string | null
+  /** What stopped the demo, or null. */
+  readonly error: string | null
+}
+
+const whole = (n: number): string => Math.round(n).toLocaleString('en')
+const mib = (bytes: number): string => `${(bytes / 2 ** 20).toFixed(1)} MiB`
+const HEAD = ['pair', 'messages both ways', 'bytes', 'seconds', 'verdict']
+
+/** What is going to happen, for a person who waits for it. */
+export const intro = (numbered: number, lines: number, frames: number, withPython: boolean): string =>
+  [
+    `A listens, B listens and dials A, C only dials${withPython ? ', P is written in Python' : ''}: each a process on this machine.`,
+    'Each pair exchanges, both ways at once:',
+    `  ${whole(numbered)} numbered messages, ${whole(lines)} lines of text, ${whole(frames)} frames of 0 bytes to 8 MiB`,
+  ].join('\n')
+
+/** What came of it, for a person. */
+export function table({ ok, counts, bytes, seconds, pairs, leftOut, error }: Outcome): string {
+  const cells = pairs.map((row) => [
+    `${row.pair[1]} ↔ ${row.pair[0]}`,
+    whole(row.messages),
+    mib(row.bytes),
+    row.seconds.toFixed(2),
+    row.ok ? 'in order, SHA-256 equal on both sides' : `WRONG: ${row.why ?? ''}`,
+  ])
+  const widths = HEAD.map((name, i) => Math.max(name.length, ...cells.map((line) => line[i]?.length ?? 0)))
+  const aligned = [HEAD, ...cells].map((line) =>
+    line
+      .map((cell, i) =>
+        i === 0 || i === HEAD.length - 1 ? cell.padEnd(widths[i] ?? 0) : cell.padStart(widths[i] ?? 0),
+      )
+      .join('   ')
+      .trimEnd(),
+  )
+  const right = pairs.filter((row) => row.ok).length
+  const rate = `${whole(counts.messages / seconds)} messages/s, ${mib(bytes / seconds)}/s`
+  return [
+    '',
+    ...aligned,
+    ...(leftOut === null ? [] : [`P was left out: ${leftOut}`]),
+    '',
+    ...(error === null ? [] : [error]),
+    `${ok ? 'OK' : 'FAILED'}: ${right} of ${pairs.length} pairs right; ` +
+      `${whole(counts.messages)} messages and ${mib(bytes)} in ${seconds.toFixed(1)} s (${rate})`,
+  ].join('\n')
+}

@@ -1,0 +1,26 @@
+import { type ErrorCode, SockError } from 'socktools'
+
+/** What to do, where the library's advice speaks of its API and the command line has a better one. */
+const FIX: Partial<Record<ErrorCode, string>> = {
+  ADDRESS_IN_USE: 'stop the other process, or listen on port 0 and read the address that is printed',
+  CONNECT_FAILED: 'start the other side first, or add --retry',
+  CONNECT_TIMEOUT: 'check the address and any firewall, or add --retry',
+  FOREIGN_PROTOCOL: 'check the port; telnet and netcat need --lines',
+  FRAME_STALLED:
+    'the other side began a message and never finished it; is only one of the two using --lines?',
+  FRAME_TOO_LARGE: 'use --lines on both sides or on neither, or raise --max-frame',
+  TRUNCATED: 'the other side died within a message, or only one of the two uses --lines',
+}
+
+/** What is wrong with how the command was called, as against what went wrong after that. */
+export const isUsage = (error: unknown): boolean =>
+  error instanceof SockError && (error.code === 'BAD_ADDRESS' || error.code === 'BAD_OPTION')
+
+/** What went wrong and what to do about it. */
+export function explain(error: unknown): string {
+  if (!(error instanceof SockError)) return error instanceof Error ? error.message : String(error)
+  const fix = FIX[error.code]
+  if (fix === undefined) return error.message
+  const where = error.address === undefined ? '' : ` (${error.address})`
+  return `${error.what}${where}: ${fix} [${error.code}]`
+}

@@ -1,0 +1,159 @@
+#!/usr/bin/env node
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
+import { forTerminal } from './escape.ts'
+import { EXIT, type ExitCode } from './exit.ts'
+import type { NodeOptions } from './commands/node.ts'
+import { version } from './place.ts'
+
+const GENERAL = `
+Addresses are URLs: tcp://127.0.0.1:4000, tcp://[::1]:4000, unix:/tmp/room.sock.
+Port 0 lets the system choose; the address that came of it is printed.
+
+Messages go to stdout, status and errors to stderr.
+
+Exit codes:
+  0    all went well; also after SIGINT or SIGTERM, which send what is left and then end
+  1    something failed while running: no connection, or data that could not be delivered
+  2    wrong usage: an unknown option, a bad address
+  130  at once, after a second SIGINT (143: SIGTERM)
+
+Start here:
+  socktools demo                                 see it work
+  socktools listen tcp://127.0.0.1:4000          in one terminal
+  socktools connect tcp://127.0.0.1:4000         in another; then type lines in either`
+
+const LISTEN = `
+Each line of stdin goes to every peer, as one message; lines wait until there is a peer. The node stays until it
+gets a signal: the end of stdin only means that there is no more to send. The peers of --connect are dialed again
+whenever they end.
+
+Examples:
+  socktools listen tcp://127.0.0.1:4000
+  socktools listen tcp://127.0.0.1:0 --connect tcp://127.0.0.1:4000     server and client at once
+  socktools listen --lines tcp://127.0.0.1:4000                         then: nc 127.0.0.1 4000
+  socktools listen --json unix:/tmp/in.sock | jq -r .text               one JSON object per message`
+
+const CONNECT = `
+Each line of stdin goes to every peer, as one message, the last one even if nothing ends it. When stdin ends, all
+is sent, and answers are printed until the far side has ended too or has been silent for --wait seconds. When
+every peer has ended, so does this. With --retry it stays until it gets a signal.
+
+Examples:
+  socktools connect tcp://127.0.0.1:4000
+  printf hi | socktools connect tcp://127.0.0.1:4000                    send one message, print the answers
+  seq 100000 | socktools connect tcp://127.0.0.1:4000 unix:/tmp/b.sock  each line to both
+  socktools connect --retry tcp://127.0.0.1:4000                        until it is up, and again after that`
+
+const DEMO = `
+Three peers and one written in Python (left out where there is no python3) run as processes of their own on this
+machine. Each pair exchanges, both ways at once, numbered messages, every line of a text file and 64 MiB in frames
+of 0 bytes to 8 MiB. Order and SHA-256 are verified on every side. Exits with 1 unless all of it is right.
+
+Examples:
+  socktools demo
+  socktools demo --json | jq .ok`
+
+/** Commands are loaded when they are called: `--help` needs none of them. */
+const program = new Command('socktools')
+  .description('Whole messages between peers, over TCP and Unix sockets.')
+  .version(version())
+  .addHelpText('after', GENERAL)
+  .configureHelp({ helpWidth: 110 })
+  .configureOutput({
+    outputError: (text, write) => {
+      const line = text
+        .replace(/^error: /, '')
+        .trim()
+        .replaceAll(/\s*\n\s*/g, ' ')
+        .replace(/\.$/, '')
+      write(`socktools: ${forTerminal(line)}: see socktools --help\n`)
+    },
+  })
+  .exitOverride()
+
+let exitCode: ExitCode = EXIT.ok
+
+nodeCommand('listen <address>')
+  .description('listen, and talk with whoever connects')
+  .option('-c, --connect <address>', 'also dial this one and keep it up; may be given again', collect)
+  .addHelpText('after', LISTEN)
+  .action(async (bind: string, { connect = [], ...options }: NodeOptions & { connect?: string[] }) => {
+    const { runNode } = await import('./commands/node.ts')
+    exitCode = await runNode({ bind, keep: connect }, options)
+  })
+
+nodeCommand('connect <addresses...>')
+  .description('connect, and talk with whoever answers')
+  .option('-r, --retry', 'keep trying, and connect again whenever a connection ends')
+  .addHelpText('after', CONNECT)
+  .action(async (addresses: string[], { retry, ...options }: NodeOptions & { retry?: boolean }) => {
+    const { runNode } = await import('./commands/node.ts')
+    exitCode = await runNode(retry === true ? { keep: addresses } : { dial: addresses }, options)
+  })
+
+program
+  .command('demo')
+  .description('see four processes exchange messages, and every byte verified')
+  .option('--json', 'print one line of JSON')
+  .option('--text <file>', 'the text whose lines are sent (default: the licence)')
+  .addOption(new Option('--numbered <count>').default(100_000).argParser(count).hideHelp())
+  .addOption(new Option('--mebibytes <count>').default(64).argParser(count).hideHelp())
+  .addOption(new Option('--deadline <seconds>').default(60).argParser(count).hideHelp())
+  .addOption(new Option('--fault <kind>').choices(['flip', 'swap', 'drop', 'hang', 'crash']).hideHelp())
+  .addHelpText('after', DEMO)
+  .action(async (options: import('./commands/demo.ts').DemoOptions) => {
+    const { demo } = await import('./commands/demo.ts')
+    exitCode = await demo(options)
+  })
+
+program.command('demo-party <plan>', { hidden: true }).action(async (plan: string) => {
+  const { demoParty } = await import('./commands/demo-party.ts')
+  await demoParty(plan)
+})
+
+function nodeCommand(usage: string): Command {
+  return program
+    .command(usage)
+    .option('-l, --lines', 'plain lines, as telnet and netcat speak, instead of length-prefixed messages')
+    .option('-j, --json', 'print one JSON object a line: event, peer, address, and text or base64')
+    .option('-q, --quiet', 'print no status')
+    .addOption(
+      new Option('--wait <seconds>', 'after the end of stdin: how long a far side may be silent')
+        .default(5)
+        .argParser(count),
+    )
+    .addOption(
+      new Option('--max-frame <bytes>', 'the longest message, sent or received')
+        .default(16 * 1024 * 1024, '16 MiB')
+        .argParser(count),
+    )
+}
+
+function count(text: string): number {
+  if (!/^\d{1,15}$/.test(text)) throw new InvalidArgumentError('It must be a whole number.')
+  return Number(text)
+}
+
+function collect(value: string, before: readonly string[] = []): string[] {
+  return [...before, value]
+}
+
+/** Whoever read our output has enough of it, as `head` does: that is no failure. */
+process.stdout.on('error', ({ code }: NodeJS.ErrnoException) =>
+  process.exit(code === 'EPIPE' ? EXIT.ok : EXIT.failed),
+)
+process.stderr.on('error', () => undefined)
+
+try {
+  await program.parseAsync()
+} catch (error) {
+  if (error instanceof CommanderError) exitCode = error.exitCode === 0 ? EXIT.ok : EXIT.usage
+  else {
+    exitCode = EXIT.failed
+    process.stderr.write(
+      `socktools: ${forTerminal(error instanceof Error ? error.message : String(error))}\n`,
+    )
+  }
+}
+// A pipe may still hold output, and stdin may be open: neither is to decide when this ends.
+process.stdout.write('', () => process.exit(exitCode))

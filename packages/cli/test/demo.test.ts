@@ -1,0 +1,149 @@
+/** The demo as a process: the whole of it once, and small ones in which one party does wrong. */
+import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { describe, test } from 'node:test'
+import { frameSizes } from '../src/demo/plan.ts'
+import type { Outcome } from '../src/demo/table.ts'
+import { judge } from '../src/demo/verdict.ts'
+import { Cli, run } from './cli.ts'
+
+const MIB = 2 ** 20
+const SMALL = ['--numbered', '1000', '--mebibytes', '1']
+const hasPython = spawnSync('python3', ['--version']).error === undefined
+const licence = readFileSync(new URL('../LICENSE', import.meta.url), 'utf8')
+
+describe('socktools demo', () => {
+  test('is right, in one line of JSON: every message each way between every pair', async (t) => {
+    const { code, stdout, stderr } = await run(t, ['demo', '--json'])
+    assert.match(stdout, /^\{[^\n]+\}\n$/)
+    const { ok, counts, bytes, pairs, error } = JSON.parse(stdout) as Outcome
+    assert.deepEqual({ ok, error, code, stderr }, { ok: true, error: null, code: 0, stderr: '' })
+    assert.equal(pairs.length, hasPython ? 5 : 3)
+    assert.equal(counts.numbered, 100_000)
+    assert.equal(counts.lines, licence.trimEnd().split('\n').length)
+    const perPair = 2 * (counts.numbered + counts.lines + counts.frames)
+    for (const row of pairs) {
+      assert.equal(row.messages, perPair, row.pair.join())
+      assert.ok(row.bytes > 2 * 64 * MIB, row.pair.join())
+    }
+    assert.equal(counts.messages, pairs.length * perPair)
+    assert.equal(
+      bytes,
+      pairs.reduce((sum, row) => sum + row.bytes, 0),
+    )
+  })
+
+  test('is right, in a table for a person', async (t) => {
+    const { code, stdout } = await run(t, ['demo', ...SMALL])
+    assert.equal(code, 0)
+    assert.match(stdout, /^A listens, B listens and dials A, C only dials/)
+    assert.match(
+      stdout,
+      /^pair +messages both ways +bytes +seconds +verdict\nA ↔ B +2,\d+ .*in order, SHA-256 equal on both sides$/m,
+    )
+    assert.match(stdout, hasPython ? /^OK: 5 of 5 pairs right; /m : /^P was left out: /m)
+  })
+
+  test('takes the lines of any text', async (t) => {
+    const own = new URL(import.meta.url).pathname
+    const { stdout } = await run(t, ['demo', '--json', ...SMALL, '--text', own])
+    const { ok, counts } = JSON.parse(stdout) as Outcome
+    assert.equal(ok, true)
+    assert.equal(counts.lines, readFileSync(own, 'utf8').split('\n').length - 1)
+  })
+
+  test('leaves the fourth peer out where there is no python3, and says so', async (t) => {
+    const cli = new Cli(t, ['demo', ...SMALL], { ...process.env, PATH: '/nonexistent' })
+    const { code, stdout } = await cli.ended
+    assert.equal(code, 0)
+    assert.match(stdout, /^P was left out: there is no python3 .*on the PATH$/m)
+    assert.match(stdout, /^OK: 3 of 3 pairs right; /m)
+    assert.doesNotMatch(stdout, /↔ P/)
+  })
+
+  test('says in one line why a text cannot be read', async (t) => {
+    const { code, stderr } = await run(t, ['demo', '--text', '/nonexistent'])
+    assert.equal(code, 1)
+    assert.match(stderr, /^socktools: [^\n]*ENOENT[^\n]*\n$/)
+  })
+})
+
+describe('a demo in which C does wrong is not right', () => {
+  const wrong = {
+    'changes one byte': ['flip', /^. got from C: the SHA-256 differs$/],
+    'swaps two messages': ['swap', /^. got from C: number 500 was due and something else came$/],
+    'leaves one message out': ['drop', /^. got from C: it ended after \d+ messages$/],
+    'dies midway': ['crash', /^C did not finish$/],
+  } as const
+  for (const [what, [fault, why]] of Object.entries(wrong)) {
+    test(`it ${what}: everyone who got it from C notices, in Python too`, async (t) => {
+      const { code, stdout } = await run(t, ['demo', '--json', ...SMALL, '--fault', fault])
+      const { ok, pairs } = JSON.parse(stdout) as Outcome
+      assert.equal(code, 1)
+      assert.equal(ok, false)
+      for (const row of pairs.filter(({ pair }) => pair.includes('C'))) {
+        assert.equal(row.ok, false, row.pair.join())
+        assert.match(row.why ?? '', why)
+      }
+    })
+  }
+
+  test('it hangs: after the deadline every party is ended by force', async (t) => {
+    const { code, stdout } = await run(t, ['demo', '--json', ...SMALL, '--fault', 'hang', '--deadline', '2'])
+    const { ok, error } = JSON.parse(stdout) as Outcome
+    assert.equal(code, 1)
+    assert.equal(ok, false)
+    assert.match(error ?? '', /not finished within 2 s/)
+  })
+})
+
+describe('the verdict on a pair', () => {
+  const fine = { messages: 3, bytes: 9, sent: 'aa', received: 'bb', why: null, seconds: 1 }
+  const results = (ofA: object, ofB: object) =>
+    new Map([
+      ['A>B', { ...fine, peer: 'B', ...ofA }],
+      ['B>A', { ...fine, peer: 'A', sent: 'bb', received: 'aa', ...ofB }],
+    ])
+
+  test('is good when both are content and their digests match crosswise', () => {
+    const { ok, messages, bytes, why } = judge(['A', 'B'], results({}, {}), 3)
+    assert.deepEqual({ ok, messages, bytes, why }, { ok: true, messages: 6, bytes: 18, why: null })
+  })
+
+  const bad: Record<string, [object, object]> = {
+    'one of them complains': [{}, { why: 'no' }],
+    'what B got is not what A sent': [{}, { received: 'cc' }],
+    'what A got is not what B sent': [{ received: 'cc' }, {}],
+    'a message is missing': [{ messages: 2 }, {}],
+  }
+  for (const [when, [ofA, ofB]] of Object.entries(bad)) {
+    test(`is bad when ${when}`, () => {
+      assert.equal(judge(['A', 'B'], results(ofA, ofB), 3).ok, false)
+    })
+  }
+
+  test('is bad when one of them said nothing', () => {
+    const some = results({}, {})
+    some.delete('B>A')
+    assert.equal(judge(['A', 'B'], some, 3).why, 'B did not finish')
+  })
+})
+
+describe('the frames of the demo', () => {
+  test('add up, from 0 bytes to 8 MiB, the same on each run', () => {
+    const sizes = frameSizes(64 * MIB)
+    assert.equal(
+      sizes.reduce((sum, size) => sum + size, 0),
+      64 * MIB,
+    )
+    assert.equal(Math.min(...sizes), 0)
+    assert.equal(Math.max(...sizes), 8 * MIB)
+    assert.ok(sizes.some((size) => size > 0 && size < 100))
+    assert.deepEqual(frameSizes(64 * MIB), sizes)
+  })
+
+  test('may be none at all', () => {
+    assert.deepEqual(new Set(frameSizes(0)), new Set([0]))
+  })
+})

@@ -1,0 +1,162 @@
+/** `listen` and `connect` among other programs: pipes that end, break or stop reading, and signals. */
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import type net from 'node:net'
+import { describe, test } from 'node:test'
+import { TcpSock } from 'socktools'
+import { ANY, Cli, rawServer, run, textOf } from './cli.ts'
+
+describe('in a pipe', () => {
+  test('`printf hi | socktools connect` gets the answers that come after it has ended', async (t) => {
+    const { address, server } = await rawServer(t)
+    server.on('connection', (socket) => {
+      socket
+        .resume()
+        .on('end', () => socket.end(Buffer.from('000000026f6b' + '00000000' + '00000003627965', 'hex')))
+    })
+    const { code, stdout } = await run(t, ['connect', address], 'hi')
+    assert.equal(code, 0)
+    assert.equal(stdout, ['ok', '', 'bye'].map((text) => `[${address}] ${text}\n`).join(''))
+  })
+
+  test('100,000 lines reach each of two peers whole and in order, the slower one setting the pace', async (t) => {
+    const COUNT = 100_000
+    const receiver = async (pause: boolean) => {
+      let count = 0
+      let wrong = 0
+      const sock = await TcpSock.open({
+        bind: ANY,
+        handlers: {
+          0: (bytes) => {
+            if (textOf(bytes) !== `line ${++count}`) wrong++
+            return pause && count % 100 === 0 ? new Promise((resolve) => setImmediate(resolve)) : undefined
+          },
+        },
+      })
+      t.after(() => sock.close())
+      return { sock, result: () => ({ count, wrong }) }
+    }
+    const [fast, slow] = [await receiver(false), await receiver(true)]
+    const input = Array.from({ length: COUNT }, (_, i) => `line ${i + 1}\n`).join('')
+    const { code } = await run(t, ['connect', '-q', fast.sock.address!, slow.sock.address!], input)
+    assert.equal(code, 0)
+    assert.deepEqual(fast.result(), { count: COUNT, wrong: 0 })
+    assert.deepEqual(slow.result(), { count: COUNT, wrong: 0 })
+  })
+
+  test('it ends when every far side has ended, though stdin is open', async (t) => {
+    const sock = await TcpSock.open({ bind: ANY })
+    const cli = new Cli(t, ['connect', sock.address!])
+    await cli.shows(/joined/, 'stderr')
+    await sock.drain()
+    assert.equal((await cli.ended).code, 0)
+  })
+
+  // More than the kernel, the queue and a chunk of stdin hold.
+  const TOO_MUCH = 'x'.repeat(999).concat('\n').repeat(32_000)
+
+  test('a connection that breaks is a failure', async (t) => {
+    const { address, server } = await rawServer(t)
+    server.on('connection', (socket) => socket.once('data', () => socket.resetAndDestroy()).resume())
+    const { code, stderr } = await run(t, ['connect', '-q', address], TOO_MUCH)
+    assert.equal(code, 1)
+    assert.match(stderr, /^socktools: the connection broke: .* \[PIPE_FAILED\]\n/)
+  })
+
+  test('lines that are left when the far side ends are a failure', async (t) => {
+    const { address, server } = await rawServer(t)
+    server.on('connection', (socket) => socket.once('data', () => socket.end()).resume())
+    const { code, stderr } = await run(t, ['connect', '-q', address], TOO_MUCH)
+    assert.equal(code, 1)
+    assert.match(stderr, /^socktools: the far side ended: \d+ lines of stdin were not sent\n$/)
+  })
+
+  test('a far side that does not end is left after a silence of --wait seconds, all being sent', async (t) => {
+    const { address, server } = await rawServer(t)
+    const connection = once(server, 'connection') as Promise<[net.Socket]>
+    const ended = run(t, ['connect', '--wait', '0', address], 'hi')
+    const [socket] = await connection
+    const received: Buffer[] = []
+    socket.on('data', (chunk) => received.push(chunk)).resume()
+    await once(socket, 'end')
+    const { code, stderr } = await ended
+    assert.equal(code, 0)
+    assert.match(stderr, /does not end: left/)
+    assert.equal(Buffer.concat(received).toString('hex'), '000000026869')
+  })
+
+  test('`| head` may have enough: that is no failure, and no noise', async (t) => {
+    const listener = new Cli(t, ['listen', ANY])
+    const sock = new TcpSock()
+    const peer = await sock.connectTo(await listener.address())
+    await peer.sendMsg(0, 'first')
+    await listener.shows(/first/)
+    listener.closeStdout()
+    // It notices when it writes.
+    while (peer.state === 'open') await peer.sendMsg(0, 'more').catch(() => undefined)
+    const { code, stderr } = await listener.ended
+    assert.equal(code, 0)
+    assert.doesNotMatch(stderr, /EPIPE|socktools:/)
+    await sock.close()
+  })
+
+  test('a line of stdin over --max-frame is an error, after the lines before it were sent', async (t) => {
+    const got: string[] = []
+    const sock = await TcpSock.open({ bind: ANY, handlers: { 0: (bytes) => void got.push(textOf(bytes)) } })
+    const { code, stderr } = await run(
+      t,
+      ['connect', '-q', '--max-frame', '8', sock.address!],
+      'short\n123456789\nx',
+    )
+    assert.equal(code, 1)
+    assert.equal(
+      stderr,
+      'socktools: a line of stdin is longer than 8 bytes: split it, or raise --max-frame\n',
+    )
+    assert.deepEqual(got, ['short'])
+    await sock.close()
+  })
+})
+
+describe('a signal', () => {
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    test(`${signal} sends what is left, ends in good order and exits with 0`, async (t) => {
+      const COUNT = 20_000
+      const listener = new Cli(t, ['listen', ANY])
+      let count = 0
+      let onFirst = (): void => undefined
+      const first = new Promise<void>((resolve) => (onFirst = resolve))
+      const sock = new TcpSock({
+        handlers: {
+          0: () => {
+            if (++count === COUNT) onFirst()
+          },
+        },
+      })
+      const gone = new Promise((resolve) => sock.on('gone', resolve))
+      await sock.connectTo(await listener.address())
+      listener.stdin.write('a line\n'.repeat(COUNT))
+      await first
+      listener.kill(signal)
+      assert.equal((await listener.ended).code, 0)
+      assert.equal(((await gone) as { error: unknown }).error, undefined)
+      await sock.close()
+    })
+  }
+
+  for (const [signal, code] of [
+    ['SIGINT', 130],
+    ['SIGTERM', 143],
+  ] as const) {
+    test(`a second ${signal} ends it at once with ${code}`, async (t) => {
+      const { address, server, sockets } = await rawServer(t)
+      const cli = new Cli(t, ['connect', '--wait', '600', address])
+      await cli.shows(/joined/, 'stderr')
+      if (sockets.length === 0) await once(server, 'connection')
+      cli.kill(signal)
+      await cli.shows(/once more to leave at once/, 'stderr')
+      cli.kill(signal)
+      assert.equal((await cli.ended).code, code)
+    })
+  }
+})

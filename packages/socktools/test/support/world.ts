@@ -1,0 +1,117 @@
+import assert from 'node:assert/strict'
+import { BaseSock, type Codec, memory, type Platform, type RawCodec, type SockOptions, type Timer, type Transport } from '../../src/index.ts'
+import type { Weather } from '../../src/index.ts'
+import { SimPlatform } from '../../src/testing/index.ts'
+
+export interface WorldOptions {
+  readonly seed?: number
+  /** What the memory network does to bytes, drawn from the world's own randomness. */
+  readonly weather?: (random: () => number) => Weather
+  /** More ways to connect. */
+  readonly transports?: (platform: Platform) => readonly Transport[]
+}
+
+/** Socks on one memory network, in virtual time. */
+export class World {
+  readonly sim: SimPlatform
+  /** The simulated platform, with a count of what is asked of it. */
+  readonly platform: Platform
+  readonly transports: readonly Transport[]
+  /** Calls of setTimer, defer and afterPoll: none of them means that nobody does anything. */
+  activity = 0
+  /** Timers that are set and have neither fired nor been cancelled. */
+  readonly #timers = new Set<WorldTimer>()
+  #lost = 0
+  readonly #socks: { close(): Promise<unknown> }[] = []
+
+  constructor({ seed = 1, weather, transports }: WorldOptions) {
+    const sim = new SimPlatform(seed)
+    this.sim = sim
+    this.platform = {
+      ...sim,
+      now: () => sim.now() + this.#lost,
+      setTimer: (fn, ms) => {
+        assert.ok(ms <= 2 ** 31 - 1, `a timer of ${ms} ms would fire at once on Node`)
+        this.activity++
+        return this.#timer(fn, ms)
+      },
+      defer: (fn) => {
+        this.activity++
+        sim.defer(fn)
+      },
+      afterPoll: (fn) => {
+        this.activity++
+        sim.afterPoll(fn)
+      },
+    }
+    this.transports = [memory(sim, weather?.(sim.random)), ...(transports?.(this.platform) ?? [])]
+  }
+
+  sock<C extends Codec = RawCodec>(options: SockOptions<C> = {}, platform = this.platform): BaseSock<C> {
+    const sock = new BaseSock<C>(options, { platform, transports: this.transports })
+    this.#socks.push(sock)
+    return sock
+  }
+
+  /** A sock that is up. */
+  async open<C extends Codec = RawCodec>(options: SockOptions<C> = {}): Promise<BaseSock<C>> {
+    const sock = this.sock(options)
+    await sock.start()
+    return sock
+  }
+
+  /** Keeps the loop for `ms`, as heavy work would: the clock goes on, and timers that come due have to wait. */
+  block(ms: number): void {
+    this.#lost += ms
+    for (const timer of this.#timers) timer.arm()
+  }
+
+  /** Lets everything happen that needs no time to pass. */
+  async quiet(): Promise<void> {
+    await this.sim.sleep(0.001)
+  }
+
+  /** Ends the world. Whatever a sock leaves behind is a leak. */
+  async end(): Promise<void> {
+    for (const sock of this.#socks) await sock.close()
+    assert.equal(this.#timers.size, 0, 'a closed sock leaves no timer behind')
+    assert.deepEqual(this.sim.reports, [], 'no error went unheard')
+  }
+
+  #timer(fn: () => void, ms: number): Timer {
+    const due = this.platform.now() + ms
+    let armed: Timer | undefined
+    const timer: WorldTimer = {
+      arm: () => {
+        armed?.cancel()
+        armed = this.sim.setTimer(() => {
+          this.#timers.delete(timer)
+          fn()
+        }, due - this.platform.now())
+      },
+      cancel: () => {
+        this.#timers.delete(timer)
+        armed?.cancel()
+      },
+    }
+    this.#timers.add(timer)
+    timer.arm()
+    return timer
+  }
+}
+
+interface WorldTimer extends Timer {
+  arm(): void
+}
+
+/**
+ * Runs a scenario in virtual time; throws when it waits for something that never happens, and when its
+ * socks, closed at its end, leave anything behind.
+ */
+export async function simulate(scenario: (world: World) => Promise<void>, options: WorldOptions = {}): Promise<void> {
+  const world = new World(options)
+  await world.sim.run(async () => {
+    await scenario(world)
+    await world.end()
+  })
+}

@@ -1,0 +1,172 @@
+/**
+ * What decoding costs, by counting: memory that follows what was received, never what was declared, and work
+ * in proportion to the bytes, however small the pieces.
+ */
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import v8 from 'node:v8'
+import vm from 'node:vm'
+import type { Framing } from '../../src/wire/framing.ts'
+import { lengthPrefixed } from '../../src/wire/length-prefixed.ts'
+import { lines } from '../../src/wire/lines.ts'
+import { frames, hex, textual } from './bytes.ts'
+
+v8.setFlagsFromString('--expose-gc')
+const gc = vm.runInNewContext('gc') as () => void
+
+const KiB = 1024
+const MiB = 1024 * KiB
+
+/** The beginning of a frame that never ends. */
+const endless: [string, Framing, Uint8Array][] = [
+  ['lengthPrefixed', lengthPrefixed(), hex('ffffffff')],
+  ['lines', lines({ max: 2 ** 32 }), hex('')],
+]
+
+/** Bytes of all ArrayBuffers that something still refers to. */
+function held(): number {
+  gc()
+  return process.memoryUsage().arrayBuffers
+}
+
+describe('memory held for a frame that is not whole: at most twice what was received, and 64 KiB', () => {
+  const patterns: number[][] = [
+    [1],
+    [100],
+    [1000, 24],
+    [16 * KiB - 1],
+    [16 * KiB],
+    [64 * KiB],
+    [1, 64 * KiB],
+    [1, 16 * KiB],
+    [16 * KiB - 1, 16 * KiB],
+  ]
+  for (const [name, framing, start] of endless) {
+    for (const sizes of patterns) {
+      test(`${name}, in pieces of ${sizes.join(' and ')} bytes`, () => {
+        const decoder = framing.decoder(() => assert.fail('no frame is whole'), 2 ** 32)
+        const before = held()
+        decoder.push(start)
+        let received = start.length
+        const size = Math.min(4 * MiB, sizes.length * 400_000 * (sizes[0] ?? 0))
+        for (let i = 0, look = 1; received < size; i++) {
+          const piece = new Uint8Array(sizes[i % sizes.length] ?? 0)
+          decoder.push(piece)
+          received += piece.length
+          if (received < look) continue
+          look = received * 1.5
+          const cost = held() - before
+          assert.ok(cost <= 2 * received + 64 * KiB, `${cost} bytes are held of ${received}`)
+        }
+        assert.equal(decoder.partial, received)
+      })
+    }
+  }
+
+  test('a thousand decoders that were told of 4 GiB and got none of it take next to nothing', () => {
+    const before = held()
+    const decoders = Array.from({ length: 1000 }, () => lengthPrefixed().decoder(() => assert.fail(), 2 ** 32))
+    for (const decoder of decoders) decoder.push(hex('ffffffff'))
+    const cost = held() - before
+    assert.ok(cost <= 64 * KiB, `${cost} bytes`)
+    assert.equal(decoders.length, 1000)
+  })
+
+  test('nothing is held once the frame has come', () => {
+    const decoder = lengthPrefixed().decoder(() => undefined, MiB)
+    const stream = frames(lengthPrefixed(), [textual(MiB)])
+    const before = held()
+    for (let at = 0; at < stream.length; at += 1000) decoder.push(stream.subarray(at, at + 1000))
+    const cost = held() - before
+    assert.ok(cost <= KiB, `${cost} bytes`)
+    assert.equal(decoder.partial, 0)
+  })
+})
+
+describe('work in proportion to the bytes', () => {
+  for (const [name, framing] of [
+    ['lengthPrefixed', lengthPrefixed()],
+    ['lines', lines({ max: MiB })],
+  ] as const) {
+    for (const step of [1, 100, 5000, 64 * KiB]) {
+      test(`${name}: 256 KiB in pieces of ${step} are copied, filled and searched a few times at most`, () => {
+        const n = 256 * KiB
+        const stream = frames(framing, [textual(n)])
+        const got: number[] = []
+        const count = counting(() => {
+          const decoder = framing.decoder((payload) => got.push(payload.length), n)
+          for (let at = 0; at < stream.length; at += step) decoder.push(stream.subarray(at, at + step))
+        })
+        assert.deepEqual(got, [n])
+        assert.ok(count.copied >= n, `the counter no longer sees the copying: ${count.copied} bytes`)
+        assert.ok(count.copied <= 2.1 * n, `copied: ${count.copied}`)
+        assert.ok(count.taken <= 3.5 * n, `taken from the system: ${count.taken}`)
+        assert.ok(count.searched <= 1.1 * n, `searched: ${count.searched}`)
+      })
+    }
+
+    test(`${name}: whole frames cost one view each, and no byte is copied`, () => {
+      const stream = frames(framing, Array.from({ length: 1000 }, () => textual(60)))
+      let got = 0
+      const count = counting(() => framing.decoder(() => got++, 100).push(stream))
+      assert.equal(got, 1000)
+      assert.ok(count.views <= 1000, `views: ${count.views}`)
+      assert.equal(count.copied, 0)
+      // The four bytes of a header, for the whole stream.
+      assert.ok(count.taken <= 4, `taken: ${count.taken}`)
+    })
+
+    test(`${name}: a frame over the limit is refused without taking memory for it`, () => {
+      const stream = frames(framing, [textual(MiB)])
+      const decoder = framing.decoder(() => assert.fail('it is too long'), 1000)
+      const count = counting(() => assert.throws(() => decoder.push(stream)))
+      assert.deepEqual([count.taken, count.copied], [0, 0])
+    })
+  }
+})
+
+interface Count {
+  /** Bytes of new memory, and views of memory that was there. */
+  taken: number
+  views: number
+  copied: number
+  /** Bytes looked at for a line feed. */
+  searched: number
+}
+
+/** What `fn` does with Uint8Arrays. */
+function counting(fn: () => void): Count {
+  const count: Count = { taken: 0, views: 0, copied: 0, searched: 0 }
+  const real = Uint8Array
+  const { set, indexOf, slice } = real.prototype
+  globalThis.Uint8Array = new Proxy(real, {
+    construct(target, args, newTarget) {
+      if (typeof args[0] === 'number') count.taken += args[0]
+      else count.views++
+      return Reflect.construct(target, args, newTarget) as object
+    },
+  })
+  real.prototype.set = function (source, at) {
+    count.copied += source.length
+    set.call(this, source, at)
+  }
+  real.prototype.slice = function (...range) {
+    const copy = slice.apply(this, range)
+    count.taken += copy.length
+    count.copied += copy.length
+    return copy
+  }
+  real.prototype.indexOf = function (byte, from = 0) {
+    const found = indexOf.call(this, byte, from)
+    count.searched += (found < 0 ? this.length : found + 1) - from
+    return found
+  }
+  try {
+    fn()
+  } finally {
+    globalThis.Uint8Array = real
+    // What they hid is one prototype further up.
+    for (const name of ['set', 'indexOf', 'slice'] as const) Reflect.deleteProperty(real.prototype, name)
+  }
+  return count
+}
