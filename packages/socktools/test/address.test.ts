@@ -5,7 +5,14 @@ import { SockError } from '../src/errors.ts'
 import { codeOf } from './wire/bytes.ts'
 
 describe('parseAddress', () => {
-  for (const text of ['tcp://127.0.0.1:4000', 'tcp://[::1]:0', 'unix:/run/x.sock', 'memory:name', 'ws+unix:/x', 'memory:1']) {
+  for (const text of [
+    'tcp://127.0.0.1:4000',
+    'tcp://[::1]:0',
+    'unix:/run/x.sock',
+    'memory:name',
+    'ws+unix:/x',
+    'memory:1',
+  ]) {
     test(`takes ${text}`, () => assert.equal(parseAddress(text).href, text))
   }
 
@@ -23,24 +30,42 @@ describe('parseAddress', () => {
   for (const [text, suggestion] of suggestions) {
     const title = suggestion === undefined ? 'without a guess' : `suggests "${suggestion}"`
     test(`refuses ${JSON.stringify(text)} and ${title}`, () => {
-      assert.throws(() => parseAddress(text), (error) => {
-        assert.ok(error instanceof SockError && error.code === 'BAD_ADDRESS')
-        const [, guess] = /did you mean "(.*?)"/.exec(error.message) ?? []
-        assert.equal(guess, suggestion)
-        if (guess !== undefined) hostPort(parseAddress(guess))
-        return true
-      })
+      assert.throws(
+        () => parseAddress(text),
+        (error) => {
+          assert.ok(error instanceof SockError && error.code === 'BAD_ADDRESS')
+          const [, guess] = /did you mean "(.*?)"/.exec(error.message) ?? []
+          assert.equal(guess, suggestion)
+          if (guess !== undefined) hostPort(parseAddress(guess))
+          return true
+        },
+      )
     })
   }
 
   test('refuses what is no URL, and what is no string', () => {
-    for (const bad of ['tcp://127.0.0.1:99999', 'tcp://[::1:1', 'tcp://a b:1', 7, null, undefined, new URL('memory:x')]) {
-      assert.equal(codeOf(() => parseAddress(bad as string)), 'BAD_ADDRESS', String(bad))
+    for (const bad of [
+      'tcp://127.0.0.1:99999',
+      'tcp://[::1:1',
+      'tcp://a b:1',
+      7,
+      null,
+      undefined,
+      new URL('memory:x'),
+    ]) {
+      assert.equal(
+        codeOf(() => parseAddress(bad as string)),
+        'BAD_ADDRESS',
+        String(bad),
+      )
     }
   })
 
   test('what was asked for is escaped in the error', () => {
-    assert.throws(() => parseAddress('\x1b[2J'), (error: Error) => !error.message.includes('\x1b'))
+    assert.throws(
+      () => parseAddress('\x1b[2J'),
+      (error: Error) => !error.message.includes('\x1b'),
+    )
   })
 })
 
@@ -49,7 +74,11 @@ describe('parts of an address', () => {
     assert.deepEqual(hostPort(new URL('tcp://example.org:80')), { host: 'example.org', port: 80 })
     assert.deepEqual(hostPort(new URL('tcp://[fe80::1]:0/')), { host: 'fe80::1', port: 0 })
     for (const bad of ['tcp:80', 'tcp:///a', 'tcp://a', 'tcp://a:1/b']) {
-      assert.equal(codeOf(() => hostPort(new URL(bad))), 'BAD_ADDRESS', bad)
+      assert.equal(
+        codeOf(() => hostPort(new URL(bad))),
+        'BAD_ADDRESS',
+        bad,
+      )
     }
   })
 
@@ -60,7 +89,11 @@ describe('parts of an address', () => {
     assert.equal(pathOf(new URL('unix:x.sock')), 'x.sock')
     assert.equal(pathOf(new URL('memory:name')), 'name')
     for (const bad of ['unix:', 'memory:', 'unix:/a%zz', 'unix:/a?b']) {
-      assert.equal(codeOf(() => pathOf(new URL(bad))), 'BAD_ADDRESS', bad)
+      assert.equal(
+        codeOf(() => pathOf(new URL(bad))),
+        'BAD_ADDRESS',
+        bad,
+      )
     }
   })
 
@@ -85,7 +118,9 @@ describe('parts of an address', () => {
   })
 
   test('loopback is 127.0.0.0/8 and ::1, in whatever form', () => {
-    for (const host of ['127.0.0.1', '127.9.9.9', '::1', '::ffff:127.0.0.1']) assert.ok(isLoopback(host), host)
-    for (const host of ['10.0.0.1', '1.127.0.0', '::2', 'unknown', '::ffff:10.0.0.1']) assert.ok(!isLoopback(host), host)
+    for (const host of ['127.0.0.1', '127.9.9.9', '::1', '::ffff:127.0.0.1'])
+      assert.ok(isLoopback(host), host)
+    for (const host of ['10.0.0.1', '1.127.0.0', '::2', 'unknown', '::ffff:10.0.0.1'])
+      assert.ok(!isLoopback(host), host)
   })
 })

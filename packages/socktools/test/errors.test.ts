@@ -6,9 +6,18 @@ import { SockError, asSockError, errorCodes, fail, printable, reasonOf } from '.
 describe('SockError', () => {
   test('says what, to whom, what to do, and its code, on one line', () => {
     const cause = new Error('ECONNREFUSED')
-    const error = new SockError('CONNECT_FAILED', 'could not connect', { address: 'tcp://127.0.0.1:1', cause })
-    assert.match(error.message, /^could not connect \(tcp:\/\/127\.0\.0\.1:1\): check that .* \[CONNECT_FAILED\]$/)
-    assert.deepEqual([error.name, error.code, error.what], ['SockError', 'CONNECT_FAILED', 'could not connect'])
+    const error = new SockError('CONNECT_FAILED', 'could not connect', {
+      address: 'tcp://127.0.0.1:1',
+      cause,
+    })
+    assert.match(
+      error.message,
+      /^could not connect \(tcp:\/\/127\.0\.0\.1:1\): check that .* \[CONNECT_FAILED\]$/,
+    )
+    assert.deepEqual(
+      [error.name, error.code, error.what],
+      ['SockError', 'CONNECT_FAILED', 'could not connect'],
+    )
     assert.deepEqual([error.address, error.cause], ['tcp://127.0.0.1:1', cause])
   })
 
@@ -33,7 +42,10 @@ describe('SockError', () => {
   })
 
   test('fail throws it', () => {
-    assert.throws(() => fail('CLOSED', 'over', { address: 'memory:a' }), { code: 'CLOSED', address: 'memory:a' })
+    assert.throws(() => fail('CLOSED', 'over', { address: 'memory:a' }), {
+      code: 'CLOSED',
+      address: 'memory:a',
+    })
   })
 
   test('asSockError keeps ours as it is and wraps the rest', () => {
@@ -78,7 +90,8 @@ describe('printable', () => {
     ['half a surrogate pair', 'a\ud800b', 'a\\u{d800}b'],
     ['nothing else:', 'hé 漢字 😀 עברית "quoted" \\', 'hé 漢字 😀 עברית "quoted" \\'],
   ]
-  for (const [what, text, shown] of escaped) test(`escapes ${what}`, () => assert.equal(printable(text), shown))
+  for (const [what, text, shown] of escaped)
+    test(`escapes ${what}`, () => assert.equal(printable(text), shown))
 
   test('cuts long text, and no character in half', () => {
     assert.equal(printable('a'.repeat(256)), 'a'.repeat(256))

@@ -9,7 +9,12 @@ interface Known {
 }
 
 /** Events, what was heard, and what its listeners threw. */
-function given(): { events: Events<Known>; heard: string[]; hear: (text: string) => void; thrown: unknown[] } {
+function given(): {
+  events: Events<Known>
+  heard: string[]
+  hear: (text: string) => void
+  thrown: unknown[]
+} {
   const thrown: unknown[] = []
   const heard: string[] = []
   const events = new Events<Known>((error, name) => thrown.push([name, error]))

@@ -106,7 +106,7 @@ class MemoryPipe implements Pipe {
 
   write(chunks: readonly Uint8Array[]): boolean {
     const far = this.#far
-    if (far === undefined || this.#closed || this.#ended) return true
+    if (far === undefined || this.#closed || this.#ended) return false
     // Copied, as a kernel would: the writer may reuse its memory, and the reader may keep what it gets.
     for (const chunk of chunks) for (const piece of this.#sliced(chunk)) far.#arrive(piece)
     far.#writerWaits = far.#unread > CAPACITY

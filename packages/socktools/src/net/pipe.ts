@@ -10,7 +10,8 @@ export interface Pipe {
   attach(sink: PipeSink): void
   /**
    * Writes the chunks in order. True: all of it is taken, and the memory may be reused. False: the pipe
-   * holds on to the chunks until `drain`; nothing may be written before that.
+   * holds on to the chunks until `drain`; nothing may be written before that. A pipe that is over answers
+   * false, and no `drain` follows.
    */
   write(chunks: readonly Uint8Array[]): boolean
   pause(): void

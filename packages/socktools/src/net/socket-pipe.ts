@@ -18,6 +18,8 @@ class SocketPipe implements Pipe {
   #sink: PipeSink | undefined
   #error: Error | undefined
   #holding = false
+  #over = false
+  #told = false
 
   constructor(socket: net.Socket, remote: Endpoint) {
     this.#socket = socket
@@ -31,13 +33,22 @@ class SocketPipe implements Pipe {
     })
     socket.on('data', (chunk: Buffer) => this.#sink?.data(chunk))
     socket.on('end', () => this.#sink?.end())
-    socket.on('close', () => this.#sink?.close(this.#error))
+    socket.on('close', () => {
+      this.#over = true
+      this.#tellClosed()
+    })
   }
 
   attach(sink: PipeSink): void {
     this.#sink = sink
     // Its close event may have passed before anyone was there to hear of it.
-    if (this.#socket.closed) void Promise.resolve().then(() => this.#sink?.close(this.#error))
+    if (this.#over) void Promise.resolve().then(() => this.#tellClosed())
+  }
+
+  #tellClosed(): void {
+    if (this.#told || this.#sink === undefined) return
+    this.#told = true
+    this.#sink.close(this.#error)
   }
 
   write(chunks: readonly Uint8Array[]): boolean {
@@ -48,13 +59,15 @@ class SocketPipe implements Pipe {
     for (let i = 0; i < last; i++) socket.write(chunks[i] as Uint8Array)
     socket.write(chunks[last] as Uint8Array, this.#written)
     if (last > 0) socket.uncork()
-    // Node counts down what the kernel took within this very call. Its own answer compares with a mark.
-    this.#holding = socket.writableLength > 0
+    // Node counts down what the kernel took within this very call; its own answer compares with a mark. A
+    // broken socket counts nothing, and took nothing.
+    this.#holding = socket.writableLength > 0 || socket.destroyed
     return !this.#holding
   }
 
   readonly #written = (): void => {
-    if (!this.#holding || this.#socket.writableLength > 0) return
+    // Also called, and with no error, for what a broken socket gave up: that was not taken.
+    if (!this.#holding || this.#socket.writableLength > 0 || this.#socket.destroyed) return
     this.#holding = false
     this.#sink?.drain()
   }
@@ -91,7 +104,7 @@ export async function dialSocket(
 
 /** Waits until `socket` is connected. Rejects with CONNECT_FAILED or ABORTED, and destroys it. */
 export function connected(socket: net.Socket, address: string, signal?: AbortSignal): Promise<void> {
-  if (socket.readyState === 'open') return Promise.resolve()
+  if (!socket.pending && !socket.destroyed) return Promise.resolve()
   return new Promise((resolve, reject) => {
     const settle = (error?: SockError): void => {
       socket.off('connect', onConnect)

@@ -18,11 +18,11 @@ export function unix(platform: Pick<Platform, 'unlink'>): Transport {
     async listen(at, options, onPipe) {
       const path = socketPath(at)
       const listen = async (): Promise<Listener> => {
-        const { close } = await listenOn(net.createServer(SERVER_OPTIONS), { at, ...options }, (socket) => {
+        const listener = await listenOn(net.createServer(SERVER_OPTIONS), { at, ...options }, (socket) => {
           // The system gives the dialing side no name, so each gets a number: two must not look like one.
           onPipe(socketPipe(socket, { address: `${at.href}#${++accepted}`, host: 'unix', local: true }))
         })
-        return { address: at.href, close }
+        return { address: at.href, close: () => listener.close() }
       }
       try {
         return await listen()

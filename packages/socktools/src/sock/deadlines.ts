@@ -60,7 +60,10 @@ export class Deadlines {
     this.#armedFor = due
     // Rounded up: a timer that is early by a fraction would find nothing due and arm itself again.
     const ms = Math.min(Math.max(0, Math.ceil(due - this.#platform.now())), MAX_TIMER)
-    this.#timer = this.#platform.setTimer(() => this.#fire(), ms)
+    this.#timer = this.#platform.setTimer(() => {
+      // The loop may have been busy: what came meanwhile is read before anyone is judged for silence.
+      this.#platform.afterPoll(() => this.#fire())
+    }, ms)
   }
 
   #disarm(): void {

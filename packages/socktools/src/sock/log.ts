@@ -13,7 +13,11 @@ export function logTo<C extends Codec>(logger: Logger, sock: Pick<Sock<C>, 'on'>
   sock.on('gone', ({ peer, error, lost }) => {
     if (error === undefined)
       return logger.debug?.(`peer ${peer.id} is gone (${peer.address})`, { peer: peer.id, lost })
-    return logger.warn?.(`peer ${peer.id} is gone: ${error.message}`, { peer: peer.id, code: error.code, lost })
+    return logger.warn?.(`peer ${peer.id} is gone: ${error.message}`, {
+      peer: peer.id,
+      code: error.code,
+      lost,
+    })
   })
   sock.on('refused', ({ error, address }) => {
     if (now() - refusedAt < REFUSED_EVERY) return ++unsaid

@@ -102,13 +102,15 @@ export interface Settings<C extends Codec = RawCodec>
 
 const FUNCTIONS = ['tick', 'goodAddress', 'goodPeer'] as const
 const OTHERS = ['bind', 'connect', 'handlers', 'codec', 'framing', 'logger', 'backoff', 'slowPeer'] as const
-/** Options that are objects, and what tells that they are the right ones. */
-const PARTS = [
-  ['framing', 'decoder'],
-  ['codec', 'decode'],
-  ['logger', ''],
-  ['backoff', ''],
-] as const
+/** Options that are objects, and the methods that make them the right ones. */
+const PARTS = {
+  framing: ['size', 'write', 'decoder'],
+  codec: ['encode', 'decode'],
+  logger: [],
+  handlers: [],
+  backoff: [],
+} as const
+const LEVELS = ['debug', 'info', 'warn', 'error'] as const
 /** Zero means "no limit" or "never" here; elsewhere it would stop everything. */
 const MAY_BE_ZERO = new Set<string>([
   'timeout',
@@ -144,7 +146,9 @@ export function settle<C extends Codec>(options: SockOptions<C>): Settings<C> {
   for (const name of FUNCTIONS) {
     if (given[name] !== undefined) needFunction(given[name], name)
   }
-  for (const [name, method] of PARTS) checkPart(name, method, given[name])
+  for (const [name, methods] of Object.entries(PARTS)) checkPart(name, methods, given[name])
+  checkLogger(given['logger'])
+  if (given['bind'] !== undefined) needAddress(given['bind'], 'bind')
   const { slowPeer, handlers, connect = [] } = options
   if (slowPeer !== undefined && !['reject', 'drop', 'close'].includes(slowPeer)) {
     fail('BAD_OPTION', `slowPeer is 'reject', 'drop' or 'close', not ${JSON.stringify(slowPeer)}`)
@@ -173,21 +177,35 @@ export function settle<C extends Codec>(options: SockOptions<C>): Settings<C> {
 }
 
 function addressesOf(connect: unknown): readonly string[] {
-  if (typeof connect === 'string') return [connect]
-  if (Array.isArray(connect)) return connect as string[]
-  return fail('BAD_OPTION', 'connect must be an address or an array of them')
+  const addresses: readonly unknown[] = Array.isArray(connect) ? connect : [connect]
+  return addresses.map((address) => needAddress(address, 'connect'))
+}
+
+function needAddress(address: unknown, name: string): string {
+  if (typeof address === 'string') return address
+  return fail('BAD_OPTION', `${name} takes an address as a string, not ${typeof address}`)
 }
 
 function backoffOf(backoff: Partial<Backoff> = {}): Backoff {
   const whole = { ...DEFAULT_BACKOFF, ...backoff }
-  for (const [name, value] of Object.entries(whole)) checkNumber(`backoff.${name}`, value)
+  for (const [name, value] of Object.entries(whole)) {
+    if (!(name in DEFAULT_BACKOFF)) fail('BAD_OPTION', `backoff has no "${name}"`)
+    checkNumber(`backoff.${name}`, value)
+  }
   return whole
 }
 
-function checkPart(name: string, method: string, part: unknown): void {
-  if (part === undefined || (typeof part === 'object' && part !== null && (method === '' || method in part)))
-    return
-  fail('BAD_OPTION', `${name} must be an object${method === '' ? '' : ` with the method ${method}()`}`)
+function checkPart(name: string, methods: readonly string[], part: unknown): void {
+  if (part === undefined) return
+  if (typeof part !== 'object' || part === null) fail('BAD_OPTION', `${name} must be an object`)
+  for (const method of methods) needFunction((part as Record<string, unknown>)[method], `${name}.${method}`)
+}
+
+function checkLogger(logger: unknown): void {
+  for (const level of LEVELS) {
+    const log = (logger as Partial<Record<string, unknown>> | undefined)?.[level]
+    if (log !== undefined) needFunction(log, `logger.${level}`)
+  }
 }
 
 /** Callers in JavaScript may pass anything. */

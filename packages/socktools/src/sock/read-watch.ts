@@ -14,7 +14,8 @@ export interface ReadLimits {
  * Watches the read side of one connection: silence, and frames that never get finished. Both clocks stand
  * still while we do not read, since the far side cannot help that.
  *
- * Nothing is set or cancelled per message: a deadline that comes due looks whether it still holds.
+ * Nothing is set or cancelled per message: a deadline that comes due looks whether it still holds. One that
+ * comes due while we do not read is set anew when we read again.
  */
 export class ReadWatch {
   readonly #limits: ReadLimits
@@ -29,6 +30,9 @@ export class ReadWatch {
   #partial = 0
   #frameDeadline: Deadline | undefined
   #idleDeadline: Deadline | undefined
+  /** Came due while we did not read. */
+  #frameDue = false
+  #idleDue = false
 
   constructor(
     limits: ReadLimits,
@@ -79,31 +83,43 @@ export class ReadWatch {
     this.#heardAt += stood
     this.#frameStart += stood
     this.#pausedAt = -1
+    if (this.#frameDue) this.#watchFrame(this.#frameLeft())
+    if (this.#idleDue) this.#watchIdle(this.#idleLeft())
+    this.#frameDue = this.#idleDue = false
   }
 
   #watchFrame(ms: number): void {
     this.#frameDeadline = this.#deadlines.set(ms, () => {
+      if (this.#pausedAt >= 0) {
+        this.#frameDue = true
+        return
+      }
       this.#frameDeadline = undefined
       if (this.#partial === 0) return
-      const left = this.#frameStart + frameDueAfter(this.#partial, this.#limits) - this.#clock()
+      const left = this.#frameLeft()
       if (left > 0) this.#watchFrame(left)
-      else if (this.#pausedAt >= 0) this.#watchFrame(this.#limits.frameGrace)
       else this.#onLate(new SockError('FRAME_STALLED', `a frame stopped coming after ${this.#partial} bytes`))
     })
   }
 
   #watchIdle(ms: number): void {
     this.#idleDeadline = this.#deadlines.set(ms, () => {
-      const left = this.#heardAt + this.#limits.timeout - this.#clock()
+      if (this.#pausedAt >= 0) {
+        this.#idleDue = true
+        return
+      }
+      const left = this.#idleLeft()
       if (left > 0) this.#watchIdle(left)
-      else if (this.#pausedAt >= 0) this.#watchIdle(this.#limits.timeout)
       else this.#onLate(new SockError('IDLE_TIMEOUT', `nothing came for ${this.#limits.timeout} ms`))
     })
   }
 
-  /** The time by the clock that stands still while we do not read. */
-  #clock(): number {
-    return this.#pausedAt >= 0 ? this.#pausedAt : this.#now()
+  #frameLeft(): number {
+    return this.#frameStart + frameDueAfter(this.#partial, this.#limits) - this.#now()
+  }
+
+  #idleLeft(): number {
+    return this.#heardAt + this.#limits.timeout - this.#now()
   }
 }
 

@@ -29,7 +29,7 @@ export class Sends<C extends Codec> {
   readonly #onUnsendable: (bytes: number) => void
   /** Who waits for the first of several to have room. */
   readonly #rooms = new Set<{ readonly peers: readonly LivePeer<C>[]; readonly waiter: Waiter }>()
-  #dirty: Outbox[] = []
+  readonly #dirty: Outbox[] = []
   #scheduled = false
 
   constructor(limits: SendLimits, platform: Platform, onUnsendable: (bytes: number) => void) {
@@ -137,20 +137,18 @@ export class Sends<C extends Codec> {
   #flushSoon(): void {
     if (this.#scheduled) return
     this.#scheduled = true
-    this.#platform.defer(() => {
-      this.#flush()
-    })
+    this.#platform.defer(this.#flush)
   }
 
-  #flush(): void {
+  readonly #flush = (): void => {
     this.#scheduled = false
-    const dirty = this.#dirty
-    this.#dirty = []
     this.broadcast.flush()
-    for (const outbox of dirty) {
+    // Those that are added meanwhile come last, and are flushed with the others.
+    for (const outbox of this.#dirty) {
       outbox.dirty = false
       outbox.flush()
     }
+    this.#dirty.length = 0
   }
 }
 

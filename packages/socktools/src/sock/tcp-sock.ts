@@ -7,7 +7,7 @@ import { unix } from '../net/unix.ts'
 import { nodePlatform } from '../platform/node.ts'
 import type { Codec, RawCodec } from '../wire/codec.ts'
 import type { SockOptions } from './options.ts'
-import { BaseSock } from './sock.ts'
+import { PipeSock } from './pipe-sock.ts'
 
 export interface TcpSockOptions<C extends Codec = RawCodec> extends SockOptions<C> {
   /**
@@ -34,7 +34,7 @@ const DEFAULT_TRANSPORTS = [tcp(), unix(nodePlatform), memory(nodePlatform)]
  *
  * The constructor does nothing but check its options: `start()`, `startServer()` or `connectTo()` begin.
  */
-export class TcpSock<C extends Codec = RawCodec> extends BaseSock<C> {
+export class TcpSock<C extends Codec = RawCodec> extends PipeSock<C> {
   constructor({ sock, transports = [], ...options }: TcpSockOptions<C> = {}) {
     super(options, {
       platform: nodePlatform,

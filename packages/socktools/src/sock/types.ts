@@ -93,7 +93,7 @@ export interface SockStats extends Omit<PeerStats, 'silent'> {
  */
 export type DropReason = 'slow' | 'gone' | 'closed' | 'ending' | 'unsendable'
 
-/** A node of the network: it listens, dials, and holds its peers. See BaseSock for the class. */
+/** A node of the network: it listens, dials, and holds its peers. TcpSock and PipeSock are classes of it. */
 export interface Sock<C extends Codec = RawCodec> extends AsyncDisposable {
   /** The address that this sock listens on, once it does. */
   readonly address: string | undefined

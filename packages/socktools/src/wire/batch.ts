@@ -119,14 +119,25 @@ export class Batch {
   /** The open part of the slab becomes a chunk; what follows it stays in use. */
   #close(): void {
     if (this.#slab === undefined || this.#from === this.#to) return
-    this.#chunks.push(this.#slab.subarray(this.#from, this.#to))
     this.#counts.push(this.#open)
+    this.#chunks.push(this.#cut(this.#slab))
+  }
+
+  #cut(slab: Uint8Array): Uint8Array {
+    const part = new Uint8Array(slab.buffer, slab.byteOffset + this.#from, this.#to - this.#from)
     this.#open = 0
     this.#from = this.#to
+    return part
   }
 
   /** Takes chunks off the front: all of them, or as many as reach `limit` bytes. */
   take(limit = Infinity): Cut {
+    // The usual case, and worth its lines: one message, or one slab of small ones.
+    if (this.#chunks.length === 0 && this.#slab !== undefined) {
+      const { bytes, messages } = this
+      this.bytes = this.messages = 0
+      return { chunks: [this.#cut(this.#slab)], bytes, messages }
+    }
     this.#close()
     let n = 0
     let bytes = 0

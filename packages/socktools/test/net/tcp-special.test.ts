@@ -15,11 +15,16 @@ import { codeOf, pattern } from '../wire/bytes.ts'
 import { Side } from './side.ts'
 
 const loopback = parseAddress('tcp://127.0.0.1:0')
-const ipv6 = Object.values(os.networkInterfaces()).some((all) => all?.some(({ address }) => address === '::1'))
+const ipv6 = Object.values(os.networkInterfaces()).some((all) =>
+  all?.some(({ address }) => address === '::1'),
+)
 const local = { address: 'tcp://127.0.0.1:1', host: '127.0.0.1', local: true }
 
 /** A listener, and each pipe that it accepts. */
-async function listening(t: TestContext, at = loopback): Promise<{ address: URL; accepted: () => Promise<Pipe> }> {
+async function listening(
+  t: TestContext,
+  at = loopback,
+): Promise<{ address: URL; accepted: () => Promise<Pipe> }> {
   const pipes: Pipe[] = []
   let wake = (): void => undefined
   const listener = await tcp().listen(at, {}, (pipe) => {
@@ -41,7 +46,9 @@ describe('tcp', () => {
     assert.notEqual(one.address.port, other.address.port)
   })
 
-  test('an IPv4 address that came in over IPv6 is shown as what it is', { skip: !ipv6 && 'no IPv6' }, async (t) => {
+  test('an IPv4 address that came in over IPv6 is shown as what it is', {
+    skip: !ipv6 && 'no IPv6',
+  }, async (t) => {
     const { address, accepted } = await listening(t, parseAddress('tcp://[::]:0'))
     const near = new Side(await tcp().dial(parseAddress(`tcp://127.0.0.1:${address.port}`), {}))
     const far = new Side(await accepted())
@@ -55,16 +62,23 @@ describe('tcp', () => {
   test('an address without a host or a port, or with a path, is BAD_ADDRESS', async () => {
     for (const text of ['tcp://127.0.0.1', 'tcp:///x', 'tcp:4000', 'tcp://127.0.0.1:4000/x']) {
       await assert.rejects(tcp().dial(new URL(text), {}), { code: 'BAD_ADDRESS' }, text)
-      await assert.rejects(tcp().listen(new URL(text), {}, () => undefined), { code: 'BAD_ADDRESS' }, text)
+      await assert.rejects(
+        tcp().listen(new URL(text), {}, () => undefined),
+        { code: 'BAD_ADDRESS' },
+        text,
+      )
     }
   })
 
   test('an address of another machine is LISTEN_FAILED, with the reason of the system', async () => {
     // 192.0.2.0/24 is for documentation: nobody has it.
-    await assert.rejects(tcp().listen(parseAddress('tcp://192.0.2.1:0'), {}, () => undefined), (error: any) => {
-      assert.deepEqual([error.code, error.cause.code], ['LISTEN_FAILED', 'EADDRNOTAVAIL'])
-      return true
-    })
+    await assert.rejects(
+      tcp().listen(parseAddress('tcp://192.0.2.1:0'), {}, () => undefined),
+      (error: any) => {
+        assert.deepEqual([error.code, error.cause.code], ['LISTEN_FAILED', 'EADDRNOTAVAIL'])
+        return true
+      },
+    )
   })
 
   test('a pipe that nobody listens to may break: no event of a socket ends the process', async (t) => {
@@ -148,7 +162,13 @@ describe('a server of the application', () => {
     assert.equal(listener.address, `unix:${join(folder, 's')}`)
     const sockets = [net.connect(join(folder, 's')), net.connect(join(folder, 's'))]
     while (pipes.length < 2) await new Promise(setImmediate)
-    assert.deepEqual(pipes.map(({ remote: { host, local } }) => [host, local]), [['unix', true], ['unix', true]])
+    assert.deepEqual(
+      pipes.map(({ remote: { host, local } }) => [host, local]),
+      [
+        ['unix', true],
+        ['unix', true],
+      ],
+    )
     assert.notEqual(pipes[0]?.remote.address, pipes[1]?.remote.address)
     for (const one of [...sockets, ...pipes]) one.destroy()
     await listener.close()
@@ -162,7 +182,10 @@ describe('a connection of the application', () => {
     return adopted.connect()
   }
 
-  for (const [what, ready] of [['that is up', true], ['that is coming up', false]] as const) {
+  for (const [what, ready] of [
+    ['that is up', true],
+    ['that is coming up', false],
+  ] as const) {
     test(`${what} becomes a pipe`, async (t) => {
       const { address, accepted } = await listening(t)
       const socket = net.connect(Number(address.port), '127.0.0.1')
@@ -188,6 +211,10 @@ describe('a connection of the application', () => {
   }
 
   test('anything else is BAD_OPTION', () => {
-    for (const sock of [{}, 7, null, 'tcp://127.0.0.1:1']) assert.equal(codeOf(() => adopt(sock as any)), 'BAD_OPTION')
+    for (const sock of [{}, 7, null, 'tcp://127.0.0.1:1'])
+      assert.equal(
+        codeOf(() => adopt(sock as any)),
+        'BAD_OPTION',
+      )
   })
 })

@@ -53,7 +53,8 @@ export function transportSuite(name: string, world: () => World, skip: string | 
 
     given('a name that is taken is ADDRESS_IN_USE until its listener is closed', async (net) => {
       const listener = await net.listen()
-      const again = (): Promise<Listener> => net.transport.listen(parseAddress(listener.address), {}, () => undefined)
+      const again = (): Promise<Listener> =>
+        net.transport.listen(parseAddress(listener.address), {}, () => undefined)
       await assert.rejects(again(), { code: 'ADDRESS_IN_USE' })
       await listener.close()
       const next = await again()
@@ -116,16 +117,19 @@ export function transportSuite(name: string, world: () => World, skip: string | 
       [8 * MiB, 100_000],
       [8 * MiB, 8 * MiB],
     ] as const) {
-      given(`${size} bytes in pieces of ${piece} arrive whole and in order, both ways at once`, async (net) => {
-        const { near, far } = await net.connect()
-        near.resume()
-        far.resume()
-        const [there, back] = [pattern(size), pattern(size, 99)]
-        await Promise.all([sendAll(near, there, piece), sendAll(far, back, piece)])
-        await Promise.all([near.until(() => near.bytes === size), far.until(() => far.bytes === size)])
-        assert.equal(Buffer.compare(far.read(), there), 0)
-        assert.equal(Buffer.compare(near.read(), back), 0)
-      })
+      given(
+        `${size} bytes in pieces of ${piece} arrive whole and in order, both ways at once`,
+        async (net) => {
+          const { near, far } = await net.connect()
+          near.resume()
+          far.resume()
+          const [there, back] = [pattern(size), pattern(size, 99)]
+          await Promise.all([sendAll(near, there, piece), sendAll(far, back, piece)])
+          await Promise.all([near.until(() => near.bytes === size), far.until(() => far.bytes === size)])
+          assert.equal(Buffer.compare(far.read(), there), 0)
+          assert.equal(Buffer.compare(near.read(), back), 0)
+        },
+      )
     }
 
     given('many chunks of one write arrive in their order', async (net) => {
@@ -188,7 +192,8 @@ export function transportSuite(name: string, world: () => World, skip: string | 
     given('a reader that is paused stops the writer; drain comes when it reads again', async (net) => {
       const { near, far } = await net.connect()
       let sent = 0
-      while (near.write(pattern(256 * KiB, sent))) assert.ok((sent += 256 * KiB) < 256 * MiB, 'the writer is never stopped')
+      while (near.write(pattern(256 * KiB, sent)))
+        assert.ok((sent += 256 * KiB) < 256 * MiB, 'the writer is never stopped')
       sent += 256 * KiB
       await net.calm()
       assert.deepEqual([near.drains, far.bytes], [0, 0])

@@ -8,7 +8,11 @@ export function platformSuite(
   given: () => { platform: Platform; run: (scenario: () => Promise<void>) => Promise<void> },
 ): void {
   /** Runs `scenario`, which notes what happens, from within a timer; compares when the last has happened. */
-  const trace = (what: string, want: string[], scenario: (platform: Platform, note: (text: string) => () => void) => void): void => {
+  const trace = (
+    what: string,
+    want: string[],
+    scenario: (platform: Platform, note: (text: string) => () => void) => void,
+  ): void => {
     test(what, () => {
       const { platform, run } = given()
       return run(async () => {
@@ -33,9 +37,13 @@ export function platformSuite(
       platform.setTimer(note('30'), 30)
     })
 
-    trace('timers of one time fire in the order in which they were set', ['a', 'b', 'c'], (platform, note) => {
-      for (const text of ['a', 'b', 'c']) platform.setTimer(note(text), 5)
-    })
+    trace(
+      'timers of one time fire in the order in which they were set',
+      ['a', 'b', 'c'],
+      (platform, note) => {
+        for (const text of ['a', 'b', 'c']) platform.setTimer(note(text), 5)
+      },
+    )
 
     trace('a cancelled timer does not fire; cancelling again is harmless', ['after'], (platform, note) => {
       const timer = platform.setTimer(note('never'), 1)
@@ -47,7 +55,8 @@ export function platformSuite(
       }, 5)
     })
 
-    trace('deferred functions run when the callback is through, in order, before polls and timers',
+    trace(
+      'deferred functions run when the callback is through, in order, before polls and timers',
       ['callback', 'a', 'b', 'nested', 'poll'],
       (platform, note) => {
         platform.afterPoll(note('poll'))
@@ -60,22 +69,30 @@ export function platformSuite(
       },
     )
 
-    trace('promises that can go on do so before the next poll', ['callback', 'then', 'then again', 'poll'], (platform, note) => {
-      platform.afterPoll(note('poll'))
-      void Promise.resolve().then(note('then')).then(note('then again'))
-      note('callback')()
-    })
+    trace(
+      'promises that can go on do so before the next poll',
+      ['callback', 'then', 'then again', 'poll'],
+      (platform, note) => {
+        platform.afterPoll(note('poll'))
+        void Promise.resolve().then(note('then')).then(note('then again'))
+        note('callback')()
+      },
+    )
 
-    trace('every poll is followed by what it deferred', ['poll 1', 'deferred', 'then', 'poll 2'], (platform, note) => {
-      platform.afterPoll(() => {
-        note('poll 1')()
-        platform.defer(() => {
-          note('deferred')()
-          void Promise.resolve().then(note('then'))
+    trace(
+      'every poll is followed by what it deferred',
+      ['poll 1', 'deferred', 'then', 'poll 2'],
+      (platform, note) => {
+        platform.afterPoll(() => {
+          note('poll 1')()
+          platform.defer(() => {
+            note('deferred')()
+            void Promise.resolve().then(note('then'))
+          })
+          platform.afterPoll(note('poll 2'))
         })
-        platform.afterPoll(note('poll 2'))
-      })
-    })
+      },
+    )
 
     test('the clock goes on by what a timer waits for, and never back', () => {
       const { platform, run } = given()
@@ -100,7 +117,10 @@ export function platformSuite(
         tenths[Math.floor(x * 10)]!++
       }
       // 1,000 each, ± 7 standard deviations.
-      assert.ok(tenths.every((n) => Math.abs(n - 1000) < 210), tenths.join())
+      assert.ok(
+        tenths.every((n) => Math.abs(n - 1000) < 210),
+        tenths.join(),
+      )
     })
 
     test('unlink resolves when there is no such file', () => given().platform.unlink('/nowhere/at/all'))

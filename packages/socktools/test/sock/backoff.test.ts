@@ -17,7 +17,10 @@ describe('backoffDelay', () => {
         quarters[Math.floor((delay / ceiling) * 4)]!++
       }
       // 2,500 each, ± 7 standard deviations.
-      assert.ok(quarters.every((n) => Math.abs(n - 2500) < 305), quarters.join())
+      assert.ok(
+        quarters.every((n) => Math.abs(n - 2500) < 305),
+        quarters.join(),
+      )
     })
   }
 

@@ -131,7 +131,10 @@ describe('a send to several waits only while all of those are over their mark', 
       peers[1]!.close()
       assert.equal(await settled(world, waiting), true)
       assert.equal(await settled(world, server.sendMsg(0, message, { to: peers.slice(0, 2) })), true)
-      assert.deepEqual(peers.map((peer) => peer.stats().dropped), [{ gone: 14 }, { closed: 13, gone: 1 }, {}])
+      assert.deepEqual(
+        peers.map((peer) => peer.stats().dropped),
+        [{ gone: 14 }, { closed: 13, gone: 1 }, {}],
+      )
     }))
 })
 
@@ -152,7 +155,10 @@ describe('a peer that is ending', GUARD, () => {
         assert.deepEqual([pipes[0]!.written.length, pipes[0]!.broken], [0, false])
         assert.equal(Buffer.concat(pipes[1]!.written).length, how === 'flushed' ? 100 : 200)
         const counted = how === 'among several' ? [['ending', 1]] : []
-        assert.deepEqual(dropped.map(({ reason, messages }) => [reason, messages]), counted)
+        assert.deepEqual(
+          dropped.map(({ reason, messages }) => [reason, messages]),
+          counted,
+        )
         assert.deepEqual(peers[0]!.close(), { unsent: 0, unhandled: 0 })
       }))
   }
@@ -164,7 +170,10 @@ describe('a peer that is ending', GUARD, () => {
       void peers[0]!.drain()
       assert.equal(peers[1]!.close().unsent, 1)
       await world.quiet()
-      assert.deepEqual(pipes.map(({ written }) => Buffer.concat(written).length), [100, 0, 100])
+      assert.deepEqual(
+        pipes.map(({ written }) => Buffer.concat(written).length),
+        [100, 0, 100],
+      )
       assert.deepEqual(peers[1]!.stats().dropped, { closed: 1 })
     }))
 
@@ -197,7 +206,8 @@ describe('each peer receives exactly its own sequence', GUARD, () => {
           server.on('peer', ({ peer }) => expected.set(peer, []))
           const join = async (): Promise<void> => {
             const list: string[] = []
-            const handler = (data: Uint8Array): number => list.push(`${Buffer.from(data.subarray(0, 8)).toString()}+${data.length}`)
+            const handler = (data: Uint8Array): number =>
+              list.push(`${Buffer.from(data.subarray(0, 8)).toString()}+${data.length}`)
             const client = await world.open({ handlers: { 0: handler } })
             await client.connectTo('memory:a')
             received.set(server.knownPeers.at(-1)!.id, list)
@@ -215,15 +225,20 @@ describe('each peer receives exactly its own sequence', GUARD, () => {
             const kind = below(5)
             const to = kind === 0 && first !== undefined ? [first] : kind === 1 ? some : peers
             const except = kind === 2 || kind === 1 ? peers.filter(() => random() < 0.3) : []
-            for (const peer of to) if (!except.includes(peer)) expected.get(peer)?.push(`${tag}+${payload.length}`)
+            for (const peer of to)
+              if (!except.includes(peer)) expected.get(peer)?.push(`${tag}+${payload.length}`)
             const sent =
               kind === 0 && first !== undefined
                 ? first.sendMsg(0, payload)
-                : server.sendMsg(0, payload, { ...(kind === 1 ? { to: some } : {}), ...(except.length > 0 ? { except } : {}) })
+                : server.sendMsg(0, payload, {
+                    ...(kind === 1 ? { to: some } : {}),
+                    ...(except.length > 0 ? { except } : {}),
+                  })
             if (below(4) === 0) await sent
             if (below(10) === 0) await world.sim.sleep(random() * 20)
             if (below(60) === 0) await join()
-            if (below(80) === 0 && peers.length > 2) await peers[below(peers.length)]!.drain({ timeout: 3_600_000 })
+            if (below(80) === 0 && peers.length > 2)
+              await peers[below(peers.length)]!.drain({ timeout: 3_600_000 })
           }
           await server.drain({ timeout: 3_600_000 })
           await Promise.all(clients.map((client) => client.drain({ timeout: 3_600_000 })))
@@ -237,7 +252,10 @@ describe('each peer receives exactly its own sequence', GUARD, () => {
         },
         {
           seed,
-          weather: (random) => ({ latency: () => random() * 5, ...(seed % 2 === 0 ? { slice: () => 1 + random() * 30_000 } : {}) }),
+          weather: (random) => ({
+            latency: () => random() * 5,
+            ...(seed % 2 === 0 ? { slice: () => 1 + random() * 30_000 } : {}),
+          }),
         },
       ))
   }
@@ -272,16 +290,36 @@ describe('stats', GUARD, () => {
         await server.close()
         await world.quiet()
         const total = server.stats()
-        const sum = (pick: (stats: ReturnType<Peer['stats']>) => number): number => ever.reduce((n, peer) => n + pick(peer.stats()), 0)
-        for (const key of ['messagesIn', 'bytesIn', 'messagesOut', 'bytesOut', 'queued', 'waiting'] as const) {
-          assert.equal(total[key], sum((stats) => stats[key]), key)
+        const sum = (pick: (stats: ReturnType<Peer['stats']>) => number): number =>
+          ever.reduce((n, peer) => n + pick(peer.stats()), 0)
+        for (const key of [
+          'messagesIn',
+          'bytesIn',
+          'messagesOut',
+          'bytesOut',
+          'queued',
+          'waiting',
+        ] as const) {
+          assert.equal(
+            total[key],
+            sum((stats) => stats[key]),
+            key,
+          )
         }
         for (const reason of ['slow', 'gone', 'closed', 'ending', 'unsendable'] as const) {
-          assert.equal(total.dropped[reason] ?? 0, sum((stats) => stats.dropped[reason] ?? 0), reason)
-          const told = dropped.filter((event) => event.reason === reason).reduce((n, { messages }) => n + messages, 0)
+          assert.equal(
+            total.dropped[reason] ?? 0,
+            sum((stats) => stats.dropped[reason] ?? 0),
+            reason,
+          )
+          const told = dropped
+            .filter((event) => event.reason === reason)
+            .reduce((n, { messages }) => n + messages, 0)
           assert.equal(told, total.dropped[reason] ?? 0, `events of ${reason}`)
         }
-        assert.ok((total.dropped.slow ?? 0) > 0 && (total.dropped.gone ?? 0) > 0 && (total.dropped.closed ?? 0) > 0)
+        assert.ok(
+          (total.dropped.slow ?? 0) > 0 && (total.dropped.gone ?? 0) > 0 && (total.dropped.closed ?? 0) > 0,
+        )
         assert.deepEqual([total.peers, total.accepted, total.dialed], [0, 5, 0])
       },
       { weather: (random) => ({ latency: () => random() * 5 }) },

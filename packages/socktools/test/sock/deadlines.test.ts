@@ -3,6 +3,7 @@ import { describe, test } from 'node:test'
 import type { Timer } from '../../src/platform/platform.ts'
 import { Deadlines, grainOf } from '../../src/sock/deadlines.ts'
 import { SimPlatform, xoshiro128 } from '../../src/testing/sim-platform.ts'
+import { over } from './over.ts'
 
 /** By how much a deadline of `ms` may be late. */
 const slack = (ms: number): number => Math.max(4, ms / 32)
@@ -30,22 +31,25 @@ function given(): {
       },
     }
   }
-  return { sim: platform, deadlines: new Deadlines({ ...platform, setTimer }), timers }
+  return { sim: platform, deadlines: new Deadlines(over(platform, { setTimer })), timers }
 }
 
 describe('Deadlines', () => {
   for (const ms of [0, 1, 3, 4, 5, 127, 128, 129, 1000, 9999, 10_000, 65_536, 86_400_000]) {
     test(`one of ${ms} ms fires in time, never early, and at most ${slack(ms)} ms late`, async () => {
       const { sim, deadlines } = given()
-      await sim.run(async () => {
-        for (const offset of [0, 1, 2, 3, 777]) {
-          await sim.sleep(offset)
-          const due = sim.now() + ms
-          await new Promise<void>((resolve) => deadlines.set(ms, resolve))
-          assert.ok(sim.now() >= due, `early by ${due - sim.now()}`)
-          assert.ok(sim.now() <= due + slack(ms), `late by ${sim.now() - due}`)
-        }
-      }, { limit: Infinity })
+      await sim.run(
+        async () => {
+          for (const offset of [0, 1, 2, 3, 777]) {
+            await sim.sleep(offset)
+            const due = sim.now() + ms
+            await new Promise<void>((resolve) => deadlines.set(ms, resolve))
+            assert.ok(sim.now() >= due, `early by ${due - sim.now()}`)
+            assert.ok(sim.now() <= due + slack(ms), `late by ${sim.now() - due}`)
+          }
+        },
+        { limit: Infinity },
+      )
     })
   }
 
@@ -166,15 +170,49 @@ describe('Deadlines', () => {
   test('a timer that is early by a fraction does not fire a deadline early', async () => {
     const sim = new SimPlatform()
     let calls = 0
-    const hasty = { ...sim, setTimer: (fn: () => void, ms: number) => (calls++, sim.setTimer(fn, ms - 0.6)) }
+    const hasty = over(sim, { setTimer: (fn, ms) => (calls++, sim.setTimer(fn, ms - 0.6)) })
     const deadlines = new Deadlines(hasty)
     await sim.run(() => new Promise<void>((resolve) => deadlines.set(100, resolve)))
     assert.ok(sim.now() >= 100)
     assert.ok(calls <= 3, `${calls} timers`)
   })
 
+  test('what waits to be read is read before one is judged, however long the loop was busy', async () => {
+    const sim = new SimPlatform()
+    let read = false
+    const busy = over(sim, {
+      // Whenever a timer fires, bytes have come that the loop has not looked at yet.
+      setTimer: (fn, ms) =>
+        sim.setTimer(() => {
+          sim.afterPoll(() => (read = true))
+          fn()
+        }, ms),
+    })
+    await sim.run(() => new Promise<void>((resolve) => new Deadlines(busy).set(100, resolve)))
+    assert.ok(read)
+  })
+
+  test('one that is cancelled between its timer and that look does not fire', async () => {
+    const { sim, deadlines, timers } = given()
+    for (const end of ['cancel', 'clear'] as const) {
+      // Set before, so that it comes first.
+      sim.setTimer(() => sim.afterPoll(() => (end === 'clear' ? deadlines.clear() : deadline.cancel())), 100)
+      const deadline = deadlines.set(100, () => assert.fail(end))
+      await sim.run(() => sim.sleep(1000))
+    }
+    assert.equal(timers.alive.size, 0)
+  })
+
   test('the grain is a power of two, at most 1/32 of the delay or 4 ms', () => {
-    for (const [ms, grain] of [[0, 4], [1, 4], [128, 4], [255, 4], [256, 8], [10_000, 256], [45_000, 1024]] as const) {
+    for (const [ms, grain] of [
+      [0, 4],
+      [1, 4],
+      [128, 4],
+      [255, 4],
+      [256, 8],
+      [10_000, 256],
+      [45_000, 1024],
+    ] as const) {
       assert.equal(grainOf(ms), grain)
     }
   })

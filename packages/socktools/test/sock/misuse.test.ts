@@ -1,24 +1,14 @@
 /** What goes wrong by the hand of whoever uses a sock: coded errors that say what to do, and never a crash. */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { BaseSock, json, lines, type Peer, type SockError, type SockEvents, TcpSock } from '../../src/index.ts'
+import { BaseSock, json, lines, type Peer, type SockError, TcpSock } from '../../src/index.ts'
+import { coded } from '../support/coded.ts'
 import { noCrashes } from '../support/crashes.ts'
-import { all, Arrivals, next } from '../support/events.ts'
+import { all, Arrivals } from '../support/events.ts'
 import { ANY, at, frame, GUARD, open, Plain } from '../support/tcp.ts'
 import { simulate, type World } from '../support/world.ts'
 
 noCrashes()
-
-/** The code, and that the message tells what to do about it. */
-function coded(code: string, fix: RegExp): (error: unknown) => true {
-  return (error) => {
-    const { code: actual, message } = error as SockError
-    assert.equal(actual, code)
-    assert.match(message, fix)
-    assert.ok(message.endsWith(`[${code}]`), message)
-    return true
-  }
-}
 
 const two = async (world: World): Promise<{ server: BaseSock; client: BaseSock; peer: Peer }> => {
   const server = await world.open({ bind: 'memory:a' })
@@ -62,7 +52,11 @@ describe('starting and binding', GUARD, () => {
     ['a tuple, as the seed has it', ['127.0.0.1', 4000], /an address is a string, not a object/],
     ['a port', 4000, /an address is a string, not a number/],
     ['nothing', undefined, /an address is a string/],
-    ['a scheme that is not here', 'carrier-pigeon:coop', /needs a transport that is not here; there are tcp:, unix:, memory:/],
+    [
+      'a scheme that is not here',
+      'carrier-pigeon:coop',
+      /needs a transport that is not here; there are tcp:, unix:, memory:/,
+    ],
     ['no port', 'tcp://127.0.0.1', /names no port/],
     ['a port beyond 65,535', 'tcp://127.0.0.1:65536', /is no address/],
   ]
@@ -81,7 +75,11 @@ describe('starting and binding', GUARD, () => {
 describe('wrong peers', GUARD, () => {
   const wrong: [string, (world: World) => unknown, RegExp][] = [
     ['an address nobody has', () => 'memory:b', /no peer has this address \(memory:b\).*knownPeers/],
-    ['a peer of another sock', async (world) => (await world.open()).connectTo('memory:a'), /belongs to another sock/],
+    [
+      'a peer of another sock',
+      async (world) => (await world.open()).connectTo('memory:a'),
+      /belongs to another sock/,
+    ],
     ['null', () => null, /neither a peer nor an address/],
     ['a number', () => 4000, /neither a peer nor an address/],
     ['an object', () => ({ address: 'memory:a' }), /neither a peer nor an address/],
@@ -161,7 +159,10 @@ describe('messages that cannot be sent', GUARD, () => {
 
   test('maxFrame beyond what the framing can say: BAD_OPTION', () => {
     assert.throws(() => new TcpSock({ maxFrame: 2 ** 32 }), coded('BAD_OPTION', /carries 4294967295 bytes/))
-    assert.throws(() => new TcpSock({ framing: lines(), maxFrame: 100_000 }), coded('BAD_OPTION', /carries 65536 bytes/))
+    assert.throws(
+      () => new TcpSock({ framing: lines(), maxFrame: 100_000 }),
+      coded('BAD_OPTION', /carries 65536 bytes/),
+    )
   })
 
   test('over maxFrame: TOO_LARGE', () =>
@@ -181,7 +182,10 @@ describe('messages that cannot be sent', GUARD, () => {
         await assert.rejects(client.sendMsg(0, data), coded('CANNOT_ENCODE', /raw\(\) cannot send/))
         await assert.rejects(peer.sendMsg(0, data), coded('CANNOT_ENCODE', /raw\(\) cannot send/))
       }
-      await assert.rejects(client.sendMsg('say', 'x'), coded('CANNOT_ENCODE', /raw\(\) carries no type but 0/))
+      await assert.rejects(
+        client.sendMsg('say', 'x'),
+        coded('CANNOT_ENCODE', /raw\(\) carries no type but 0/),
+      )
       const talker = await world.open({ connect: 'memory:a', codec: json() })
       const circle: { self?: unknown } = {}
       circle.self = circle
@@ -200,7 +204,10 @@ describe('messages that cannot be sent', GUARD, () => {
         await assert.rejects(peer.sendRaw(payload), expected)
       }
       await world.quiet()
-      assert.ok(dropped.every(({ bytes }) => bytes === 0), 'nothing that is no payload has a length')
+      assert.ok(
+        dropped.every(({ bytes }) => bytes === 0),
+        'nothing that is no payload has a length',
+      )
     }))
 
   test('what the framing cannot carry: CANNOT_FRAME, and nobody is sent a part of it', () =>
@@ -211,7 +218,10 @@ describe('messages that cannot be sent', GUARD, () => {
       await client.sendMsg(0, 'one')
       await assert.rejects(client.sendMsg(0, 'two\nlines'), coded('CANNOT_FRAME', /line feed/))
       await assert.rejects(client.knownPeers[0]!.sendMsg(0, 'two\nlines'), coded('CANNOT_FRAME', /line feed/))
-      await assert.rejects(client.sendMsg(0, `${'x'.repeat(20_000)}\r`), coded('CANNOT_FRAME', /carriage return/))
+      await assert.rejects(
+        client.sendMsg(0, `${'x'.repeat(20_000)}\r`),
+        coded('CANNOT_FRAME', /carriage return/),
+      )
       await client.sendMsg(0, 'three')
       await world.quiet()
       assert.deepEqual(got.list, ['one', 'three'])
@@ -230,8 +240,11 @@ describe('messages that cannot be sent', GUARD, () => {
       }
       const client = await world.open({ connect: 'memory:a', codec: broken })
       for (const target of [client, client.knownPeers[0]!]) {
-        await assert.rejects(target.sendMsg(0, undefined as never), coded('CANNOT_ENCODE', /Uint8Array, not string/))
-        await assert.rejects(target.sendMsg(1, undefined as never), (error: SockError) => {
+        await assert.rejects(
+          target.sendMsg(0, undefined),
+          coded('CANNOT_ENCODE', /Uint8Array, not string/),
+        )
+        await assert.rejects(target.sendMsg(1, undefined), (error: SockError) => {
           assert.deepEqual([error.code, (error.cause as Error).message], ['CANNOT_ENCODE', 'my codec'])
           return true
         })
@@ -247,7 +260,10 @@ describe('messages that cannot be sent', GUARD, () => {
       void client.sendMsg(1, 'x')
       void client.sendMsg(0, 'x', { to: 'memory:nobody' })
       await world.quiet()
-      assert.equal(dropped.reduce((sum, { messages }) => sum + messages, 0), 3)
+      assert.equal(
+        dropped.reduce((sum, { messages }) => sum + messages, 0),
+        3,
+      )
     }))
 })
 
@@ -286,7 +302,10 @@ describe('wrong options', GUARD, () => {
   }
 
   test('a `sock` that is none: BAD_OPTION', () => {
-    assert.throws(() => new TcpSock({ sock: {} as never }), coded('BAD_OPTION', /net\.Server or a net\.Socket/))
+    assert.throws(
+      () => new TcpSock({ sock: {} as never }),
+      coded('BAD_OPTION', /net\.Server or a net\.Socket/),
+    )
   })
 
   test('what is no function, given to addHandler, use or on: BAD_OPTION', () =>
@@ -297,166 +316,5 @@ describe('wrong options', GUARD, () => {
         assert.throws(() => sock.use(fn), coded('BAD_OPTION', /function/))
         assert.throws(() => sock.on('peer', fn), coded('BAD_OPTION', /function/))
       }
-    }))
-})
-
-describe('functions of yours that fail', GUARD, () => {
-  const boom = (): never => {
-    throw new Error('boom')
-  }
-  const reject = (): Promise<never> => Promise.reject(new Error('boom'))
-
-  for (const [how, fail] of [['throws', boom], ['rejects', reject]] as const) {
-    const places: [string, (sock: BaseSock) => void][] = [
-      ['handler', (sock) => void sock.addHandler(0, fail)],
-      ['one of several handlers', (sock) => [fail, fail].forEach((fn) => sock.addHandler(0, fn))],
-      ['middleware', (sock) => void sock.use(fail)],
-      ['listener', (sock) => void sock.on('unhandled', fail)],
-    ]
-    for (const [place, install] of places) {
-      test(`a ${place} that ${how} is contained and reported as a fault; the peer lives on`, () =>
-        simulate(async (world) => {
-          const { server, client } = await two(world)
-          const faults: SockEvents['fault'][] = all(server, 'fault')
-          install(server)
-          await client.sendMsg(0, 'one')
-          await client.sendMsg(0, 'two')
-          await world.quiet()
-          const each = place === 'one of several handlers' ? 2 : 1
-          assert.equal(faults.length, 2 * each)
-          for (const { error, peer } of faults) {
-            assert.ok(coded('HANDLER_FAILED', /boom.*your own function/)(error))
-            assert.equal((error.cause as Error).message, 'boom')
-            assert.equal(peer, place === 'listener' ? undefined : server.knownPeers[0])
-          }
-          assert.deepEqual([server.stats().faults, server.stats().messagesIn], [2 * each, 2])
-          const answered = new Arrivals()
-          client.addHandler(0, answered.push)
-          await server.sendMsg(0, 'alive')
-          await world.quiet()
-          assert.deepEqual(answered.list, ['alive'])
-        }))
-    }
-
-    test(`a listener of every event that ${how} harms nobody`, () =>
-      simulate(async (world) => {
-        const names = ['listening', 'peer', 'gone', 'refused', 'dialFailed', 'dropped', 'invalid', 'unhandled', 'closed'] as const
-        const server = world.sock({ bind: 'memory:a', connect: 'memory:nobody', codec: json() })
-        const faults = all(server, 'fault')
-        const seen = new Set<string>()
-        for (const name of names) {
-          server.on(name, fail)
-          // Those after it still hear of the event.
-          server.on(name, () => void seen.add(name))
-        }
-        await server.start()
-        const client = await world.open({ connect: 'memory:a' })
-        await client.sendMsg(0, 'no JSON')
-        await client.sendMsg(0, '[0,0]')
-        await world.quiet()
-        void server.sendMsg(0, 5n)
-        await client.close()
-        await world.quiet()
-        const refusing = await world.open({ bind: 'memory:b', goodAddress: () => false })
-        refusing.on('refused', fail)
-        const refusals = all(refusing, 'fault')
-        await (await world.open()).connectTo('memory:b')
-        await world.quiet()
-        assert.equal(refusals.length, 1)
-        await server.close()
-        await world.quiet()
-        assert.deepEqual(names.filter((name) => !seen.has(name)), ['refused'])
-        const where = new Set(faults.map((fault) => fault.in))
-        assert.equal(where.size, names.length - 1)
-      }))
-
-    test(`a listener of fault that ${how}: the last resort hears of it, and nothing loops`, () =>
-      simulate(async (world) => {
-        const { server, client } = await two(world)
-        server.on('fault', fail)
-        server.addHandler(0, fail)
-        await client.sendMsg(0, 'x')
-        await world.quiet()
-        assert.deepEqual(world.sim.reports.splice(0).map((error) => (error as SockError).code), ['HANDLER_FAILED'])
-        assert.equal(server.stats().faults, 1)
-      }))
-
-    test(`a logger that ${how} harms nobody`, () =>
-      simulate(async (world) => {
-        const log = fail as () => void
-        const logger = { debug: log, info: log, warn: log, error: log }
-        const got = new Arrivals()
-        const server = await world.open({ bind: 'memory:a', logger, handlers: { 0: got.push } })
-        const client = await world.open({ connect: 'memory:a' })
-        await client.sendMsg(0, 'x')
-        await world.quiet()
-        assert.deepEqual(got.list, ['x'])
-        await server.close()
-        await world.quiet()
-        // The logger could not be told that the logger failed.
-        assert.ok(world.sim.reports.splice(0).length > 0)
-      }))
-  }
-
-  test('a fault that nobody listens for goes to the last resort: it does not vanish', () =>
-    simulate(async (world) => {
-      const { server, client } = await two(world)
-      server.addHandler(0, boom)
-      await client.sendMsg(0, 'x')
-      await world.quiet()
-      const [report] = world.sim.reports.splice(0)
-      assert.ok(coded('HANDLER_FAILED', /handler: boom/)(report))
-    }))
-
-  test('whatever is thrown: a string, nothing, an object that cannot be printed', () =>
-    simulate(async (world) => {
-      const unprintable = { toString: boom }
-      const { server, client } = await two(world)
-      const faults = all(server, 'fault')
-      const thrown = ['text', undefined, unprintable, Object.create(null), Symbol('x')] as const
-      let i = 0
-      server.addHandler(0, () => {
-        throw thrown[i++]
-      })
-      for (const _ of thrown) await client.sendMsg(0, 'x')
-      await world.quiet()
-      assert.deepEqual(faults.map(({ error }) => error.cause), thrown)
-    }))
-
-  test('a codec whose decode throws: `invalid`, and the next message is read', () =>
-    simulate(async (world) => {
-      const handled: unknown[] = []
-      const server = await world.open({ bind: 'memory:a', codec: json(), handlers: { say: (data) => handled.push(data) } })
-      const invalid = all(server, 'invalid')
-      const client = await world.open({ connect: 'memory:a' })
-      for (const payload of ['{', '[]', '[null,1]', `["say",${'['.repeat(100)}`, '["say","fine"]']) await client.sendMsg(0, payload)
-      await world.quiet()
-      assert.deepEqual(handled, ['fine'])
-      assert.deepEqual(invalid.map(({ error }) => error.code), Array.from({ length: 4 }, () => 'BAD_MESSAGE'))
-      assert.deepEqual([server.stats().invalid, server.knownPeers.length], [4, 1])
-    }))
-
-  test('a middleware that calls next() twice, or late, is its own affair', () =>
-    simulate(async (world) => {
-      const { server, client } = await two(world)
-      const got = new Arrivals()
-      server.addHandler(0, got.push)
-      server.use((_message, _context, next) => {
-        void next()
-        return next()
-      })
-      await client.sendMsg(0, 'x')
-      await world.quiet()
-      assert.deepEqual(got.list, ['x', 'x'])
-    }))
-
-  test('no event has the power of Node’s `error`', () =>
-    simulate(async (world) => {
-      const server = await world.open({ bind: 'memory:a', maxFrame: 1 })
-      const client = await world.open({ connect: 'memory:a' })
-      // Nobody listens to anything of the server.
-      await client.sendMsg(0, 'too long for it')
-      await next(client, 'gone')
-      assert.deepEqual(server.stats().failed, { FRAME_TOO_LARGE: 1 })
     }))
 })

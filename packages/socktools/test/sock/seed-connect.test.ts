@@ -47,13 +47,19 @@ describe('startServer', GUARD, () => {
     const accepted = next(sock, 'peer', ({ peer }) => !peer.dialed)
     await Plain.dial(t, await sock.startServer({ bind: ANY }))
     await accepted
-    assert.deepEqual(sock.knownPeers.map(({ dialed }) => dialed), [true, false])
+    assert.deepEqual(
+      sock.knownPeers.map(({ dialed }) => dialed),
+      [true, false],
+    )
   })
 
   test('a port that is taken is ADDRESS_IN_USE; with another address the same sock starts', async (t) => {
     const first = await open(t, { bind: ANY })
     const sock = make(t)
-    await assert.rejects(sock.startServer({ bind: at(first) }), { code: 'ADDRESS_IN_USE', address: at(first) })
+    await assert.rejects(sock.startServer({ bind: at(first) }), {
+      code: 'ADDRESS_IN_USE',
+      address: at(first),
+    })
     await Plain.dial(t, await sock.startServer({ bind: ANY }))
   })
 
@@ -83,12 +89,20 @@ describe('connectTo', GUARD, () => {
     const got = new Arrivals()
     const servers = await Promise.all([1, 2, 3].map(() => open(t, { bind: ANY, handlers: { 0: got.push } })))
     const client = await open(t)
-    const peers = await Promise.all(Array.from({ length: 30 }, (_, i) => client.connectTo(at(servers[i % 3]!))))
+    const peers = await Promise.all(
+      Array.from({ length: 30 }, (_, i) => client.connectTo(at(servers[i % 3]!))),
+    )
     assert.equal(new Set(peers.map(({ id }) => id)).size, 30)
     await Promise.all(peers.map((peer, i) => peer.sendMsg(0, String(i))))
     const arrived = await got.atLeast(30)
-    assert.deepEqual(arrived.map(Number).sort((a, b) => a - b), Array.from({ length: 30 }, (_, i) => i))
-    assert.deepEqual(servers.map(({ knownPeers }) => knownPeers.length), [10, 10, 10])
+    assert.deepEqual(
+      arrived.map(Number).sort((a, b) => a - b),
+      Array.from({ length: 30 }, (_, i) => i),
+    )
+    assert.deepEqual(
+      servers.map(({ knownPeers }) => knownPeers.length),
+      [10, 10, 10],
+    )
   })
 
   test('tries once: nobody there is CONNECT_FAILED, and that is all', () =>
@@ -146,7 +160,11 @@ describe('server and client at once', GUARD, () => {
   })
 
   // Three things to do for each of two socks, in every order in which each sock's own make sense.
-  const orders = ['start a, start b, a to b, b to a', 'start a, b to a, start b, a to b', 'start b, a to b, start a, b to a']
+  const orders = [
+    'start a, start b, a to b, b to a',
+    'start a, b to a, start b, a to b',
+    'start b, a to b, start a, b to a',
+  ]
   for (const order of orders) {
     test(`connecting and starting in any order: ${order}`, () =>
       simulate(async (world) => {
@@ -178,7 +196,9 @@ describe('server and client at once', GUARD, () => {
     const path = `/tmp/socktools-test-${process.pid}-mixed.sock`
     const got = new Arrivals()
     const servers = await Promise.all(
-      [ANY, `unix:${path}`, `memory:mixed-${process.pid}`].map((bind) => open(t, { bind, framing: lines(), handlers: { 0: got.push } })),
+      [ANY, `unix:${path}`, `memory:mixed-${process.pid}`].map((bind) =>
+        open(t, { bind, framing: lines(), handlers: { 0: got.push } }),
+      ),
     )
     const node = await open(t, { framing: lines(), connect: servers.map(at) })
     assert.deepEqual(node.knownPeers.length, 3)
@@ -217,7 +237,10 @@ describe('giving up a dial', GUARD, () => {
   test('connectTo takes a timeout; without one, connectTimeout holds', () =>
     simulate(async (world) => {
       const sock = await world.open({ connectTimeout: 2_000 })
-      await assert.rejects(sock.connectTo('never:a', { timeout: 100 }), { code: 'CONNECT_TIMEOUT', address: 'never:a' })
+      await assert.rejects(sock.connectTo('never:a', { timeout: 100 }), {
+        code: 'CONNECT_TIMEOUT',
+        address: 'never:a',
+      })
       const first = world.sim.now()
       assert.ok(first >= 100 && first <= 108, `at ${first}`)
       await assert.rejects(sock.connectTo('never:a'), { code: 'CONNECT_TIMEOUT' })
@@ -229,7 +252,9 @@ describe('giving up a dial', GUARD, () => {
     simulate(async (world) => {
       const sock = await world.open()
       const giveUp = new AbortController()
-      const dial = assert.rejects(sock.connectTo('never:a', { timeout: 2 ** 45, signal: giveUp.signal }), { code: 'ABORTED' })
+      const dial = assert.rejects(sock.connectTo('never:a', { timeout: 2 ** 45, signal: giveUp.signal }), {
+        code: 'ABORTED',
+      })
       await world.sim.sleep(80_000_000)
       giveUp.abort()
       await dial

@@ -39,7 +39,14 @@ describe('tick', GUARD, () => {
         },
       })
       await world.sim.sleep(550)
-      assert.deepEqual(ticks.map(({ elapsed, missed }) => [elapsed, missed]), [[100, 0], [300, 2], [100, 0]])
+      assert.deepEqual(
+        ticks.map(({ elapsed, missed }) => [elapsed, missed]),
+        [
+          [100, 0],
+          [300, 2],
+          [100, 0],
+        ],
+      )
     }))
 
   for (const how of ['startServer', 'connectTo', 'start'] as const) {
@@ -56,7 +63,10 @@ describe('tick', GUARD, () => {
         else await sock.start()
         await sock.connectTo('memory:other')
         await world.sim.sleep(350)
-        assert.deepEqual(at.map((time) => Math.round(time - since)), [100, 200, 300])
+        assert.deepEqual(
+          at.map((time) => Math.round(time - since)),
+          [100, 200, 300],
+        )
       }))
   }
 
@@ -72,10 +82,13 @@ describe('tick', GUARD, () => {
       const faults = all(sock, 'fault')
       await sock.start()
       await world.sim.sleep(450)
-      assert.deepEqual(faults.map(({ in: where, error }) => [where, error.code]), [
-        ['tick', 'HANDLER_FAILED'],
-        ['tick', 'HANDLER_FAILED'],
-      ])
+      assert.deepEqual(
+        faults.map(({ in: where, error }) => [where, error.code]),
+        [
+          ['tick', 'HANDLER_FAILED'],
+          ['tick', 'HANDLER_FAILED'],
+        ],
+      )
       assert.equal(sock.stats().faults, 2)
     }))
 
@@ -152,7 +165,10 @@ describe('drain', GUARD, () => {
 describe('close', GUARD, () => {
   test('ends at once, says what was lost, and every peer, iterable and dial with it', () =>
     simulate(async (world) => {
-      const server = await world.open({ bind: 'memory:a', handlers: { 0: () => new Promise(() => undefined) } })
+      const server = await world.open({
+        bind: 'memory:a',
+        handlers: { 0: () => new Promise(() => undefined) },
+      })
       const client = await world.open({ connect: ['memory:a'] })
       for (let i = 0; i < 5; i++) await client.sendMsg(0, 'x')
       await world.quiet()

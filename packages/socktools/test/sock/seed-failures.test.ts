@@ -45,7 +45,10 @@ describe('where the seed fails', GUARD, () => {
     const large = pattern(5_000_000)
     await client.write(Buffer.concat([frame('first'), frame(large), frame('last')]))
     await three.promise
-    assert.deepEqual(got.map((data) => Buffer.from(data)), [Buffer.from('first'), Buffer.from(large), Buffer.from('last')])
+    assert.deepEqual(
+      got.map((data) => Buffer.from(data)),
+      [Buffer.from('first'), Buffer.from(large), Buffer.from('last')],
+    )
   })
 
   test('no length cap: a declared length over maxFrame is refused at the header', async (t) => {
@@ -148,7 +151,10 @@ describe('where the seed fails', GUARD, () => {
       for (let i = 0; i < 500; i++) await client.sendMsg(0, String(i))
       await client.drain({ timeout: 3_600_000 })
       await server.drain()
-      assert.deepEqual(order, Array.from({ length: 500 }, (_, i) => i))
+      assert.deepEqual(
+        order,
+        Array.from({ length: 500 }, (_, i) => i),
+      )
     }))
 
   test('closing a peer does not close its socket: here the far side sees it, and the system forgets it', async (t) => {
@@ -161,7 +167,9 @@ describe('where the seed fails', GUARD, () => {
     await client.everything
     client.socket.end()
     await client.closed
-    const connections = await new Promise((resolve) => native.getConnections((_error, count) => resolve(count)))
+    const connections = await new Promise((resolve) =>
+      native.getConnections((_error, count) => resolve(count)),
+    )
     assert.equal(connections, 0)
   })
 
@@ -175,7 +183,10 @@ describe('where the seed fails', GUARD, () => {
       pipe.say(Buffer.from('0000', 'hex'))
       pipe.break(new Error('read ECONNRESET'))
       await world.quiet()
-      assert.deepEqual(gone.map(({ error }) => error?.code), ['PIPE_FAILED'])
+      assert.deepEqual(
+        gone.map(({ error }) => error?.code),
+        ['PIPE_FAILED'],
+      )
       assert.deepEqual([faults, server.knownPeers], [[], []])
       const { activity } = world
       await world.sim.sleep(600_000)
@@ -221,7 +232,10 @@ describe('where the seed fails', GUARD, () => {
           address: 'tcp://10.0.0.1:1',
         })
         await world.quiet()
-        assert.deepEqual(dropped.map(({ reason, messages }) => [reason, messages]), [['unsendable', 1]])
+        assert.deepEqual(
+          dropped.map(({ reason, messages }) => [reason, messages]),
+          [['unsendable', 1]],
+        )
       }))
 
     test('refusing a client', () =>
@@ -230,7 +244,10 @@ describe('where the seed fails', GUARD, () => {
         const refused = all(server, 'refused')
         const client = await world.open({ connect: 'memory:a' })
         await next(client, 'gone')
-        assert.deepEqual(refused.map(({ host, error }) => [host, error.code]), [['memory', 'REFUSED']])
+        assert.deepEqual(
+          refused.map(({ host, error }) => [host, error.code]),
+          [['memory', 'REFUSED']],
+        )
         assert.deepEqual(server.stats().refused, { REFUSED: 1 })
         await client.close()
       }))
@@ -253,10 +270,15 @@ describe('where the seed fails', GUARD, () => {
       const { unsent } = (await gone).lost
       assert.ok(unsent > 0 && unsent < 60, `${unsent} of 60 were not sent`)
       await turn()
-      assert.deepEqual(dropped.map(({ reason, messages, peer }) => [reason, messages, peer]), [['gone', unsent, toServer]])
+      assert.deepEqual(
+        dropped.map(({ reason, messages, peer }) => [reason, messages, peer]),
+        [['gone', unsent, toServer]],
+      )
       assert.deepEqual(client.stats().dropped, { gone: unsent })
       const results = await Promise.allSettled(sends)
-      const codes = new Set(results.flatMap((one) => (one.status === 'rejected' ? [(one.reason as { code: string }).code] : [])))
+      const codes = new Set(
+        results.flatMap((one) => (one.status === 'rejected' ? [(one.reason as { code: string }).code] : [])),
+      )
       assert.deepEqual(codes, new Set(['PEER_GONE']))
     })
   })

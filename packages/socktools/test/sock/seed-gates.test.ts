@@ -24,7 +24,10 @@ describe('goodAddress', GUARD, () => {
     await client.everything
     const { host, address, dialed, error } = await refused
     assert.deepEqual(hosts, ['127.0.0.1'])
-    assert.deepEqual([host, address, dialed, error.code], ['127.0.0.1', `tcp://127.0.0.1:${port}`, false, 'REFUSED'])
+    assert.deepEqual(
+      [host, address, dialed, error.code],
+      ['127.0.0.1', `tcp://127.0.0.1:${port}`, false, 'REFUSED'],
+    )
     assert.deepEqual(server.stats().refused, { REFUSED: 1 })
     assert.deepEqual(server.knownPeers, [])
   })
@@ -39,11 +42,14 @@ describe('goodAddress', GUARD, () => {
     simulate(async (world) => {
       const answers = [async () => true, () => Promise.reject(new Error('later')), () => 1, () => undefined]
       for (const goodAddress of answers) {
-        const server = await world.open({ bind: 'memory:a', goodAddress: goodAddress as () => boolean })
+        const server = await world.open({ bind: 'memory:a', goodAddress: goodAddress as never })
         const [refused, faults] = [all(server, 'refused'), all(server, 'fault')]
         await (await world.open()).connectTo('memory:a')
         await world.quiet()
-        assert.deepEqual(refused.map(({ error }) => error.code), ['REFUSED'])
+        assert.deepEqual(
+          refused.map(({ error }) => error.code),
+          ['REFUSED'],
+        )
         assert.equal(faults.length, answers.indexOf(goodAddress) < 2 ? 1 : 0)
         await server.close()
       }
@@ -59,7 +65,10 @@ describe('goodAddress', GUARD, () => {
       await (await world.open()).connectTo('memory:a')
       assert.equal((await refused).error.code, 'REFUSED')
       const { error, in: where } = await fault
-      assert.deepEqual([where, error.code, (error.cause as Error).message], ['goodAddress', 'HANDLER_FAILED', 'broken gate'])
+      assert.deepEqual(
+        [where, error.code, (error.cause as Error).message],
+        ['goodAddress', 'HANDLER_FAILED', 'broken gate'],
+      )
     }))
 })
 
@@ -79,7 +88,11 @@ describe('goodPeer', GUARD, () => {
     simulate(async (world) => {
       const got = new Arrivals()
       const answer = signal<boolean>()
-      const server = await world.open({ bind: 'memory:a', goodPeer: () => answer.promise, handlers: { 0: got.push } })
+      const server = await world.open({
+        bind: 'memory:a',
+        goodPeer: () => answer.promise,
+        handlers: { 0: got.push },
+      })
       const client = await world.open()
       const peer = await client.connectTo('memory:a')
       await peer.sendMsg(0, 'early')
@@ -92,7 +105,10 @@ describe('goodPeer', GUARD, () => {
 
   test('no byte is decoded before it said yes', async (t) => {
     const decoded: number[] = []
-    const codec = { ...json(), decode: (bytes: Uint8Array) => ({ type: 0, data: decoded.push(bytes.length) }) }
+    const codec = {
+      ...json(),
+      decode: (bytes: Uint8Array) => ({ type: 0, data: decoded.push(bytes.length) }),
+    }
     const server = await open(t, { bind: ANY, codec, goodPeer: async () => false })
     const packets = server.readRaw()
     const refused = next(server, 'refused')
@@ -123,7 +139,11 @@ describe('goodPeer', GUARD, () => {
   for (const [answer, goodPeer, code] of answers) {
     test(`answers ${answer}: the accepting side closes, with ${code}`, () =>
       simulate(async (world) => {
-        const server = await world.open({ bind: 'memory:a', goodPeer: goodPeer as () => boolean, gateTimeout: 3_000 })
+        const server = await world.open({
+          bind: 'memory:a',
+          goodPeer: goodPeer as () => boolean,
+          gateTimeout: 3_000,
+        })
         const faults = all(server, 'fault')
         const refused = next(server, 'refused')
         const client = await world.open()
@@ -134,7 +154,10 @@ describe('goodPeer', GUARD, () => {
         await gone
         assert.equal(server.stats().pending, 0)
         const broke = answer.startsWith('by')
-        assert.deepEqual(faults.map(({ in: where }) => where), broke ? ['goodPeer'] : [])
+        assert.deepEqual(
+          faults.map(({ in: where }) => where),
+          broke ? ['goodPeer'] : [],
+        )
         assert.equal(world.sim.now() >= 3_000, code === 'GATE_TIMEOUT')
       }))
 
@@ -145,7 +168,10 @@ describe('goodPeer', GUARD, () => {
         const faults = all(client, 'fault')
         const refused = all(client, 'refused')
         await assert.rejects(client.connectTo('memory:a'), { code })
-        assert.deepEqual(refused.map(({ address, dialed }) => [address, dialed]), [['memory:a', true]])
+        assert.deepEqual(
+          refused.map(({ address, dialed }) => [address, dialed]),
+          [['memory:a', true]],
+        )
         if (server.knownPeers.length > 0) await next(server, 'gone')
         assert.deepEqual([client.knownPeers, client.stats().pending], [[], 0])
         assert.equal(faults.length, answer.startsWith('by') ? 1 : 0)
@@ -187,7 +213,8 @@ describe('closePeer and knownPeers', GUARD, () => {
   test('closePeer really closes the socket: the far side sees it end', async (t) => {
     const server = await open(t, { bind: ANY })
     const client = await Plain.dial(t, at(server))
-    const { peer } = server.knownPeers.length > 0 ? { peer: server.knownPeers[0]! } : await next(server, 'peer')
+    const { peer } =
+      server.knownPeers.length > 0 ? { peer: server.knownPeers[0]! } : await next(server, 'peer')
     const gone = next(server, 'gone')
     assert.deepEqual(server.closePeer(peer), { unsent: 0, unhandled: 0 })
     assert.equal(peer.state, 'gone')
@@ -199,7 +226,10 @@ describe('closePeer and knownPeers', GUARD, () => {
 
   test('closePeer takes an address, and tells what was lost by it', () =>
     simulate(async (world) => {
-      const server = await world.open({ bind: 'memory:a', handlers: { 0: () => new Promise(() => undefined) } })
+      const server = await world.open({
+        bind: 'memory:a',
+        handlers: { 0: () => new Promise(() => undefined) },
+      })
       const client = await world.open({ connect: 'memory:a' })
       for (let i = 0; i < 5; i++) await client.sendMsg(0, 'x')
       await world.quiet()
@@ -213,7 +243,10 @@ describe('closePeer and knownPeers', GUARD, () => {
   test('closePeer takes the address of a peer that is ending', () =>
     simulate(async (world) => {
       const server = await world.open({ bind: 'memory:a', handlers: { 0: () => undefined } })
-      const client = await world.open({ connect: 'memory:a', handlers: { 0: () => new Promise(() => undefined) } })
+      const client = await world.open({
+        connect: 'memory:a',
+        handlers: { 0: () => new Promise(() => undefined) },
+      })
       await server.sendMsg(0, 'never answered')
       const [peer] = server.knownPeers
       void peer!.drain()
@@ -228,9 +261,16 @@ describe('closePeer and knownPeers', GUARD, () => {
     simulate(async (world) => {
       const server = await world.open({ bind: 'memory:a' })
       const client = await world.open()
-      const dialed = [await client.connectTo('memory:a'), await client.connectTo('memory:a'), await client.connectTo('memory:a')]
+      const dialed = [
+        await client.connectTo('memory:a'),
+        await client.connectTo('memory:a'),
+        await client.connectTo('memory:a'),
+      ]
       const known = server.knownPeers
-      assert.deepEqual(known.map(({ id }) => id), ['p1', 'p2', 'p3'])
+      assert.deepEqual(
+        known.map(({ id }) => id),
+        ['p1', 'p2', 'p3'],
+      )
       dialed[1]!.close()
       await world.quiet()
       assert.deepEqual(server.knownPeers, [known[0], known[2]])

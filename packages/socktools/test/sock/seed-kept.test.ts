@@ -12,8 +12,14 @@ describe('connect', GUARD, () => {
       const sock = world.sock({ connect: ['memory:here', 'memory:away'] })
       const failed = all(sock, 'dialFailed')
       await sock.start()
-      assert.deepEqual(sock.knownPeers.map(({ address }) => address), ['memory:here'])
-      assert.deepEqual(failed.map(({ address, error }) => [address, error.code]), [['memory:away', 'CONNECT_FAILED']])
+      assert.deepEqual(
+        sock.knownPeers.map(({ address }) => address),
+        ['memory:here'],
+      )
+      assert.deepEqual(
+        failed.map(({ address, error }) => [address, error.code]),
+        [['memory:away', 'CONNECT_FAILED']],
+      )
     }))
 
   test('a server that comes later is found', () =>

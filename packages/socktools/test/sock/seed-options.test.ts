@@ -23,7 +23,10 @@ describe('bind, connect, handlers', GUARD, () => {
     const b = await open(t, { bind: ANY })
     const one = await open(t, { connect: at(a) })
     const both = await open(t, { connect: [at(a), at(b)] })
-    assert.deepEqual(one.knownPeers.map(({ address }) => address), [at(a)])
+    assert.deepEqual(
+      one.knownPeers.map(({ address }) => address),
+      [at(a)],
+    )
     assert.deepEqual(new Set(both.knownPeers.map(({ address }) => address)), new Set([at(a), at(b)]))
   })
 
@@ -31,7 +34,9 @@ describe('bind, connect, handlers', GUARD, () => {
     const called = signal<unknown[]>()
     const server = await open(t, {
       bind: ANY,
-      handlers: { 0: (data, { sock, peer, type }) => called.give([Buffer.from(data).toString(), sock, peer, type]) },
+      handlers: {
+        0: (data, { sock, peer, type }) => called.give([Buffer.from(data).toString(), sock, peer, type]),
+      },
     })
     const client = await open(t, { connect: at(server) })
     await client.sendMsg(0, 'hello')
@@ -55,7 +60,10 @@ describe('bind, connect, handlers', GUARD, () => {
     const client = await Plain.dial(t, at(server))
     await client.write(Buffer.concat([frame('["say",{"text":"hi"}]'), frame('[7,[1,2]]')]))
     await got.promise
-    assert.deepEqual(list, [['say', { text: 'hi' }], [7, [1, 2]]])
+    assert.deepEqual(list, [
+      ['say', { text: 'hi' }],
+      [7, [1, 2]],
+    ])
   })
 })
 
@@ -114,7 +122,14 @@ describe('tickInterval', GUARD, () => {
       const ticks: Tick[] = []
       await world.open({ tickInterval: 100, tick: (tick) => void ticks.push(tick) })
       await world.sim.sleep(350)
-      assert.deepEqual(ticks.map(({ count, elapsed }) => [count, elapsed]), [[1, 100], [2, 100], [3, 100]])
+      assert.deepEqual(
+        ticks.map(({ count, elapsed }) => [count, elapsed]),
+        [
+          [1, 100],
+          [2, 100],
+          [3, 100],
+        ],
+      )
     }))
 })
 
@@ -163,7 +178,10 @@ describe('sock', GUARD, () => {
       await next(sock, 'peer', () => sock.knownPeers.length + refused.length === 3)
     }
     assert.deepEqual(refused, [])
-    assert.deepEqual(sock.knownPeers.map(({ host }) => host), ['unix', 'unix', 'unix'])
+    assert.deepEqual(
+      sock.knownPeers.map(({ host }) => host),
+      ['unix', 'unix', 'unix'],
+    )
   })
 
   test('a net.Socket that is connected, or still connecting, becomes a peer', async (t) => {
@@ -175,7 +193,10 @@ describe('sock', GUARD, () => {
     for (const socket of [connected, connecting]) {
       const got = new Arrivals()
       const sock = await open(t, { sock: socket, handlers: { 0: got.push } })
-      assert.deepEqual(sock.knownPeers.map(({ address, dialed }) => [address, dialed]), [[at(server), true]])
+      assert.deepEqual(
+        sock.knownPeers.map(({ address, dialed }) => [address, dialed]),
+        [[at(server), true]],
+      )
       await sock.sendMsg(0, 'over your own socket')
       assert.deepEqual(await got.atLeast(1), ['over your own socket'])
     }
@@ -246,7 +267,12 @@ describe('logger', GUARD, () => {
       for (let i = 0; i < 50; i++) await knock()
       await world.sim.sleep(1_000)
       await knock()
-      const codes = lines.map((facts) => ('code' in facts && 'unsaid' in facts ? [facts.code, facts.unsaid] : facts))
-      assert.deepEqual(codes, [['REFUSED', 0], ['REFUSED', 49]])
+      const codes = lines.map((facts) =>
+        'code' in facts && 'unsaid' in facts ? [facts.code, facts.unsaid] : facts,
+      )
+      assert.deepEqual(codes, [
+        ['REFUSED', 0],
+        ['REFUSED', 49],
+      ])
     }))
 })

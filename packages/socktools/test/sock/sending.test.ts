@@ -44,7 +44,11 @@ describe('two marks', GUARD, () => {
       const { server, peer } = await scene(world, door)
       door.knock()
       const promise = peer.sendMsg(0, message)
-      const others = [peer.sendRaw(message), server.sendMsg(0, message), server.sendRaw(message, { to: server.knownPeers })]
+      const others = [
+        peer.sendRaw(message),
+        server.sendMsg(0, message),
+        server.sendRaw(message, { to: server.knownPeers }),
+      ]
       for (const other of others) assert.equal(other, promise)
       assert.equal(await stateOf(world, promise), 'resolved')
       assert.equal(peer.sendMsg(0, message), promise, 'in the next turn as well')
@@ -145,7 +149,10 @@ describe('slowPeer', GUARD, () => {
       await server.sendMsg(0, message)
       await server.sendMsg(0, message, { to: server.knownPeers })
       await world.quiet()
-      assert.deepEqual(dropped.map(({ reason, messages }) => [reason, messages]), [['slow', 2]])
+      assert.deepEqual(
+        dropped.map(({ reason, messages }) => [reason, messages]),
+        [['slow', 2]],
+      )
       assert.deepEqual([peer.stats().dropped, peer.stats().queued], [{ slow: 2 }, 2_000])
       assert.equal(Buffer.concat(other.written).length, 200)
     }))
@@ -167,7 +174,10 @@ describe('slowPeer', GUARD, () => {
         else if (how === 'a broadcast') await server.sendMsg(0, message)
         else await server.sendMsg(0, message, { to: server.knownPeers })
         const { error, lost } = await gone
-        assert.deepEqual([error?.code, lost.unsent, pipe.destroyed, peer.state], ['SLOW_PEER', 20, true, 'gone'])
+        assert.deepEqual(
+          [error?.code, lost.unsent, pipe.destroyed, peer.state],
+          ['SLOW_PEER', 20, true, 'gone'],
+        )
         assert.deepEqual(peer.stats().dropped, { slow: 1, gone: 20 })
         await world.quiet()
         assert.equal(Buffer.concat(other.written).length, how === 'peer.sendMsg' ? 0 : 100)
@@ -275,7 +285,11 @@ describe('the bytes that leave', GUARD, () => {
       assert.equal(pipe.written.length, 0)
       await world.quiet()
       assert.equal(pipe.written.length, 1)
-      const expected = Buffer.concat([...Array.from({ length: 100 }, () => frame(message)), frame('to all'), frame('and one')])
+      const expected = Buffer.concat([
+        ...Array.from({ length: 100 }, () => frame(message)),
+        frame('to all'),
+        frame('and one'),
+      ])
       assert.deepEqual(pipe.written[0], expected)
     }))
 
@@ -296,7 +310,10 @@ describe('the bytes that leave', GUARD, () => {
         short.fill(0x63)
         await world.quiet()
         const sent = Buffer.concat(pipe.written).filter((byte) => byte >= 0x61)
-        assert.deepEqual([sent.indexOf(0x62), sent.includes(0x63), sent.length], [16 * 1024, false, 32 * 1024])
+        assert.deepEqual(
+          [sent.indexOf(0x62), sent.includes(0x63), sent.length],
+          [16 * 1024, false, 32 * 1024],
+        )
       }))
 
     test(`${name}: above that it is lent until it is written, to one or to all, never copied`, () =>
@@ -308,7 +325,8 @@ describe('the bytes that leave', GUARD, () => {
         void server.sendMsg(0, long)
         await peer.flushed()
         await world.quiet()
-        const lent = ({ chunks }: TestPipe): number => chunks.filter(({ buffer }) => buffer === long.buffer).length
+        const lent = ({ chunks }: TestPipe): number =>
+          chunks.filter(({ buffer }) => buffer === long.buffer).length
         assert.deepEqual([lent(pipe), lent(other)], [2, 1])
         assert.equal(Buffer.concat(pipe.written).length, 2 * (long.length + around))
       }))

@@ -115,8 +115,14 @@ describe('Subscription', () => {
     let listeners = 0
     const add = signal.addEventListener.bind(signal)
     const remove = signal.removeEventListener.bind(signal)
-    signal.addEventListener = (...args: Parameters<typeof add>) => (listeners++, add(...args))
-    signal.removeEventListener = (...args: Parameters<typeof remove>) => (listeners--, remove(...args))
+    signal.addEventListener = (...args: Parameters<typeof add>) => {
+      listeners++
+      add(...args)
+    }
+    signal.removeEventListener = (...args: Parameters<typeof remove>) => {
+      listeners--
+      remove(...args)
+    }
     const { feed } = given({ signal })
     assert.equal(listeners, 1)
     await feed.return()
@@ -136,7 +142,7 @@ describe('readRaw and messages', () => {
     test(`${which}: under a signal that was aborted already, it is over and nothing is kept`, async () => {
       const dispatch = new Dispatch<any>({} as never, json(), silent)
       const feed = open(dispatch, { signal: AbortSignal.abort() })
-      dispatch.handle(peer, payload)
+      void dispatch.handle(peer, payload)
       assert.deepEqual(await feed.next(), done)
     })
 
@@ -144,7 +150,7 @@ describe('readRaw and messages', () => {
       const dispatch = new Dispatch<any>({} as never, json(), silent)
       const [slow, gone, reader] = [open(dispatch, { limit: 1 }), open(dispatch, {}), open(dispatch, {})]
       await gone.return?.()
-      for (let i = 0; i < 3; i++) dispatch.handle(peer, payload)
+      for (let i = 0; i < 3; i++) void dispatch.handle(peer, payload)
       await slow.next()
       await assert.rejects(slow.next(), { code: 'SLOW_CONSUMER' })
       dispatch.end()

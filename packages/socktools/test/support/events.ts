@@ -16,7 +16,10 @@ export function next<C extends Codec, K extends keyof SockEvents<C>>(
 }
 
 /** Every event of that name from now on, in a list that grows. */
-export function all<C extends Codec, K extends keyof SockEvents<C>>(sock: Sock<C>, name: K): SockEvents<C>[K][] {
+export function all<C extends Codec, K extends keyof SockEvents<C>>(
+  sock: Sock<C>,
+  name: K,
+): SockEvents<C>[K][] {
   const events: SockEvents<C>[K][] = []
   sock.on(name, (event) => events.push(event))
   return events

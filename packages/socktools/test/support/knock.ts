@@ -127,7 +127,10 @@ export class TestPipe implements Pipe {
 }
 
 /** Runs `scenario` in a world with a Knocker. */
-export function knocking(scenario: (world: World, door: Knocker) => Promise<void>, options: WorldOptions = {}): Promise<void> {
+export function knocking(
+  scenario: (world: World, door: Knocker) => Promise<void>,
+  options: WorldOptions = {},
+): Promise<void> {
   let door: Knocker | undefined
   return simulate((world) => scenario(world, door as Knocker), {
     ...options,

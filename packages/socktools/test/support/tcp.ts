@@ -8,17 +8,23 @@ import { next } from './events.ts'
 export const ANY = 'tcp://127.0.0.1:0'
 
 /** A hang is a failure, told sooner than by the runner. Nothing here comes near it. */
-export const GUARD = { timeout: 30_000 }
+export const GUARD = { timeout: 120_000 }
 
 /** A sock that is up, and closed when the test is over. */
-export async function open<C extends Codec = RawCodec>(t: TestContext, options: TcpSockOptions<C> = {}): Promise<TcpSock<C>> {
+export async function open<C extends Codec = RawCodec>(
+  t: TestContext,
+  options: TcpSockOptions<C> = {},
+): Promise<TcpSock<C>> {
   const sock = await TcpSock.open<C>(options)
   t.after(() => sock.close())
   return sock
 }
 
 /** A sock that is not up yet, and closed when the test is over. */
-export function make<C extends Codec = RawCodec>(t: TestContext, options: TcpSockOptions<C> = {}): TcpSock<C> {
+export function make<C extends Codec = RawCodec>(
+  t: TestContext,
+  options: TcpSockOptions<C> = {},
+): TcpSock<C> {
   const sock = new TcpSock<C>(options)
   t.after(() => sock.close())
   return sock
@@ -74,7 +80,11 @@ export class Plain {
     })
   }
 
-  static async dial(t: TestContext, address: string, options: Partial<net.TcpNetConnectOpts> = {}): Promise<Plain> {
+  static async dial(
+    t: TestContext,
+    address: string,
+    options: Partial<net.TcpNetConnectOpts> = {},
+  ): Promise<Plain> {
     const { hostname, port } = new URL(address)
     const host = hostname.replace(/^\[|\]$/g, '')
     const socket = net.connect({ host, port: Number(port), allowHalfOpen: true, ...options })
@@ -105,7 +115,9 @@ export class Plain {
 }
 
 /** A server of bytes: each connection as a Plain, in the order in which they come. */
-export async function listenPlain(t: TestContext): Promise<{ address: string; accept: () => Promise<Plain> }> {
+export async function listenPlain(
+  t: TestContext,
+): Promise<{ address: string; accept: () => Promise<Plain> }> {
   const server = net.createServer({ allowHalfOpen: true })
   const waiting: Plain[] = []
   const takers: ((plain: Plain) => void)[] = []

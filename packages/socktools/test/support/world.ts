@@ -1,5 +1,14 @@
 import assert from 'node:assert/strict'
-import { BaseSock, type Codec, memory, type Platform, type RawCodec, type SockOptions, type Timer, type Transport } from '../../src/index.ts'
+import {
+  BaseSock,
+  type Codec,
+  memory,
+  type Platform,
+  type RawCodec,
+  type SockOptions,
+  type Timer,
+  type Transport,
+} from '../../src/index.ts'
 import type { Weather } from '../../src/index.ts'
 import { SimPlatform } from '../../src/testing/index.ts'
 
@@ -108,7 +117,10 @@ interface WorldTimer extends Timer {
  * Runs a scenario in virtual time; throws when it waits for something that never happens, and when its
  * socks, closed at its end, leave anything behind.
  */
-export async function simulate(scenario: (world: World) => Promise<void>, options: WorldOptions = {}): Promise<void> {
+export async function simulate(
+  scenario: (world: World) => Promise<void>,
+  options: WorldOptions = {},
+): Promise<void> {
   const world = new World(options)
   await world.sim.run(async () => {
     await scenario(world)

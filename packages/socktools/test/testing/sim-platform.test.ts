@@ -104,8 +104,14 @@ describe('SimPlatform', () => {
       assert.equal(await sim.run(async () => 7), 7)
       assert.equal(await sim.run(() => sim.sleep(5).then(() => 8)), 8)
       const boom = new Error('boom')
-      await assert.rejects(sim.run(() => sim.sleep(5).then(() => Promise.reject(boom))), boom)
-      await assert.rejects(sim.run(() => Promise.reject(boom)), boom)
+      await assert.rejects(
+        sim.run(() => sim.sleep(5).then(() => Promise.reject(boom))),
+        boom,
+      )
+      await assert.rejects(
+        sim.run(() => Promise.reject(boom)),
+        boom,
+      )
     })
 
     test('throws when nothing is left that could wake the scenario, and says when', async () => {
@@ -122,7 +128,10 @@ describe('SimPlatform', () => {
       const sim = new SimPlatform()
       const again = (): void => void sim.setTimer(again, 10)
       again()
-      await assert.rejects(sim.run(() => new Promise(() => undefined), { limit: 1000 }), /not done after 1000 ms/)
+      await assert.rejects(
+        sim.run(() => new Promise(() => undefined), { limit: 1000 }),
+        /not done after 1000 ms/,
+      )
       assert.ok(sim.now() <= 1000)
     })
 

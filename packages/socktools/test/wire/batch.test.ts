@@ -102,13 +102,18 @@ class Model {
   #check(cut: Cut, from: number): Uint8Array {
     const bytes = join(cut.chunks)
     assert.equal(bytes.length, cut.bytes)
-    assert.equal(Buffer.compare(bytes, this.#waiting.subarray(from, from + bytes.length)), 0, 'the same bytes')
+    assert.equal(
+      Buffer.compare(bytes, this.#waiting.subarray(from, from + bytes.length)),
+      0,
+      'the same bytes',
+    )
     return bytes
   }
 
   /** All that was taken has left, and was not written over on its way. */
   #done(): void {
-    for (const { chunks, bytes } of this.#taken) assert.equal(Buffer.compare(join(chunks), bytes), 0, 'unharmed')
+    for (const { chunks, bytes } of this.#taken)
+      assert.equal(Buffer.compare(join(chunks), bytes), 0, 'unharmed')
     this.#taken = []
     this.batch.rewind()
   }
@@ -120,7 +125,8 @@ for (const [name, framing] of framings) {
       fc.assert(
         fc.property(fc.array(op, { maxLength: 40 }), (ops) => {
           const model = new Model(framing, new Slabs())
-          for (const step of [...ops, { op: 'take', limit: Infinity }, { op: 'done' }] as Op[]) model.run(step)
+          for (const step of [...ops, { op: 'take', limit: Infinity }, { op: 'done' }] as Op[])
+            model.run(step)
         }),
         { seed: 1, numRuns: 150 },
       )
@@ -178,10 +184,16 @@ describe('Batch', () => {
     batch.add(latin1('before'))
     for (const n of [3, COPY_MAX + 1]) {
       const bad = textual(n).fill(0x0a, n - 2)
-      assert.equal(codeOf(() => batch.add(bad)), 'CANNOT_FRAME')
+      assert.equal(
+        codeOf(() => batch.add(bad)),
+        'CANNOT_FRAME',
+      )
     }
     batch.add(latin1('behind'))
-    assert.deepEqual([batch.messages, Buffer.from(join(batch.take().chunks)).toString()], [2, 'before\nbehind\n'])
+    assert.deepEqual(
+      [batch.messages, Buffer.from(join(batch.take().chunks)).toString()],
+      [2, 'before\nbehind\n'],
+    )
   })
 
   test('crowded tells, before it is added, what would not fit into the slab', () => {
@@ -202,7 +214,7 @@ describe('Batch', () => {
     batch.add(latin1('second'))
     assert.equal(batch.take().chunks[0]?.buffer, buffer)
 
-    const given = Array.from({ length: 20 }, () => new Uint8Array(SLAB))
+    const given: Uint8Array[] = Array.from({ length: 20 }, () => new Uint8Array(SLAB))
     for (const slab of given) slabs.give(slab)
     slabs.give(new Uint8Array(10))
     const taken = Array.from({ length: 20 }, () => slabs.take())
@@ -215,6 +227,9 @@ describe('Batch', () => {
     batch.add(latin1('a'))
     batch.rewind()
     batch.add(latin1('b'))
-    assert.equal(Buffer.compare(join(batch.take().chunks), frames(lengthPrefixed(), ['a', 'b'].map(latin1))), 0)
+    assert.equal(
+      Buffer.compare(join(batch.take().chunks), frames(lengthPrefixed(), ['a', 'b'].map(latin1))),
+      0,
+    )
   })
 })

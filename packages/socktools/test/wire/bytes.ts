@@ -4,16 +4,19 @@ import type { Meaning } from './reference.ts'
 import { SockError } from '../../src/errors.ts'
 
 /** `00 00 00 02 | 68 69` as bytes. */
-export const hex = (text: string): Uint8Array => Uint8Array.from(Buffer.from(text.replaceAll(/[\s|]/g, ''), 'hex'))
+export const hex = (text: string): Uint8Array =>
+  Uint8Array.from(Buffer.from(text.replaceAll(/[\s|]/g, ''), 'hex'))
 
 /** The first 300 bytes: enough to tell what differs. */
 export const toHex = (bytes: Uint8Array): string =>
-  Buffer.from(bytes.subarray(0, 300)).toString('hex') + (bytes.length > 300 ? `… (${bytes.length} bytes)` : '')
+  Buffer.from(bytes.subarray(0, 300)).toString('hex') +
+  (bytes.length > 300 ? `… (${bytes.length} bytes)` : '')
 
 /** One byte for each character. */
 export const latin1 = (text: string): Uint8Array => Uint8Array.from(Buffer.from(text, 'latin1'))
 
-export const join = (chunks: readonly Uint8Array[]): Uint8Array => new Uint8Array(Buffer.concat(chunks))
+export const join = (chunks: readonly Uint8Array[]): Uint8Array<ArrayBuffer> =>
+  new Uint8Array(Buffer.concat(chunks))
 
 /** Bytes that differ from their neighbours, so that a shift or a swap shows. */
 export function pattern(n: number, salt = 0): Uint8Array {
@@ -35,7 +38,11 @@ export const frames = (framing: Framing, payloads: readonly Uint8Array[]): Uint8
   join(payloads.map((payload) => frame(framing, payload)))
 
 /** What a decoder makes of `chunks`: as a Meaning, and by which code it refused. */
-export function decode(framing: Framing, max: number, chunks: readonly Uint8Array[]): Meaning & { code?: string } {
+export function decode(
+  framing: Framing,
+  max: number,
+  chunks: readonly Uint8Array[],
+): Meaning & { code?: string } {
   const got: Uint8Array[] = []
   const decoder = framing.decoder((payload) => got.push(payload), max)
   try {
@@ -75,7 +82,11 @@ export function assertSame(got: Meaning, want: Meaning, what: () => string): voi
   assert.fail(`the same at a glance, but not the same: ${what()}`)
 }
 
-const readable = ({ frames, partial, refused }: Meaning): object => ({ frames: frames.map(toHex), partial, refused })
+const readable = ({ frames, partial, refused }: Meaning): object => ({
+  frames: frames.map(toHex),
+  partial,
+  refused,
+})
 
 /** The code of the SockError that `fn` throws; `undefined` if it throws nothing. */
 export function codeOf(fn: () => unknown): string | undefined {

@@ -23,9 +23,16 @@ describe('raw', () => {
   })
 
   test('what it cannot carry: another type, another kind of data', () => {
-    for (const type of [1, -1, '0', 'say', NaN]) assert.equal(codeOf(() => raw().encode(type, 'x')), 'CANNOT_ENCODE')
+    for (const type of [1, -1, '0', 'say', NaN])
+      assert.equal(
+        codeOf(() => raw().encode(type, 'x')),
+        'CANNOT_ENCODE',
+      )
     for (const data of [undefined, null, 7, {}, [1], new DataView(new ArrayBuffer(1)), Object.create(null)]) {
-      assert.equal(codeOf(() => untyped(raw()).encode(0, data)), 'CANNOT_ENCODE')
+      assert.equal(
+        codeOf(() => untyped(raw()).encode(0, data)),
+        'CANNOT_ENCODE',
+      )
     }
   })
 })
@@ -44,7 +51,10 @@ describe('json', () => {
   })
 
   test('on the wire it is [type, data] in UTF-8', () => {
-    assert.equal(Buffer.from(json().encode('say', { text: 'hé' })).toString('latin1'), '["say",{"text":"hÃ©"}]')
+    assert.equal(
+      Buffer.from(json().encode('say', { text: 'hé' })).toString('latin1'),
+      '["say",{"text":"hÃ©"}]',
+    )
     assert.equal(toHex(json().encode(0, null)), toHex(latin1('[0,null]')))
   })
 
@@ -57,7 +67,9 @@ describe('json', () => {
   })
 
   test('__proto__ is a name like any other', () => {
-    const { data } = json().decode(latin1('["__proto__",{"__proto__":{"evil":1}}]')) as { data: { evil?: number } }
+    const { data } = json().decode(latin1('["__proto__",{"__proto__":{"evil":1}}]')) as {
+      data: { evil?: number }
+    }
     assert.equal(data.evil, undefined)
     assert.equal(Object.getPrototypeOf(data), Object.prototype)
   })
@@ -73,12 +85,19 @@ describe('json', () => {
     ['a symbol', Symbol('s')],
   ]
   for (const [what, data] of unsayable) {
-    test(`${what} is CANNOT_ENCODE`, () => assert.equal(codeOf(() => json().encode('x', data)), 'CANNOT_ENCODE'))
+    test(`${what} is CANNOT_ENCODE`, () =>
+      assert.equal(
+        codeOf(() => json().encode('x', data)),
+        'CANNOT_ENCODE',
+      ))
   }
 
   for (const type of [1.5, NaN, Infinity, 2 ** 53, null, ['a']]) {
     test(`type ${JSON.stringify(type)}, which no one could decode, is CANNOT_ENCODE`, () => {
-      assert.equal(codeOf(() => untyped(json()).encode(type as never, 1)), 'CANNOT_ENCODE')
+      assert.equal(
+        codeOf(() => untyped(json()).encode(type as never, 1)),
+        'CANNOT_ENCODE',
+      )
     })
   }
 
@@ -103,14 +122,29 @@ describe('json', () => {
     ['5 MB of brackets', latin1(`[0,${'[{"a":'.repeat(1_000_000)}`)],
   ]
   for (const [what, payload] of bad) {
-    test(`${what} is BAD_MESSAGE`, () => assert.equal(codeOf(() => json().decode(payload)), 'BAD_MESSAGE'))
+    test(`${what} is BAD_MESSAGE`, () =>
+      assert.equal(
+        codeOf(() => json().decode(payload)),
+        'BAD_MESSAGE',
+      ))
   }
 
   test('nesting is taken up to its limit, whatever stands in strings', () => {
-    const nested = (n: number): Uint8Array => latin1(`["[[\\"[[",${'['.repeat(n)}"{{{${'['.repeat(99)}"${']'.repeat(n)}]`)
-    assert.equal(codeOf(() => json().decode(nested(MAX_JSON_DEPTH - 1))), undefined)
-    assert.equal(codeOf(() => json().decode(nested(MAX_JSON_DEPTH))), 'BAD_MESSAGE')
-    assert.equal(codeOf(() => json().decode(latin1(`[0,[${'{"a":[]},'.repeat(500)}0]]`))), undefined, 'many side by side')
+    const nested = (n: number): Uint8Array =>
+      latin1(`["[[\\"[[",${'['.repeat(n)}"{{{${'['.repeat(99)}"${']'.repeat(n)}]`)
+    assert.equal(
+      codeOf(() => json().decode(nested(MAX_JSON_DEPTH - 1))),
+      undefined,
+    )
+    assert.equal(
+      codeOf(() => json().decode(nested(MAX_JSON_DEPTH))),
+      'BAD_MESSAGE',
+    )
+    assert.equal(
+      codeOf(() => json().decode(latin1(`[0,[${'{"a":[]},'.repeat(500)}0]]`))),
+      undefined,
+      'many side by side',
+    )
   })
 
   test('what a peer wrote is escaped in the error about it', () => {

@@ -148,7 +148,10 @@ function check(chunks: readonly Uint8Array[], outcome: Outcome): void {
     for (const chunk of chunks) decoder.push(chunk)
   }
   if (typeof outcome === 'string') {
-    assert.throws(push, (e) => e instanceof SockError && e.code === 'FOREIGN_PROTOCOL' && e.message.includes(outcome))
+    assert.throws(
+      push,
+      (e) => e instanceof SockError && e.code === 'FOREIGN_PROTOCOL' && e.message.includes(outcome),
+    )
   } else if ('code' in outcome) assert.throws(push, { code: outcome.code })
   else {
     push()

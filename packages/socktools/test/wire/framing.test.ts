@@ -5,11 +5,26 @@ import fc from 'fast-check'
 import type { Framing } from '../../src/wire/framing.ts'
 import { lengthPrefixed } from '../../src/wire/length-prefixed.ts'
 import { lines } from '../../src/wire/lines.ts'
-import { assertSame, codeOf, decode, frame, frames, hex, join, latin1, pattern, reading, textual, toHex } from './bytes.ts'
+import {
+  assertSame,
+  codeOf,
+  decode,
+  frame,
+  frames,
+  hex,
+  join,
+  latin1,
+  pattern,
+  reading,
+  textual,
+  toHex,
+} from './bytes.ts'
 
 const anything = fc.uint8Array({ maxLength: 300 })
 /** What lines() can carry: no line feed, no carriage return at the end. */
-const line = anything.map((bytes) => bytes.map((byte, i) => (byte === 0x0a || (byte === 0x0d && i === bytes.length - 1) ? 0x20 : byte)))
+const line = anything.map((bytes) =>
+  bytes.map((byte, i) => (byte === 0x0a || (byte === 0x0d && i === bytes.length - 1) ? 0x20 : byte)),
+)
 
 const framings: [name: string, framing: Framing, payload: fc.Arbitrary<Uint8Array>][] = [
   ['lengthPrefixed()', lengthPrefixed(), anything],
@@ -46,16 +61,25 @@ for (const [name, framing, payload] of framings) {
       fc.assert(
         fc.property(payload, fc.nat(9), (bytes, at) => {
           const n = bytes.length
-          const [into, other] = [new Uint8Array(at + framing.size(n) + 9).fill(0xee), new Uint8Array(at + framing.size(n) + 9).fill(0xee)]
+          const [into, other] = [
+            new Uint8Array(at + framing.size(n) + 9).fill(0xee),
+            new Uint8Array(at + framing.size(n) + 9).fill(0xee),
+          ]
           const end = framing.write(into, at, bytes)
           assert.equal(end - at, framing.size(n))
-          assert.ok(into.subarray(0, at).every((byte) => byte === 0xee), 'nothing before it')
-          assert.ok(into.subarray(end).every((byte) => byte === 0xee), 'nothing behind it')
-          const { before, after, check } = framing.around!
-          check?.(bytes)
-          const start = before(other, at, n)
+          assert.ok(
+            into.subarray(0, at).every((byte) => byte === 0xee),
+            'nothing before it',
+          )
+          assert.ok(
+            into.subarray(end).every((byte) => byte === 0xee),
+            'nothing behind it',
+          )
+          const around = framing.around!
+          around.check?.(bytes)
+          const start = around.before(other, at, n)
           other.set(bytes, start)
-          assert.equal(after(other, start + n, n), end)
+          assert.equal(around.after(other, start + n, n), end)
           assert.equal(toHex(other), toHex(into))
         }),
       )
@@ -65,7 +89,11 @@ for (const [name, framing, payload] of framings) {
       for (const max of [0, 1, 7, 1000]) {
         const stream = frames(framing, [textual(max), textual(max + 1)])
         for (const size of [1, 3, 5000]) {
-          const { frames: got, code } = decode(framing, max, cut(stream, Array<number>(stream.length).fill(size)))
+          const { frames: got, code } = decode(
+            framing,
+            max,
+            cut(stream, Array<number>(stream.length).fill(size)),
+          )
           assert.deepEqual([got.map(toHex), code], [[toHex(textual(max))], 'FRAME_TOO_LARGE'])
         }
       }
@@ -98,7 +126,8 @@ for (const [name, framing, payload] of framings) {
       const kept: Uint8Array[] = []
       const decoder = framing.decoder((bytes) => kept.push(bytes), 100)
       const payloads = Array.from({ length: 50 }, (_, i) => textual(i).map((byte) => byte ^ (i & 7)))
-      for (const chunk of cut(frames(framing, payloads), Array<number>(1000).fill(7))) decoder.push(chunk.slice())
+      for (const chunk of cut(frames(framing, payloads), Array<number>(1000).fill(7)))
+        decoder.push(chunk.slice())
       assert.deepEqual(kept.map(toHex), payloads.map(toHex))
     })
   })
@@ -117,7 +146,10 @@ describe('lengthPrefixed', () => {
   test('max is judged on the header: with its fourth byte, before any of the body', () => {
     const { decoder } = reading(lengthPrefixed(), 255)
     for (const byte of hex('000001')) decoder.push(Uint8Array.of(byte))
-    assert.equal(codeOf(() => decoder.push(hex('00'))), 'FRAME_TOO_LARGE')
+    assert.equal(
+      codeOf(() => decoder.push(hex('00'))),
+      'FRAME_TOO_LARGE',
+    )
   })
 
   test('the lower of both limits holds', () => {
@@ -132,7 +164,11 @@ describe('lengthPrefixed', () => {
   })
 
   test('max is 0 to 4,294,967,295', () => {
-    for (const max of [-1, 0.5, NaN, Infinity, 2 ** 32]) assert.equal(codeOf(() => lengthPrefixed({ max })), 'BAD_OPTION')
+    for (const max of [-1, 0.5, NaN, Infinity, 2 ** 32])
+      assert.equal(
+        codeOf(() => lengthPrefixed({ max })),
+        'BAD_OPTION',
+      )
     for (const max of [0, 2 ** 32 - 1]) assert.equal(lengthPrefixed({ max }).max, max)
   })
 
@@ -204,14 +240,26 @@ describe('lines', () => {
   test('what would not come out as one line is not sent, and nothing is written of it', () => {
     for (const bad of ['a\nb', '\n', 'a\r', '\r', 'a\r\n']) {
       const into = new Uint8Array(16)
-      assert.equal(codeOf(() => lines().write(into, 0, latin1(bad))), 'CANNOT_FRAME', JSON.stringify(bad))
-      assert.equal(codeOf(() => lines().around?.check?.(latin1(bad))), 'CANNOT_FRAME', JSON.stringify(bad))
+      assert.equal(
+        codeOf(() => lines().write(into, 0, latin1(bad))),
+        'CANNOT_FRAME',
+        JSON.stringify(bad),
+      )
+      assert.equal(
+        codeOf(() => lines().around?.check?.(latin1(bad))),
+        'CANNOT_FRAME',
+        JSON.stringify(bad),
+      )
       assert.deepEqual(into, new Uint8Array(16))
     }
   })
 
   test('max is a number of bytes, 64 KiB if not said', () => {
-    for (const max of [-1, 0.5, NaN, Infinity]) assert.equal(codeOf(() => lines({ max })), 'BAD_OPTION')
+    for (const max of [-1, 0.5, NaN, Infinity])
+      assert.equal(
+        codeOf(() => lines({ max })),
+        'BAD_OPTION',
+      )
     assert.equal(lines().max, 65_536)
     assert.equal(decode(lines(), Infinity, [textual(65_537)]).code, 'FRAME_TOO_LARGE')
   })

@@ -16,13 +16,15 @@ import { type Meaning, type Reference, readLengthPrefixed, readLines } from './r
 Error.stackTraceLimit = 0
 
 type Case = (n: number) => void
-const cases: Record<string, Case> = { framing, stop, json: jsonCase }
+const cases: Record<'framing' | 'stop' | 'json', Case> = { framing, stop, json: jsonCase }
 
 /** Registers a test that runs the cases of `kind` from `first` on, or only that of FUZZ. */
-export function fuzz(kind: keyof typeof cases & string, first: number, count: number): void {
-  const run = cases[kind]!
+export function fuzz(kind: 'framing' | 'stop' | 'json', first: number, count: number): void {
+  const run = cases[kind]
   const [only, number] = (process.env['FUZZ'] ?? '').split(':')
-  test(`fuzz: ${kind}, ${count.toLocaleString('en')} cases`, { skip: only !== '' && only !== kind && 'FUZZ names another' }, () => {
+  test(`fuzz: ${kind}, ${count.toLocaleString('en')} cases`, {
+    skip: only !== '' && only !== kind && 'FUZZ names another',
+  }, () => {
     const [from, to] = only === '' ? [first, first + count] : [Number(number), Number(number) + 1]
     for (let n = from; n < to; n++) {
       try {
@@ -47,7 +49,12 @@ const scratch = new Uint8Array(4096)
 const pool = Uint8Array.from({ length: 4096 }, (_, i) => xoshiro128(i)() * 256)
 const LIMITS = [0, 1, 2, 5, 16, 60, 255, 256, 1000, 0xffff_ffff]
 
-const wires: { framing: Framing; read: Reference; code: readonly string[]; fill: (d: Dice, max: number) => number }[] = [
+const wires: {
+  framing: Framing
+  read: Reference
+  code: readonly string[]
+  fill: (d: Dice, max: number) => number
+}[] = [
   {
     framing: lengthPrefixed(),
     read: readLengthPrefixed,
@@ -72,7 +79,8 @@ const wires: { framing: Framing; read: Reference; code: readonly string[]; fill:
         const end = putAny(at, d, lengthOf(d, max))
         if (d.below(4) === 0) while (at < end) scratch[at++] = d.pick([0x0a, 0x0d, 0x61])
         at = end
-        for (const byte of d.pick([[0x0a], [0x0d, 0x0a], [0x0d], [0x0d, 0x0d, 0x0a], []])) scratch[at++] = byte
+        for (const byte of d.pick([[0x0a], [0x0d, 0x0a], [0x0d], [0x0d, 0x0d, 0x0a], []]))
+          scratch[at++] = byte
       }
       return at
     },
@@ -138,12 +146,41 @@ function stop(n: number): void {
   for (const chunk of cut(stream, d)) codeOf(() => decoder.push(chunk))
   codeOf(() => decoder.finish?.())
   const stopped: Meaning = { frames: want.frames.slice(0, until), partial: 0, refused: false }
-  assertSame({ frames, partial: 0, refused: false }, stopped, () => `${framing.name}, stop at ${until}: ${toHex(stream)}`)
+  assertSame(
+    { frames, partial: 0, refused: false },
+    stopped,
+    () => `${framing.name}, stop at ${until}: ${toHex(stream)}`,
+  )
 }
 
 const codec: Codec<unknown> = json()
-const SNIPPETS = ['[', ']', '{', '}', '"', ',', ':', '0', '-1', '1.5', '1e999', 'null', 'true', '"a"', '\\', '\\u0000', '\ufeff']
-const SEEDS = ['["say",{"text":"hi"}]', '[7,null]', '[[],[]]', '["\\ud800",["\u2028"]]', '{"0":1}', '["__proto__",{"__proto__":[]}]']
+const SNIPPETS = [
+  '[',
+  ']',
+  '{',
+  '}',
+  '"',
+  ',',
+  ':',
+  '0',
+  '-1',
+  '1.5',
+  '1e999',
+  'null',
+  'true',
+  '"a"',
+  '\\',
+  '\\u0000',
+  '\ufeff',
+]
+const SEEDS = [
+  '["say",{"text":"hi"}]',
+  '[7,null]',
+  '[[],[]]',
+  '["\\ud800",["\u2028"]]',
+  '{"0":1}',
+  '["__proto__",{"__proto__":[]}]',
+]
 
 /** Broken, odd and deep JSON: the codec says what JSON.parse, looked at from outside, says. */
 function jsonCase(n: number): void {
@@ -188,4 +225,3 @@ function depth(text: string): number {
   }
   return deepest
 }
-

@@ -66,7 +66,11 @@ describe('split at every offset', () => {
       const want = read(stream, max)
       return (...cuts) => {
         const chunks = [0, ...cuts].map((from, i) => stream.subarray(from, cuts[i]))
-        assertSame(decode(framing, max, chunks), want, () => `${toHex(stream)}, limit ${max}, cut at ${cuts.join()}`)
+        assertSame(
+          decode(framing, max, chunks),
+          want,
+          () => `${toHex(stream)}, limit ${max}, cut at ${cuts.join()}`,
+        )
         cases++
       }
     }
@@ -97,11 +101,17 @@ describe('split at every offset', () => {
         for (const n of size > 64 * KiB ? [size] : [-8, -1, 0, 1, 8].map((by) => size + by)) {
           const stream = frames(framing, [hex('61'), textual(n), hex('6262')])
           const start = framing.size(1)
-          const edges = [start, start + framing.size(0), start + Math.min(n, 16 * KiB), start + framing.size(n)]
+          const edges = [
+            start,
+            start + framing.size(0),
+            start + Math.min(n, 16 * KiB),
+            start + framing.size(n),
+          ]
           const cuts = [...new Set(edges.flatMap(near))].filter((at) => at >= 0 && at <= stream.length)
           const check = checker(stream, n)
           for (const a of cuts) check(a)
-          for (const a of n > MiB ? [] : cuts) for (const b of cuts) if (a < b && (a + b) % 5 === 0) check(a, b)
+          for (const a of n > MiB ? [] : cuts)
+            for (const b of cuts) if (a < b && (a + b) % 5 === 0) check(a, b)
         }
       }
     })

@@ -1,115 +1,10 @@
-/** The seed's rows `send_msg`, `send_raw(data, to_peer)`, `read_raw()`, `add_handler(exclusive)`, `handle_all`. */
+/** The seed's rows `read_raw()`, `add_handler(exclusive)` and `handle_all`. */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { type BaseSock, json, type Peer } from '../../src/index.ts'
+import { type BaseSock, json } from '../../src/index.ts'
 import { all, Arrivals, next } from '../support/events.ts'
-import { ANY, at, frame, GUARD, open, pair, Plain } from '../support/tcp.ts'
+import { GUARD, pair } from '../support/tcp.ts'
 import { simulate, type World } from '../support/world.ts'
-
-/** A server and three clients, each with what it received. */
-async function star(world: World): Promise<{ server: BaseSock; clients: BaseSock[]; got: Arrivals[]; peers: readonly Peer[] }> {
-  const server = await world.open({ bind: 'memory:a' })
-  const got = [new Arrivals(), new Arrivals(), new Arrivals()]
-  const clients: BaseSock[] = []
-  for (const { push } of got) clients.push(await world.open({ connect: 'memory:a', handlers: { 0: push } }))
-  return { server, clients, got, peers: server.knownPeers }
-}
-
-const lists = (got: readonly Arrivals[]): string[] => got.map(({ list }) => list.join())
-
-for (const method of ['sendMsg', 'sendRaw'] as const) {
-  const send = (sock: BaseSock, text: string, options?: Parameters<BaseSock['sendRaw']>[1]): Promise<void> =>
-    method === 'sendMsg' ? sock.sendMsg(0, text, options) : sock.sendRaw(Buffer.from(text), options)
-
-  describe(method, GUARD, () => {
-    test('to every peer', () =>
-      simulate(async (world) => {
-        const { server, got } = await star(world)
-        await send(server, 'x')
-        await world.quiet()
-        assert.deepEqual(lists(got), ['x', 'x', 'x'])
-      }))
-
-    test('to one: a peer, or its address', () =>
-      simulate(async (world) => {
-        const { server, got, peers } = await star(world)
-        await send(server, 'peer', { to: peers[1]! })
-        await send(server, 'address', { to: peers[2]!.address })
-        await world.quiet()
-        assert.deepEqual(lists(got), ['', 'peer', 'address'])
-      }))
-
-    test('to several: an array, a set, of peers and addresses; twice the same is once', () =>
-      simulate(async (world) => {
-        const { server, got, peers } = await star(world)
-        await send(server, 'array', { to: [peers[0]!, peers[1]!.address, peers[0]!] })
-        await send(server, 'set', { to: new Set([peers[2]!, peers[0]!]) })
-        await send(server, 'nobody', { to: [] })
-        await world.quiet()
-        assert.deepEqual(lists(got), ['array,set', 'array', 'set'])
-      }))
-
-    test('to everyone except some', () =>
-      simulate(async (world) => {
-        const { server, got, peers } = await star(world)
-        await send(server, 'a', { except: peers[0]! })
-        await send(server, 'b', { except: [peers[1]!.address, peers[2]!] })
-        await send(server, 'c', { to: [peers[0]!, peers[1]!], except: peers[1]! })
-        await world.quiet()
-        assert.deepEqual(lists(got), ['b,c', 'a', 'a'])
-      }))
-
-    test('with nobody there it resolves, however often', () =>
-      simulate(async (world) => {
-        const got = new Arrivals()
-        const server = await world.open({ bind: 'memory:a' })
-        for (let i = 0; i < 3; i++) {
-          await send(server, 'into the void')
-          await world.quiet()
-        }
-        await world.open({ connect: 'memory:a', handlers: { 0: got.push } })
-        await send(server, 'heard')
-        await world.quiet()
-        assert.deepEqual(got.list, ['heard'])
-      }))
-
-    test('a peer that is gone does not keep the rest from it', () =>
-      simulate(async (world) => {
-        const { server, got, peers } = await star(world)
-        peers[1]!.close()
-        const dropped = all(server, 'dropped')
-        await send(server, 'to some', { to: peers })
-        await send(server, 'to all')
-        await world.quiet()
-        assert.deepEqual(lists(got), ['to some,to all', '', 'to some,to all'])
-        assert.deepEqual(dropped.map(({ peer, reason, messages }) => [peer, reason, messages]), [[peers[1], 'gone', 1]])
-      }))
-  })
-}
-
-describe('the bytes', GUARD, () => {
-  test('sendMsg goes through the codec, sendRaw past it; both are framed', async (t) => {
-    const server = await open(t, { bind: ANY, codec: json() })
-    const client = await Plain.dial(t, at(server))
-    if (server.knownPeers.length === 0) await next(server, 'peer')
-    await server.sendMsg('say', { text: 'hi' })
-    await server.sendRaw(Buffer.from('hi'))
-    await server.sendRaw(new Uint8Array(0))
-    void server.drain()
-    const expected = `${frame('["say",{"text":"hi"}]').toString('hex')}00000002686900000000`
-    assert.equal((await client.everything).toString('hex'), expected)
-  })
-
-  test('raw(): bytes as they are, text as UTF-8', async (t) => {
-    const server = await open(t, { bind: ANY })
-    const client = await Plain.dial(t, at(server))
-    if (server.knownPeers.length === 0) await next(server, 'peer')
-    await server.sendMsg(0, 'é')
-    await server.sendMsg(0, Uint8Array.of(0, 255))
-    void server.drain()
-    assert.equal((await client.everything).toString('hex'), '00000002c3a90000000200ff')
-  })
-})
 
 describe('readRaw', GUARD, () => {
   test('an async iterable of [bytes, peer], before the codec', async (t) => {
@@ -176,7 +71,10 @@ describe('messages', GUARD, () => {
       const server = await world.open({ bind: 'memory:a' })
       const client = await world.open({ connect: 'memory:a' })
       const unhandled = all(server, 'unhandled')
-      const over = [server.messages(0, { signal: AbortSignal.abort() }), server.readRaw({ signal: AbortSignal.abort() })]
+      const over = [
+        server.messages(0, { signal: AbortSignal.abort() }),
+        server.readRaw({ signal: AbortSignal.abort() }),
+      ]
       await client.sendMsg(0, 'x')
       await world.quiet()
       for (const one of over) assert.equal((await one.next()).done, true)
@@ -186,11 +84,20 @@ describe('messages', GUARD, () => {
   test('of one type or of all, beside the handlers', () =>
     simulate(async (world) => {
       const handled: unknown[] = []
-      const server = await world.open({ bind: 'memory:a', codec: json(), handlers: { a: (data) => handled.push(data) } })
+      const server = await world.open({
+        bind: 'memory:a',
+        codec: json(),
+        handlers: { a: (data) => handled.push(data) },
+      })
       const client = await world.open({ connect: 'memory:a', codec: json() })
       const [some, every] = [server.messages('b'), server.messages()]
       const unhandled = all(server, 'unhandled')
-      for (const [type, data] of [['a', 1], ['b', 2], ['a', 3]] as const) await client.sendMsg(type, data)
+      for (const [type, data] of [
+        ['a', 1],
+        ['b', 2],
+        ['a', 3],
+      ] as const)
+        await client.sendMsg(type, data)
       await world.quiet()
       assert.deepEqual(handled, [1, 3])
       const [data, context] = (await some.next()).value ?? []
@@ -216,9 +123,11 @@ describe('messages', GUARD, () => {
 
 describe('addHandler', GUARD, () => {
   /** What a message of type 'a' is handled by, as the handlers say it. */
-  const scene = (world: World): Promise<{ server: BaseSock<ReturnType<typeof json>>; say: () => Promise<string> }> =>
+  const scene = (
+    world: World,
+  ): Promise<{ server: BaseSock<ReturnType<typeof json>>; say: () => Promise<string> }> =>
     world.open({ bind: 'memory:a', codec: json() }).then(async (server) => {
-      const client = await world.open({ connect: 'memory:a', codec: json<unknown>() })
+      const client = await world.open({ connect: 'memory:a', codec: json() })
       return {
         server,
         say: async () => {
@@ -274,7 +183,10 @@ describe('addHandler', GUARD, () => {
       const off = server.addHandler('a', says('x'))
       off()
       await say()
-      assert.deepEqual(unhandled.map(({ type, data, peer }) => [type, data, peer]), [['a', 1, server.knownPeers[0]]])
+      assert.deepEqual(
+        unhandled.map(({ type, data, peer }) => [type, data, peer]),
+        [['a', 1, server.knownPeers[0]]],
+      )
       assert.equal(server.stats().unhandled, 1)
     }))
 
@@ -285,10 +197,14 @@ describe('addHandler', GUARD, () => {
       server.addHandler('__proto__', (_data, { type }) => types.push(type))
       const unhandled = all(server, 'unhandled')
       const client = await world.open({ connect: 'memory:a', codec: json() })
-      for (const type of ['__proto__', 'constructor', 'toString', 'hasOwnProperty']) await client.sendMsg(type, 0)
+      for (const type of ['__proto__', 'constructor', 'toString', 'hasOwnProperty'])
+        await client.sendMsg(type, 0)
       await world.quiet()
       assert.deepEqual(types, ['__proto__'])
-      assert.deepEqual(unhandled.map(({ type }) => type), ['constructor', 'toString', 'hasOwnProperty'])
+      assert.deepEqual(
+        unhandled.map(({ type }) => type),
+        ['constructor', 'toString', 'hasOwnProperty'],
+      )
     }))
 })
 
@@ -296,7 +212,11 @@ describe('use', GUARD, () => {
   test('sees every message, may rewrite its type and data, and may stop it', () =>
     simulate(async (world) => {
       const got: unknown[] = []
-      const server = await world.open({ bind: 'memory:a', codec: json<string>(), handlers: { loud: (data) => got.push(data) } })
+      const server = await world.open({
+        bind: 'memory:a',
+        codec: json<string>(),
+        handlers: { loud: (data) => got.push(data) },
+      })
       const seen: string[] = []
       server.use((message, { peer, sock }, next) => {
         seen.push(message.data)

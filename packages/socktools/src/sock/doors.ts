@@ -1,0 +1,202 @@
+import { parseAddress, schemeOf } from '../address.ts'
+import { SockError, asSockError, fail } from '../errors.ts'
+import type { Adopted } from '../net/adopt.ts'
+import type { Pipe } from '../net/pipe.ts'
+import type { ListenOptions, Listener, Transport } from '../net/transport.ts'
+import type { Platform } from '../platform/platform.ts'
+import { Admission, type AdmissionLimits } from './admission.ts'
+import type { Deadlines } from './deadlines.ts'
+import type { Candidate, ConnectOptions } from './types.ts'
+
+export interface DoorLimits extends AdmissionLimits {
+  readonly connectTimeout: number
+}
+
+export interface DoorsHost<P> {
+  /** False once nobody new is wanted. */
+  isOpen(): boolean
+  countPeers(): number
+  /** One passed the gate. */
+  join(pipe: Pipe, dialed: boolean): P
+  refused(who: Candidate, error: SockError): void
+  fault(thrown: unknown, where: string): void
+}
+
+/** How pipes come to be peers: listening, dialing, and the gate that both lead through. */
+export class Doors<P> {
+  readonly #limits: DoorLimits
+  readonly #deadlines: Deadlines
+  readonly #transports: ReadonlyMap<string, Transport>
+  readonly #adopted: Adopted | undefined
+  readonly #host: DoorsHost<P>
+  readonly #admission: Admission
+  /** What gives up a dial, or a connection that waits at the gate. */
+  readonly #giveUps = new Set<() => void>()
+  /** Dials without a pipe yet: each may become a peer. */
+  #dialing = 0
+
+  constructor(
+    limits: DoorLimits,
+    {
+      platform,
+      transports,
+      adopted,
+    }: { platform: Platform; transports: readonly Transport[]; adopted?: Adopted | undefined },
+    deadlines: Deadlines,
+    host: DoorsHost<P>,
+  ) {
+    this.#limits = limits
+    this.#deadlines = deadlines
+    this.#transports = new Map(transports.map((transport) => [transport.scheme, transport]))
+    this.#adopted = adopted
+    this.#host = host
+    this.#admission = new Admission(limits, platform, deadlines)
+  }
+
+  /** Connections that have not passed the gate. */
+  get pending(): number {
+    return this.#admission.pending
+  }
+
+  /** Whether there is a server of the application's own to listen with. */
+  get hasServer(): boolean {
+    return this.#adopted?.kind === 'server'
+  }
+
+  listen(address: string | undefined, options: ListenOptions): Promise<Listener> {
+    const onPipe = (pipe: Pipe): void => {
+      this.#accept(pipe)
+    }
+    if (this.#adopted?.kind === 'server') {
+      return this.#adopted.listen(address === undefined ? undefined : parseAddress(address), options, onPipe)
+    }
+    if (address === undefined) return fail('NOT_BOUND', 'startServer has no address to listen on')
+    const at = parseAddress(address)
+    return this.#transportOf(at, address).listen(at, options, onPipe)
+  }
+
+  /** Lets in the connection that the application made, if it made one. */
+  async admitAdopted(): Promise<void> {
+    if (this.#adopted?.kind === 'connection') await this.#admit(await this.#adopted.connect(), true)
+  }
+
+  /** As Sock.connectTo. */
+  async dial(address: string, { signal, timeout = this.#limits.connectTimeout }: ConnectOptions): Promise<P> {
+    const to = parseAddress(address)
+    const transport = this.#transportOf(to, address)
+    const { maxPeers } = this.#limits
+    if (this.#host.countPeers() + this.pending + this.#dialing >= maxPeers) {
+      fail('TOO_MANY_PEERS', `${maxPeers} is the most`, { address })
+    }
+    const aborter = new AbortController()
+    const onAbort = (): void => {
+      aborter.abort(new SockError('ABORTED', 'the dial was given up', { address, cause: signal?.reason }))
+    }
+    const giveUp = (): void => {
+      aborter.abort(new SockError('CLOSED', 'the sock was closed during the dial', { address }))
+    }
+    const late = this.#deadlines.set(timeout, () => {
+      aborter.abort(new SockError('CONNECT_TIMEOUT', `no connection within ${timeout} ms`, { address }))
+    })
+    this.#giveUps.add(giveUp)
+    signal?.addEventListener('abort', onAbort, { once: true })
+    if (signal?.aborted === true) onAbort()
+    try {
+      this.#dialing++
+      const pipe = await dialed(transport, to, aborter.signal).finally(() => this.#dialing--)
+      return await this.#admit(pipe, true, aborter.signal)
+    } catch (error) {
+      // The transport's ABORTED says less than why we gave up.
+      if (aborter.signal.aborted) throw aborter.signal.reason
+      throw asSockError(error, 'CONNECT_FAILED', 'could not connect', address)
+    } finally {
+      late.cancel()
+      this.#giveUps.delete(giveUp)
+      signal?.removeEventListener('abort', onAbort)
+    }
+  }
+
+  /** Every dial and everyone at the gate is told to go. */
+  giveUpAll(): void {
+    for (const giveUp of [...this.#giveUps]) giveUp()
+  }
+
+  #accept(pipe: Pipe): void {
+    const error = this.#atDoor(pipe)
+    if (error === undefined) this.#admit(pipe, false).catch(() => undefined)
+    else this.#turnAway(pipe, false, error)
+  }
+
+  #atDoor({ remote }: Pipe): SockError | undefined {
+    const { address } = remote
+    if (!this.#host.isOpen()) return new SockError('CLOSED', 'the sock is closed', { address })
+    try {
+      return this.#admission.atDoor(remote, this.#host.countPeers() + this.#dialing)
+    } catch (thrown) {
+      this.#host.fault(thrown, 'goodAddress')
+      return asSockError(thrown, 'REFUSED', 'goodAddress threw', address)
+    }
+  }
+
+  /** Asks goodPeer. Resolves to the new peer, or rejects with the refusal, which was reported then. */
+  #admit(pipe: Pipe, dialed: boolean, signal?: AbortSignal): Promise<P> {
+    const { address, host } = pipe.remote
+    return new Promise((resolve, reject) => {
+      const question = this.#admission.ask({ address, host, dialed }, (thrown) => {
+        this.#host.fault(thrown, 'goodPeer')
+      })
+      const closed = (): SockError =>
+        new SockError('CLOSED', 'the sock was closed before goodPeer answered', { address })
+      const giveUp = (): void => {
+        question.giveUp(closed())
+      }
+      this.#giveUps.add(giveUp)
+      signal?.addEventListener('abort', giveUp, { once: true })
+      // Until it is a peer, all that matters of it is whether it went away.
+      pipe.attach({ data: ignore, drain: ignore, end: ignore, close: () => question.giveUp() })
+      question.onAnswer((answer) => {
+        // The gate itself may have closed this sock.
+        const error = answer ?? (this.#host.isOpen() ? undefined : closed())
+        signal?.removeEventListener('abort', giveUp)
+        this.#giveUps.delete(giveUp)
+        if (error === undefined) resolve(this.#host.join(pipe, dialed))
+        else {
+          this.#turnAway(pipe, dialed, error)
+          reject(error)
+        }
+      })
+    })
+  }
+
+  #turnAway(pipe: Pipe, dialed: boolean, error: SockError): void {
+    const { address, host } = pipe.remote
+    pipe.destroy()
+    this.#host.refused({ address, host, dialed }, error)
+  }
+
+  #transportOf(url: URL, address: string): Transport {
+    const transport = this.#transports.get(schemeOf(url))
+    if (transport !== undefined) return transport
+    const known = [...this.#transports.keys()].map((scheme) => `${scheme}:`).join(', ')
+    return fail('BAD_ADDRESS', `"${address}" needs a transport that is not here; there are ${known}`)
+  }
+}
+const ignore = (): void => undefined
+
+/** The pipe, unless `signal` comes first; a pipe that comes after that is destroyed. */
+async function dialed(transport: Transport, to: URL, signal: AbortSignal): Promise<Pipe> {
+  signal.throwIfAborted()
+  const dialing = transport.dial(to, { signal })
+  const pipe = await new Promise<Pipe | undefined>((resolve, reject) => {
+    signal.addEventListener('abort', () => resolve(undefined), { once: true })
+    dialing.then(resolve, reject)
+  })
+  if (pipe !== undefined && !signal.aborted) return pipe
+  void dialing.then(
+    (late) => {
+      late.destroy()
+    },
+    () => undefined,
+  )
+  throw signal.reason as SockError
+}

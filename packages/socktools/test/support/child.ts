@@ -1,0 +1,43 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { createInterface } from 'node:readline'
+import type { TestContext } from 'node:test'
+import { fileURLToPath } from 'node:url'
+
+/** A process of its own, that runs one of children/*.ts. It is ended with the test at the latest. */
+export class Child {
+  readonly process: ChildProcess
+  /** Resolves when it has ended, to how. */
+  readonly exit: Promise<{ code: number | null; signal: string | null }>
+  /** What it wrote to stderr so far. */
+  errors = ''
+  readonly #lines: AsyncIterator<string>
+
+  private constructor(process: ChildProcess) {
+    this.process = process
+    this.exit = once(process, 'close').then(([code, signal]) => ({ code, signal }))
+    process.stderr?.on('data', (chunk: Buffer) => (this.errors += chunk.toString()))
+    if (process.stdout === null) throw new Error('a child has a stdout')
+    this.#lines = createInterface(process.stdout)[Symbol.asyncIterator]()
+  }
+
+  static start(t: TestContext, name: string, ...args: string[]): Child {
+    const script = fileURLToPath(new URL(`children/${name}.ts`, import.meta.url))
+    const child = new Child(spawn(process.execPath, ['--import', 'tsx', script, ...args]))
+    t.after(() => child.process.kill('SIGKILL'))
+    return child
+  }
+
+  /** What it says next, with `say`. Throws when it ended without a word. */
+  async hear<T>(): Promise<T> {
+    const { value, done } = await this.#lines.next()
+    if (done !== true) return JSON.parse(value) as T
+    const { code, signal } = await this.exit
+    throw new Error(`the child ended with ${signal ?? code}: ${this.errors}`)
+  }
+
+  /** A line for its stdin. */
+  tell(line: string): void {
+    this.process.stdin?.write(`${line}\n`)
+  }
+}
