@@ -7,6 +7,8 @@ const CHECK_EVERY = 256
 /** What a queued message takes beside its bytes: a flood of empty ones counts as well. */
 const OVERHEAD = 64
 
+const NOTHING = new Uint8Array(0)
+
 export interface InboxHost {
   readonly turn: Turn
   readonly concurrency: number
@@ -26,15 +28,17 @@ export interface InboxHost {
  * each when the one before has settled (or up to `concurrency` at once, started in order).
  */
 export class Inbox {
-  /** Messages that arrived, and those whose handlers have settled. */
+  /** Messages that arrived: the number of the last one. */
   arrived = 0
-  done = 0
   readonly #host: InboxHost
   #queue: Uint8Array[] = []
   #head = 0
   #bytes = 0
-  #running = 0
-  #high = false
+  /** Messages that were handed to a handler; and, in ascending order, those whose handler has not settled. */
+  #started = 0
+  readonly #running = new Set<number>()
+  /** More than readMark waits. */
+  high = false
   #yielding = false
   #stopped = false
   #turnNumber = -1
@@ -47,7 +51,12 @@ export class Inbox {
   }
 
   get idle(): boolean {
-    return this.#running === 0 && this.waiting === 0
+    return this.#running.size === 0 && this.waiting === 0
+  }
+
+  /** Bytes that wait for a handler, with what each message takes beside them. */
+  get bytes(): number {
+    return this.#bytes
   }
 
   /** Messages that wait for a handler. */
@@ -55,13 +64,20 @@ export class Inbox {
     return this.#queue.length - this.#head
   }
 
+  /** The last message before which, and with which, all are handled. */
+  get done(): number {
+    for (const oldest of this.#running) return oldest - 1
+    return this.#started
+  }
+
   put(payload: Uint8Array): void {
     this.arrived++
-    if (this.#running < this.#host.concurrency && this.waiting === 0 && !this.#yielding) this.#run(payload)
+    if (this.#running.size < this.#host.concurrency && this.waiting === 0 && !this.#yielding)
+      this.#run(payload)
     else {
       this.#queue.push(payload)
       this.#bytes += payload.length + OVERHEAD
-      if (!this.#high && this.#bytes > this.#host.readMark) this.#pressure(true)
+      if (!this.high && this.#bytes > this.#host.readMark) this.#pressure(true)
     }
   }
 
@@ -89,12 +105,11 @@ export class Inbox {
       this.#nextCheck = 2
     }
     const settling = this.#host.handle(payload)
-    if (settling === undefined) this.done++
-    else {
-      this.#running++
+    const number = ++this.#started
+    if (settling !== undefined) {
+      this.#running.add(number)
       void settling.then(() => {
-        this.#running--
-        this.done++
+        this.#running.delete(number)
         this.#pump()
       })
     }
@@ -102,8 +117,10 @@ export class Inbox {
   }
 
   #pump(): void {
-    while (this.#running < this.#host.concurrency && this.waiting > 0 && !this.#yielding) {
-      const payload = this.#queue[this.#head++] as Uint8Array
+    while (this.#running.size < this.#host.concurrency && this.waiting > 0 && !this.#yielding) {
+      const payload = this.#queue[this.#head] as Uint8Array
+      // Let go of at once: it may be all that keeps a chunk of 64 KiB.
+      this.#queue[this.#head++] = NOTHING
       if (this.#head > 1024 && this.#head * 2 > this.#queue.length) {
         this.#queue = this.#queue.slice(this.#head)
         this.#head = 0
@@ -111,21 +128,22 @@ export class Inbox {
       this.#bytes -= payload.length + OVERHEAD
       this.#run(payload)
     }
-    if (this.#high && this.#bytes <= this.#host.readMark / 2) this.#pressure(false)
+    if (this.high && this.#bytes <= this.#host.readMark / 2) this.#pressure(false)
     this.#wake()
   }
 
   #wake(): void {
     if (this.#waiting.length > 0) {
-      const ready = this.#waiting.filter(({ until }) => this.done >= until)
-      this.#waiting = this.#waiting.filter(({ until }) => this.done < until)
+      const { done } = this
+      const ready = this.#waiting.filter(({ until }) => done >= until)
+      this.#waiting = this.#waiting.filter(({ until }) => done < until)
       for (const { resolve } of ready) resolve()
     }
     if (this.idle && !this.#stopped) this.#host.onIdle()
   }
 
   #pressure(high: boolean): void {
-    this.#high = high
+    this.high = high
     this.#host.onPressure(high)
   }
 

@@ -43,14 +43,17 @@ export class Outbox {
 
   readonly #pipe: Pipe
   readonly #shared: OutboxShared
+  /** Senders begin to wait for room, or need not any more. */
+  readonly #onWait: () => void
   readonly #batch: Batch
   #heldBytes = 0
   #heldMessages = 0
   #room: Waiter | undefined
   #empty: Waiter | undefined
 
-  constructor(pipe: Pipe, shared: OutboxShared) {
+  constructor(pipe: Pipe, shared: OutboxShared, onWait: () => void) {
     this.#pipe = pipe
+    this.#onWait = onWait
     this.#shared = shared
     this.#batch = new Batch(shared.framing, shared.slabs)
   }
@@ -81,7 +84,20 @@ export class Outbox {
     if (this.queued <= this.#shared.highWaterMark) return this.#shared.turn.pause
     // Flushed before anyone is told to wait: only a write can bring the drain that ends the wait.
     this.#flushNow()
-    return this.overMark ? (this.#room ??= new Waiter()).promise : this.#shared.turn.pause
+    return this.overMark ? this.#wait() : this.#shared.turn.pause
+  }
+
+  /** Whether senders wait for room. */
+  get awaited(): boolean {
+    return this.#room !== undefined
+  }
+
+  #wait(): Promise<void> {
+    if (this.#room === undefined) {
+      this.#room = new Waiter()
+      this.#onWait()
+    }
+    return this.#room.promise
   }
 
   /** Accepts what is framed already and writes it behind all that waits. True: its memory is free again. */
@@ -144,6 +160,7 @@ export class Outbox {
     if (this.#room !== undefined && this.queued <= this.#shared.highWaterMark / 2) {
       this.#room.resolve()
       this.#room = undefined
+      this.#onWait()
     }
     if (this.#empty !== undefined && this.queued === 0) {
       this.#empty.resolve()

@@ -52,6 +52,8 @@ export class LivePeer<C extends Codec> implements Peer<C>, Recipient {
   #state: Peer<C>['state'] = 'open'
   #error: SockError | undefined
   #farEnded = false
+  /** We do not read, because our handlers are behind. */
+  #paused = false
   #finished = false
   #unsent = 0
   #unhandled = 0
@@ -68,15 +70,17 @@ export class LivePeer<C extends Codec> implements Peer<C>, Recipient {
     this.dialed = dialed
     this.#host = host
     this.#pipe = pipe
-    this.outbox = new Outbox(pipe, host.sends.outboxes)
+    this.outbox = new Outbox(pipe, host.sends.outboxes, () => {
+      if (this.#inbox.high) this.#regulate()
+    })
     this.#inbox = new Inbox({
       turn: host.sends.outboxes.turn,
       concurrency: settings.concurrency,
       readMark: settings.readMark,
       afterPoll: platform.afterPoll,
       handle: (payload) => host.handle(this, payload),
-      onPressure: (high) => {
-        this.#onPressure(high)
+      onPressure: () => {
+        this.#regulate()
       },
       onIdle: () => {
         this.#onIdle()
@@ -235,6 +239,7 @@ export class LivePeer<C extends Codec> implements Peer<C>, Recipient {
       return
     }
     this.#watch.heard(this.#decoder.partial, this.#inbox.arrived)
+    if (this.#inbox.high) this.#regulate()
   }
 
   /** The far side has finished sending. It may still be waiting for answers. */
@@ -255,9 +260,18 @@ export class LivePeer<C extends Codec> implements Peer<C>, Recipient {
     if (this.#inbox.idle) this.#onIdle()
   }
 
-  #onPressure(high: boolean): void {
-    if (this.#state === 'gone') return
-    if (high) {
+  /**
+   * Stops reading while more than readMark waits for our handlers. Unless senders wait for this very peer to
+   * read: it may be waiting for us in the same way, so reading goes on, by maxQueue more. Two that flood
+   * each other and await their sends would otherwise stand still for ever.
+   */
+  #regulate(): void {
+    const { readMark, maxQueue } = this.#host.settings
+    const { high, bytes } = this.#inbox
+    const pause = high && (!this.outbox.awaited || bytes > readMark + maxQueue)
+    if (pause === this.#paused || this.#state === 'gone') return
+    this.#paused = pause
+    if (pause) {
       this.#watch.pause()
       this.#pipe.pause()
     } else {

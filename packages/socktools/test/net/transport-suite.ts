@@ -19,7 +19,7 @@ export interface World {
 const KiB = 1024
 const MiB = 1024 * KiB
 /** A hang is a failure, not a run that never ends. */
-const HANG = { timeout: 60_000 }
+const HANG = { timeout: 20_000 }
 
 export function transportSuite(name: string, world: () => World, skip: string | false = false): void {
   /** A test with a network of its own. */

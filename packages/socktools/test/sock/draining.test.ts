@@ -70,10 +70,13 @@ describe('drain', GUARD, () => {
       const server = await world.open({ bind: 'memory:a', handlers: { 0: () => world.sim.sleep(1) } })
       const client = await world.open()
       const peer = await client.connectTo('memory:a')
-      let stop = false
-      const flood = (async () => {
-        while (!stop) await peer.sendMsg(0, pattern(10_000)).catch(() => (stop = true))
-      })()
+      const flood = assert.rejects(
+        async () => {
+          for (;;) await peer.sendMsg(0, pattern(10_000))
+        },
+        // Its own side has ended, as that of a peer does which hears that the other has finished.
+        { code: 'DRAINING' },
+      )
       await world.sim.sleep(100)
       await server.drain()
       await flood

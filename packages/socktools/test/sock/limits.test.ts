@@ -22,7 +22,7 @@ describe('frames', GUARD, () => {
       fine.say(frame('x'.repeat(100)))
       assert.equal((await raw.next()).value?.[0].length, 100)
       for (const byte of [0, 0, 0]) over.say(Uint8Array.of(byte))
-      assert.deepEqual(gone, [])
+      assert.equal(gone.length, 0)
       over.say(Uint8Array.of(101))
       assert.deepEqual(codes(gone), ['FRAME_TOO_LARGE'])
       assert.match(gone[0]?.error?.message ?? '', /101 bytes.*100 is the most.*raise maxFrame/)

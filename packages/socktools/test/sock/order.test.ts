@@ -81,9 +81,11 @@ describe('order', GUARD, () => {
           const handler = (data: Uint8Array): Promise<void> | undefined => {
             started.push(Number(text(data)))
             most = Math.max(most, ++running)
-            const over = (): void => void running--
-            if (world.sim.random() < 0.5) { over(); return; }
-            return world.sim.sleep(world.sim.random() * 10).then(over)
+            const settled = world.sim.random() < 0.5 ? undefined : world.sim.sleep(world.sim.random() * 10)
+            if (settled === undefined) running--
+            return settled?.then(() => {
+              running--
+            })
           }
           const server = await world.open({ bind: 'memory:a', concurrency, handlers: { 0: handler } })
           const client = await world.open({ connect: 'memory:a' })
@@ -149,7 +151,7 @@ describe('nobody waits for another', GUARD, () => {
           for (let i = 0; i < 1_000; i++) await peer.sendMsg(0, request)
         }),
       )
-      await Promise.all([a.drain({ timeout: 3_600_000 }), b.drain({ timeout: 3_600_000 })])
+      await world.sim.sleep(1_000)
       assert.deepEqual(replies, { a: 1_000, b: 1_000 })
     }
     return simulate(flood)

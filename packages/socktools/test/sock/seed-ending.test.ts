@@ -96,7 +96,11 @@ describe('tick', GUARD, () => {
     test(`ends with ${ending}()`, () =>
       simulate(async (world) => {
         let count = 0
-        const sock = await world.open({ tick: () => void count++ })
+        const sock = await world.open({
+          tick: () => {
+            count++
+          },
+        })
         await world.sim.sleep(1_100)
         await sock[ending]()
         await world.sim.sleep(1_000)

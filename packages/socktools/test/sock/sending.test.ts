@@ -1,10 +1,10 @@
 /** Decision 4: two marks, and what becomes of a message that does not fit. All byte for byte, on a pipe in the test's hands. */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { type BaseSock, lines, type Peer, type SockOptions } from '../../src/index.ts'
+import type { SockOptions } from '../../src/index.ts'
 import { noCrashes } from '../support/crashes.ts'
 import { all, next } from '../support/events.ts'
-import { type Knocker, knocking, type TestPipe } from '../support/knock.ts'
+import { type Knocked, type Knocker, knocked, knocking } from '../support/knock.ts'
 import { frame, GUARD, pattern } from '../support/tcp.ts'
 import type { World } from '../support/world.ts'
 
@@ -14,29 +14,8 @@ noCrashes()
 const MARKS = { highWaterMark: 1_000, maxQueue: 2_000 }
 const message = pattern(96)
 
-interface Scene {
-  readonly server: BaseSock
-  readonly peer: Peer
-  readonly pipe: TestPipe
-}
-
-async function scene(world: World, door: Knocker, options: SockOptions = MARKS): Promise<Scene> {
-  const server = await world.open({ bind: 'knock:any', ...options })
-  const pipe = door.knock()
-  const [peer] = server.knownPeers
-  return { server, peer: peer!, pipe }
-}
-
-/** What has become of a promise by now. */
-async function stateOf(world: World, promise: Promise<unknown>): Promise<string> {
-  let state = 'waits'
-  promise.then(
-    () => (state = 'resolved'),
-    (error: { code?: string }) => (state = error.code ?? 'rejected'),
-  )
-  await world.quiet()
-  return state
-}
+const scene = (world: World, door: Knocker, options: SockOptions = MARKS): Promise<Knocked> =>
+  knocked(world, door, options)
 
 describe('two marks', GUARD, () => {
   test('below highWaterMark every send of a sock returns one and the same resolved promise', () =>
@@ -50,7 +29,7 @@ describe('two marks', GUARD, () => {
         server.sendRaw(message, { to: server.knownPeers }),
       ]
       for (const other of others) assert.equal(other, promise)
-      assert.equal(await stateOf(world, promise), 'resolved')
+      assert.equal(await world.stateOf(promise), 'resolved')
       assert.equal(peer.sendMsg(0, message), promise, 'in the next turn as well')
     }))
 
@@ -62,19 +41,19 @@ describe('two marks', GUARD, () => {
       await peer.sendMsg(0, message)
       await world.quiet()
       for (let queued = 200; queued <= 1_000; queued += 100) {
-        assert.equal(await stateOf(world, peer.sendMsg(0, message)), 'resolved', `at ${queued}`)
+        assert.equal(await world.stateOf(peer.sendMsg(0, message)), 'resolved', `at ${queued}`)
         assert.equal(peer.stats().queued, queued)
       }
       const waiting = peer.sendMsg(0, message)
-      assert.equal(await stateOf(world, waiting), 'waits')
+      assert.equal(await world.stateOf(waiting), 'waits')
       assert.equal(peer.stats().queued, 1_100)
       // The pipe takes what it held, and holds all the rest.
       pipe.drain()
       assert.equal(peer.stats().queued, 1_000)
-      assert.equal(await stateOf(world, waiting), 'waits')
+      assert.equal(await world.stateOf(waiting), 'waits')
       pipe.drain()
       assert.equal(peer.stats().queued, 0)
-      assert.equal(await stateOf(world, waiting), 'resolved')
+      assert.equal(await world.stateOf(waiting), 'resolved')
     }))
 
   test('the defaults are 1 MiB and 16 MiB', () =>
@@ -82,11 +61,11 @@ describe('two marks', GUARD, () => {
       const { peer, pipe } = await scene(world, door, {})
       pipe.stuck = true
       const payload = pattern(2 ** 20 - 4)
-      assert.equal(await stateOf(world, peer.sendMsg(0, payload)), 'resolved')
-      assert.equal(await stateOf(world, peer.sendMsg(0, payload)), 'waits')
+      assert.equal(await world.stateOf(peer.sendMsg(0, payload)), 'resolved')
+      assert.equal(await world.stateOf(peer.sendMsg(0, payload)), 'waits')
       for (let n = 2; n < 16; n++) void peer.sendMsg(0, payload)
       assert.equal(peer.stats().queued, 2 ** 24)
-      assert.equal(await stateOf(world, peer.sendMsg(0, new Uint8Array(1))), 'SLOW_PEER')
+      assert.equal(await world.stateOf(peer.sendMsg(0, new Uint8Array(1))), 'SLOW_PEER')
     }))
 
   test('sends that wait all go on together, and may be made at once', () =>
@@ -94,10 +73,10 @@ describe('two marks', GUARD, () => {
       const { peer, pipe } = await scene(world, door)
       pipe.stuck = true
       const sends = Array.from({ length: 15 }, () => peer.sendMsg(0, message))
-      assert.equal(await stateOf(world, Promise.all(sends)), 'waits')
+      assert.equal(await world.stateOf(Promise.all(sends)), 'waits')
       pipe.stuck = false
       pipe.drain()
-      assert.equal(await stateOf(world, Promise.all(sends)), 'resolved')
+      assert.equal(await world.stateOf(Promise.all(sends)), 'resolved')
       assert.equal(Buffer.concat(pipe.written).toString('hex'), frame(message).toString('hex').repeat(15))
     }))
 
@@ -108,15 +87,15 @@ describe('two marks', GUARD, () => {
       const sends = Array.from({ length: 12 }, () => peer.sendMsg(0, message))
       await world.quiet()
       pipe.break(new Error('reset'))
-      assert.equal(await stateOf(world, sends[9]!), 'resolved')
-      assert.equal(await stateOf(world, sends[11]!), 'PEER_GONE')
+      assert.equal(await world.stateOf(sends[9]!), 'resolved')
+      assert.equal(await world.stateOf(sends[11]!), 'PEER_GONE')
       assert.deepEqual(peer.stats().dropped, { gone: 12 })
     }))
 })
 
 describe('slowPeer', GUARD, () => {
   /** A queue that is full to the last byte. */
-  const full = async (world: World, door: Knocker, options: SockOptions = {}): Promise<Scene> => {
+  const full = async (world: World, door: Knocker, options: SockOptions = {}): Promise<Knocked> => {
     const made = await scene(world, door, { ...MARKS, ...options })
     made.pipe.stuck = true
     for (let i = 0; i < 20; i++) void made.peer.sendMsg(0, message)
@@ -160,7 +139,7 @@ describe('slowPeer', GUARD, () => {
   test('drop, asked for: a send to one peer resolves as well', () =>
     knocking(async (world, door) => {
       const { peer } = await full(world, door, { slowPeer: 'drop' })
-      assert.equal(await stateOf(world, peer.sendMsg(0, message)), 'resolved')
+      assert.equal(await world.stateOf(peer.sendMsg(0, message)), 'resolved')
       assert.deepEqual(peer.stats().dropped, { slow: 1 })
     }))
 
@@ -200,8 +179,8 @@ describe('slowPeer', GUARD, () => {
       const { peer, pipe } = await scene(world, door, MARKS)
       pipe.stuck = true
       const large = pattern(10_000)
-      assert.equal(await stateOf(world, peer.sendMsg(0, large)), 'waits')
-      assert.equal(await stateOf(world, peer.sendMsg(0, new Uint8Array(0))), 'SLOW_PEER')
+      assert.equal(await world.stateOf(peer.sendMsg(0, large)), 'waits')
+      assert.equal(await world.stateOf(peer.sendMsg(0, new Uint8Array(0))), 'SLOW_PEER')
       pipe.drain()
       await world.quiet()
       assert.deepEqual(Buffer.concat(pipe.written), frame(large))
@@ -245,90 +224,4 @@ describe('dropped', GUARD, () => {
       assert.deepEqual(dropped, [{ peer: undefined, reason: 'unsendable', messages: 1, bytes: 11 }])
       assert.deepEqual([peer.stats().dropped, server.stats().dropped], [{}, { unsendable: 1 }])
     }))
-})
-
-describe('flushed', GUARD, () => {
-  test('resolves when everything sent so far is with the system, what was broadcast too', () =>
-    knocking(async (world, door) => {
-      const { server, peer, pipe } = await scene(world, door)
-      assert.equal(await stateOf(world, peer.flushed()), 'resolved')
-      pipe.stuck = true
-      void server.sendMsg(0, message)
-      const flushed = peer.flushed()
-      assert.equal(pipe.written.length, 1)
-      assert.equal(await stateOf(world, flushed), 'waits')
-      void peer.sendMsg(0, message)
-      pipe.drain()
-      assert.equal(await stateOf(world, flushed), 'waits')
-      pipe.drain()
-      assert.equal(await stateOf(world, flushed), 'resolved')
-    }))
-
-  test('rejects with PEER_GONE when the connection ends before that', () =>
-    knocking(async (world, door) => {
-      const { peer, pipe } = await scene(world, door)
-      pipe.stuck = true
-      void peer.sendMsg(0, message)
-      const flushed = peer.flushed()
-      pipe.break()
-      assert.equal(await stateOf(world, flushed), 'PEER_GONE')
-    }))
-})
-
-describe('the bytes that leave', GUARD, () => {
-  test('all of a turn in one write, header and payload together', () =>
-    knocking(async (world, door) => {
-      const { server, peer, pipe } = await scene(world, door, {})
-      for (let i = 0; i < 100; i++) void peer.sendMsg(0, message)
-      void server.sendMsg(0, 'to all')
-      void peer.sendMsg(0, 'and one')
-      assert.equal(pipe.written.length, 0)
-      await world.quiet()
-      assert.equal(pipe.written.length, 1)
-      const expected = Buffer.concat([
-        ...Array.from({ length: 100 }, () => frame(message)),
-        frame('to all'),
-        frame('and one'),
-      ])
-      assert.deepEqual(pipe.written[0], expected)
-    }))
-
-  for (const framing of [undefined, lines()]) {
-    const name = framing === undefined ? 'lengthPrefixed' : 'lines'
-    const around = framing === undefined ? 4 : 1
-    /** No line feed in it. */
-    const payload = (n: number): Uint8Array => new Uint8Array(n).fill(0x61)
-    const options: SockOptions = framing === undefined ? {} : { framing }
-
-    test(`${name}: up to 16 KiB a payload is copied, so it may be changed at once`, () =>
-      knocking(async (world, door) => {
-        const { server, peer, pipe } = await scene(world, door, options)
-        const short = payload(16 * 1024)
-        void peer.sendMsg(0, short)
-        short.fill(0x62)
-        void server.sendMsg(0, short)
-        short.fill(0x63)
-        await world.quiet()
-        const sent = Buffer.concat(pipe.written).filter((byte) => byte >= 0x61)
-        assert.deepEqual(
-          [sent.indexOf(0x62), sent.includes(0x63), sent.length],
-          [16 * 1024, false, 32 * 1024],
-        )
-      }))
-
-    test(`${name}: above that it is lent until it is written, to one or to all, never copied`, () =>
-      knocking(async (world, door) => {
-        const { server, peer, pipe } = await scene(world, door, options)
-        const other = door.knock()
-        const long = payload(16 * 1024 + 1)
-        void peer.sendMsg(0, long)
-        void server.sendMsg(0, long)
-        await peer.flushed()
-        await world.quiet()
-        const lent = ({ chunks }: TestPipe): number =>
-          chunks.filter(({ buffer }) => buffer === long.buffer).length
-        assert.deepEqual([lent(pipe), lent(other)], [2, 1])
-        assert.equal(Buffer.concat(pipe.written).length, 2 * (long.length + around))
-      }))
-  }
 })

@@ -1,4 +1,13 @@
-import type { Endpoint, Pipe, PipeSink, Platform, Transport } from '../../src/index.ts'
+import type {
+  BaseSock,
+  Endpoint,
+  Peer,
+  Pipe,
+  PipeSink,
+  Platform,
+  SockOptions,
+  Transport,
+} from '../../src/index.ts'
 import { simulate, type World, type WorldOptions } from './world.ts'
 
 /** A transport whose connections are made by the test, from whatever host it likes: `knock:any` is where to listen. */
@@ -136,4 +145,19 @@ export function knocking(
     ...options,
     transports: (platform) => [(door = new Knocker(platform))],
   })
+}
+
+export interface Knocked {
+  readonly server: BaseSock
+  readonly peer: Peer
+  readonly pipe: TestPipe
+}
+
+/** A server with one peer, whose pipe is in the hands of the test. */
+export async function knocked(world: World, door: Knocker, options: SockOptions = {}): Promise<Knocked> {
+  const server = await world.open({ bind: 'knock:any', ...options })
+  const pipe = door.knock()
+  const [peer] = server.knownPeers
+  if (peer === undefined) throw new Error('the knock was not answered')
+  return { server, peer, pipe }
 }

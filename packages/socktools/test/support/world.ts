@@ -5,6 +5,7 @@ import {
   memory,
   type Platform,
   type RawCodec,
+  SockError,
   type SockOptions,
   type Timer,
   type Transport,
@@ -37,7 +38,9 @@ export class World {
     const sim = new SimPlatform(seed)
     this.sim = sim
     this.platform = {
-      ...sim,
+      random: sim.random,
+      unlink: sim.unlink,
+      report: sim.report,
       now: () => sim.now() + this.#lost,
       setTimer: (fn, ms) => {
         assert.ok(ms <= 2 ** 31 - 1, `a timer of ${ms} ms would fire at once on Node`)
@@ -78,6 +81,17 @@ export class World {
   /** Lets everything happen that needs no time to pass. */
   async quiet(): Promise<void> {
     await this.sim.sleep(0.001)
+  }
+
+  /** What has become of a promise by now: `waits`, `resolved`, or the code of its error. */
+  async stateOf(promise: Promise<unknown>): Promise<string> {
+    let state = 'waits'
+    promise.then(
+      () => (state = 'resolved'),
+      (error: unknown) => (state = error instanceof SockError ? error.code : 'rejected'),
+    )
+    await this.quiet()
+    return state
   }
 
   /** Ends the world. Whatever a sock leaves behind is a leak. */

@@ -1,5 +1,5 @@
 /** Lets the wall clock jump while a sock ticks, waits for deadlines and keeps a quiet peer. */
-import { type Tick, TcpSock } from '../../../src/index.ts'
+import { type SockError, type Tick, TcpSock } from '../../../src/index.ts'
 import { say } from './say.ts'
 
 const HOUR = 3_600_000
@@ -40,18 +40,19 @@ async function listen(sock: TcpSock): Promise<void> {
   const gate = new TcpSock({ goodPeer: () => new Promise(() => undefined), gateTimeout: 30 })
   const refusals: unknown[] = []
   for (let i = 0; i < 3; i++)
-    await gate.connectTo('memory:a').catch((error: { code: string }) => refusals.push(error.code))
+    await gate.connectTo('memory:a').catch((error: unknown) => refusals.push((error as SockError).code))
   await done
   const elapsed = ticks.map((one) => one.elapsed)
   say({
-    peers: sock.knownPeers.length,
-    client: client.knownPeers.length,
+    counts: { peers: sock.knownPeers.length, client: client.knownPeers.length },
     codes: codes.filter((code) => code !== 'gone'),
     refusals,
-    shortest: Math.min(...elapsed),
-    longest: Math.max(...elapsed),
-    late: Math.max(...ticks.map((one) => one.late)),
-    silent: Math.max(...sock.knownPeers.map((peer) => peer.stats().silent)),
+    times: {
+      shortest: Math.min(...elapsed),
+      longest: Math.max(...elapsed),
+      late: Math.max(...ticks.map((one) => one.late)),
+      silent: Math.max(...sock.knownPeers.map((peer) => peer.stats().silent)),
+    },
   })
   await Promise.all([sock.close(), client.close(), gate.close()])
 }

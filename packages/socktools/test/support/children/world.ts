@@ -4,7 +4,7 @@
  * events, and how many there were.
  */
 import { createHash } from 'node:crypto'
-import { BaseSock, json, memory, type SockOptions } from '../../../src/index.ts'
+import { BaseSock, json, memory, type SockError, type SockOptions } from '../../../src/index.ts'
 import { SimPlatform } from '../../../src/testing/index.ts'
 import { say } from './say.ts'
 
@@ -53,7 +53,7 @@ function node(name: string, options: SockOptions<Chat>): BaseSock<Chat> {
           if (random() < 0.3)
             await peer
               .sendMsg('re', data)
-              .catch((error: { code: string }) => note(name, 'failed', error.code))
+              .catch((error: unknown) => note(name, 'failed', (error as SockError).code))
         },
         re: (data) => {
           note(name, 're', data)
