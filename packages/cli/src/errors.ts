@@ -3,6 +3,7 @@ import { type ErrorCode, SockError } from 'socktools'
 /** What to do, where the library's advice speaks of its API and the command line has a better one. */
 const FIX: Partial<Record<ErrorCode, string>> = {
   ADDRESS_IN_USE: 'stop the other process, or listen on port 0 and read the address that is printed',
+  BAD_ADDRESS: 'write tcp://host:port, tcp://[::1]:port or unix:/path',
   CONNECT_FAILED: 'start the other side first, or add --retry',
   CONNECT_TIMEOUT: 'check the address and any firewall, or add --retry',
   FOREIGN_PROTOCOL: 'check the port; telnet and netcat need --lines',

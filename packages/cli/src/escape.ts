@@ -1,5 +1,4 @@
-/** Controls, formats (zero width, bidirectional, tags), line and paragraph separators, lone surrogates. */
-const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Surrogate}]/gu
+import { printable } from 'socktools'
 
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
@@ -14,7 +13,10 @@ export function textOf(payload: Uint8Array): string | undefined {
 
 /** On one line and harmless to a terminal, whoever wrote it. A tab stays a tab. */
 export const forTerminal = (text: string): string =>
-  text.replace(UNPRINTABLE, (c) => (c === '\t' ? c : `\\u{${(c.codePointAt(0) ?? 0).toString(16)}}`))
+  text
+    .split('\t')
+    .map((part) => printable(part, Infinity))
+    .join('\t')
 
 /** A payload for a terminal; bytes that are no text as `\xNN`. */
 export function payloadForTerminal(payload: Uint8Array): string {
@@ -22,11 +24,14 @@ export function payloadForTerminal(payload: Uint8Array): string {
   if (text !== undefined) return forTerminal(text)
   let shown = ''
   for (const byte of payload) {
-    const printable = byte >= 0x20 && byte < 0x7f
-    shown += printable ? String.fromCharCode(byte) : `\\x${byte.toString(16).padStart(2, '0')}`
+    const ascii = byte >= 0x20 && byte < 0x7f
+    shown += ascii ? String.fromCharCode(byte) : `\\x${byte.toString(16).padStart(2, '0')}`
   }
   return shown
 }
+
+/** What JSON.stringify leaves as it is and `printable` does not. */
+const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu
 
 /** One line of JSON that is harmless to a terminal as well; it parses to the same value. */
 export const jsonLine = (value: object): string =>

@@ -1,4 +1,3 @@
-#!/usr/bin/env node
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
 import { forTerminal } from './escape.ts'
 import { EXIT, type ExitCode } from './exit.ts'
@@ -9,11 +8,12 @@ const GENERAL = `
 Addresses are URLs: tcp://127.0.0.1:4000, tcp://[::1]:4000, unix:/tmp/room.sock.
 Port 0 lets the system choose; the address that came of it is printed.
 
-Messages go to stdout, status and errors to stderr.
+Messages go to stdout, status and errors to stderr. A line of stdin ends with LF or CR LF: a CR before the LF is
+stripped.
 
 Exit codes:
   0    all went well; also after SIGINT or SIGTERM, which send what is left and then end
-  1    something failed while running: no connection, or data that could not be delivered
+  1    something failed while running: no connection, or data that could not be delivered or printed
   2    wrong usage: an unknown option, a bad address
   130  at once, after a second SIGINT (143: SIGTERM)
 
@@ -25,7 +25,8 @@ Start here:
 const LISTEN = `
 Each line of stdin goes to every peer, as one message; lines wait until there is a peer. The node stays until it
 gets a signal: the end of stdin only means that there is no more to send. The peers of --connect are dialed again
-whenever they end.
+whenever they end. Every line waits for the slowest peer: with --stall SECONDS, one that takes nothing for so long
+is closed, and no longer holds up the others.
 
 Examples:
   socktools listen tcp://127.0.0.1:4000
@@ -36,7 +37,7 @@ Examples:
 const CONNECT = `
 Each line of stdin goes to every peer, as one message, the last one even if nothing ends it. When stdin ends, all
 is sent, and answers are printed until the far side has ended too or has been silent for --wait seconds. When
-every peer has ended, so does this. With --retry it stays until it gets a signal.
+every peer has ended, so does this; it is a failure if lines are left. With --retry it stays until it gets a signal.
 
 Examples:
   socktools connect tcp://127.0.0.1:4000
@@ -123,9 +124,14 @@ function nodeCommand(usage: string): Command {
         .argParser(count),
     )
     .addOption(
+      new Option('--stall <seconds>', 'close a peer that takes nothing for so long while lines wait for it')
+        .default(0, '0: wait')
+        .argParser(count),
+    )
+    .addOption(
       new Option('--max-frame <bytes>', 'the longest message, sent or received')
         .default(16 * 1024 * 1024, '16 MiB')
-        .argParser(count),
+        .argParser(atLeastOne),
     )
 }
 
@@ -134,14 +140,22 @@ function count(text: string): number {
   return Number(text)
 }
 
+function atLeastOne(text: string): number {
+  const number = count(text)
+  if (number === 0) throw new InvalidArgumentError('It must be 1 or more.')
+  return number
+}
+
 function collect(value: string, before: readonly string[] = []): string[] {
   return [...before, value]
 }
 
 /** Whoever read our output has enough of it, as `head` does: that is no failure. */
-process.stdout.on('error', ({ code }: NodeJS.ErrnoException) =>
-  process.exit(code === 'EPIPE' ? EXIT.ok : EXIT.failed),
-)
+process.stdout.on('error', ({ code, message }: NodeJS.ErrnoException) => {
+  if (code === 'EPIPE') process.exit(EXIT.ok)
+  process.stderr.write(`socktools: stdout cannot be written: ${forTerminal(message)}\n`)
+  process.exit(EXIT.failed)
+})
 process.stderr.on('error', () => undefined)
 
 try {
@@ -156,4 +170,8 @@ try {
   }
 }
 // A pipe may still hold output, and stdin may be open: neither is to decide when this ends.
-process.stdout.write('', () => process.exit(exitCode))
+process.stdout.write('', (error) => {
+  // What broke stdout is told by its error event, which is still to come.
+  if (error) setImmediate(() => process.exit(EXIT.failed))
+  else process.exit(exitCode)
+})

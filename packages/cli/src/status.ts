@@ -1,9 +1,9 @@
-import type { TcpSock } from 'socktools'
+import type { Sock } from 'socktools'
 import { explain } from './errors.ts'
 import type { Printer } from './printer.ts'
 
 /** Tells on stderr what happens to a sock beside its messages. */
-export function tellEvents(sock: TcpSock, printer: Printer): void {
+export function tellEvents(sock: Sock, printer: Printer): void {
   sock.on('listening', ({ address }) => {
     printer.status('listening', { address }, `listening on ${address}`)
   })
@@ -22,7 +22,7 @@ export function tellEvents(sock: TcpSock, printer: Printer): void {
     printer.status('refused', { address, code: error.code }, `refused: ${explain(error)}`)
   })
   sock.on('dialFailed', ({ address, error, retryIn }) => {
-    const again = retryIn === undefined ? '' : `, next try in ${(retryIn / 1000).toFixed(1)} s`
+    const again = retryIn === undefined ? '' : `, next try in ${duration(retryIn)}`
     printer.status('dialFailed', { address, code: error.code, retryIn }, `${address}: ${error.what}${again}`)
   })
   sock.on('dropped', ({ peer, reason, messages, bytes }) => {
@@ -34,3 +34,5 @@ export function tellEvents(sock: TcpSock, printer: Printer): void {
     printer.status('fault', { in: where, code: error.code }, explain(error))
   })
 }
+
+const duration = (ms: number): string => (ms < 1000 ? `${Math.ceil(ms)} ms` : `${(ms / 1000).toFixed(1)} s`)

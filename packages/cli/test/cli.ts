@@ -7,7 +7,8 @@ import { join } from 'node:path'
 import type { TestContext } from 'node:test'
 import { fileURLToPath } from 'node:url'
 
-const main = fileURLToPath(new URL('../dist/main.js', import.meta.url))
+/** The command as it is installed. */
+export const bin = fileURLToPath(new URL('../bin/socktools.js', import.meta.url))
 
 /** How a command ended. */
 export interface Ended {
@@ -17,6 +18,12 @@ export interface Ended {
   readonly stderr: string
 }
 
+interface CliOptions {
+  readonly env?: NodeJS.ProcessEnv
+  /** What a shell is to do with its streams: `< file`, `> file`. */
+  readonly redirect?: string
+}
+
 /** The command line as a process: what it writes is collected, and can be waited for. */
 export class Cli {
   readonly ended: Promise<Ended>
@@ -24,8 +31,11 @@ export class Cli {
   readonly #out = { stdout: '', stderr: '' }
   #onOutput: () => void = () => undefined
 
-  constructor(t: TestContext, args: readonly string[], env: NodeJS.ProcessEnv = process.env) {
-    const child = spawn(process.execPath, [main, ...args], { stdio: 'pipe', env })
+  constructor(t: TestContext, args: readonly string[], { env = process.env, redirect }: CliOptions = {}) {
+    const command = [process.execPath, bin, ...args]
+    if (redirect !== undefined) command.unshift('/bin/sh', '-c', `exec "$@" ${redirect}`, 'sh')
+    const [file = '', ...rest] = command
+    const child = spawn(file, rest, { stdio: 'pipe', env })
     this.#child = child
     t.after(() => child.kill('SIGKILL'))
     child.stdin.on('error', () => undefined) // it may have ended before it has read everything
@@ -92,10 +102,13 @@ export async function run(
 }
 
 /** An address that nobody listens on yet. */
-export function freeAddress(t: TestContext): string {
+export const freeAddress = (t: TestContext): string => `unix:${join(temporary(t), 'sock')}`
+
+/** A folder that the test may fill. */
+export function temporary(t: TestContext): string {
   const folder = mkdtempSync(join(tmpdir(), 'socktools-'))
   t.after(() => rmSync(folder, { recursive: true }))
-  return `unix:${join(folder, 'sock')}`
+  return folder
 }
 
 /** The port of an address over TCP. */

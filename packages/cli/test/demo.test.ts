@@ -54,7 +54,7 @@ describe('socktools demo', () => {
   })
 
   test('leaves the fourth peer out where there is no python3, and says so', async (t) => {
-    const cli = new Cli(t, ['demo', ...SMALL], { ...process.env, PATH: '/nonexistent' })
+    const cli = new Cli(t, ['demo', ...SMALL], { env: { ...process.env, PATH: '/nonexistent' } })
     const { code, stdout } = await cli.ended
     assert.equal(code, 0)
     assert.match(stdout, /^P was left out: there is no python3 .*on the PATH$/m)

@@ -1,10 +1,12 @@
 /** `listen` and `connect` among other programs: pipes that end, break or stop reading, and signals. */
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import type net from 'node:net'
+import { existsSync, writeFileSync } from 'node:fs'
+import net from 'node:net'
+import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { TcpSock } from 'socktools'
-import { ANY, Cli, rawServer, run, textOf } from './cli.ts'
+import { ANY, Cli, portOf, rawServer, run, temporary, textOf } from './cli.ts'
 
 describe('in a pipe', () => {
   test('`printf hi | socktools connect` gets the answers that come after it has ended', async (t) => {
@@ -63,12 +65,72 @@ describe('in a pipe', () => {
     assert.match(stderr, /^socktools: the connection broke: .* \[PIPE_FAILED\]\n/)
   })
 
-  test('lines that are left when the far side ends are a failure', async (t) => {
+  // From a file, in which the next line always lies ready: a pipe may be empty while its writer is held up.
+  const endings: Record<string, (socket: net.Socket) => void> = {
+    'after it got some': (socket) => socket.once('data', () => socket.end()).resume(),
+    'at once': (socket) => socket.resume().end(),
+  }
+  for (const [when, end] of Object.entries(endings)) {
+    test(`lines that are left when the far side ends ${when} are a failure`, async (t) => {
+      const { address, server } = await rawServer(t)
+      server.on('connection', end)
+      const file = join(temporary(t), 'lines')
+      writeFileSync(file, TOO_MUCH)
+      const cli = new Cli(t, ['connect', '-q', address], { redirect: `< '${file}'` })
+      const { code, stderr } = await cli.ended
+      assert.equal(code, 1)
+      assert.match(stderr, /^socktools: the far side ended: [1-9]\d* lines of stdin were not sent\n$/)
+    })
+  }
+
+  test('a directory as stdin is an error', async (t) => {
+    for (const command of ['connect', 'listen']) {
+      const { code, stdout, stderr } = await new Cli(t, [command, ANY], { redirect: '< /' }).ended
+      assert.deepEqual({ code, stdout }, { code: 1, stdout: '' })
+      assert.equal(stderr, 'socktools: stdin is a directory: give it a file or a pipe\n')
+    }
+  })
+
+  const noFull = existsSync('/dev/full') ? false : 'there is no /dev/full'
+  test('a stdout that takes nothing is an error', { skip: noFull }, async (t) => {
+    const redirect = '> /dev/full'
+    const WHY = /^socktools: stdout cannot be written: ENOSPC[^\n]*\n$/
+    for (const args of [['--help'], ['demo', '--numbered', '1', '--mebibytes', '0']]) {
+      const { code, stderr } = await new Cli(t, args, { redirect }).ended
+      assert.equal(code, 1)
+      assert.match(stderr, WHY)
+    }
     const { address, server } = await rawServer(t)
-    server.on('connection', (socket) => socket.once('data', () => socket.end()).resume())
-    const { code, stderr } = await run(t, ['connect', '-q', address], TOO_MUCH)
+    server.on('connection', (socket) => socket.write(Buffer.from('00000002', 'hex')) && socket.write('hi'))
+    const { code, stderr } = await new Cli(t, ['connect', '-q', address], { redirect }).ended
     assert.equal(code, 1)
-    assert.match(stderr, /^socktools: the far side ended: \d+ lines of stdin were not sent\n$/)
+    assert.match(stderr, WHY)
+  })
+
+  test('--stall: one that takes nothing is closed, and the others get all', async (t) => {
+    const listener = new Cli(t, ['listen', '--stall', '1', ANY])
+    const address = await listener.address()
+    const deaf = net.connect(portOf(address), '127.0.0.1').on('error', () => undefined)
+    t.after(() => deaf.destroy())
+    await listener.shows(/joined/, 'stderr')
+    let bytes = 0
+    let onAll = (): void => undefined
+    const all = new Promise<void>((resolve) => (onAll = resolve))
+    const sock = new TcpSock({
+      handlers: {
+        0: (line) => {
+          bytes += line.length + 1
+          if (bytes === TOO_MUCH.length) onAll()
+        },
+      },
+    })
+    await sock.connectTo(address)
+    await listener.shows(/joined[^]*joined/, 'stderr')
+    listener.stdin.write(TOO_MUCH)
+    const [, who] = await listener.shows(/(\S+) took nothing for 1 s: closed/, 'stderr')
+    assert.equal(portOf(who ?? ''), deaf.localPort)
+    await all
+    await sock.close()
   })
 
   test('a far side that does not end is left after a silence of --wait seconds, all being sent', async (t) => {

@@ -82,8 +82,17 @@ export function needFunction(value: unknown, what: string): void {
 
 /** Whatever was thrown, as a SockError: ours as it is, anything else wrapped under `code`. */
 export function asSockError(thrown: unknown, code: ErrorCode, what: string, address?: string): SockError {
-  if (thrown instanceof SockError) return thrown
+  if (isSockError(thrown)) return thrown
   return new SockError(code, `${what}: ${reasonOf(thrown)}`, { address, cause: thrown })
+}
+
+/** Even asking what was thrown can throw: a Proxy may do anything. */
+export function isSockError(thrown: unknown): thrown is SockError {
+  try {
+    return thrown instanceof SockError
+  } catch {
+    return false
+  }
 }
 
 /** The one-line text of something thrown. */
@@ -104,5 +113,5 @@ export function printable(text: string, limit = 256): string {
   return cut.replace(UNPRINTABLE, (c) => `\\u{${(c.codePointAt(0) ?? 0).toString(16)}}`)
 }
 
-/** Controls, formats (zero width, bidirectional, tags), line and paragraph separators, lone surrogates. */
-const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Surrogate}]/gu
+/** Controls, formats (zero width, bidirectional, tags), separators, lone surrogates, blank Hangul fillers. */
+const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Surrogate}\u115f\u1160\u3164\uffa0]/gu

@@ -34,7 +34,16 @@ export type {
   StartServerOptions,
   To,
 } from './sock/types.ts'
-export { json, raw, type Codec, type Got, type Message, type RawCodec, type Sent } from './wire/codec.ts'
+export {
+  json,
+  raw,
+  type Codec,
+  type Got,
+  type JsonOptions,
+  type Message,
+  type RawCodec,
+  type Sent,
+} from './wire/codec.ts'
 export type { Around, Decoder, Framing } from './wire/framing.ts'
 export { lengthPrefixed, type LengthPrefixedOptions } from './wire/length-prefixed.ts'
 export { lines, type LinesOptions } from './wire/lines.ts'

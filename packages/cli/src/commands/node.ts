@@ -6,13 +6,17 @@
  *
  *   start ──▶ talk ──▶ leave      talk ends with stdin or with the last peer; a node that stays needs a signal
  */
-import { type Lost, type Peer, type SockError, TcpSock, lengthPrefixed, lines } from 'socktools'
+import { fstatSync } from 'node:fs'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { BaseSock, type Lost, type Peer, type SockError, lengthPrefixed, lines } from 'socktools'
 import { isUsage } from '../errors.ts'
 import { EXIT, type ExitCode } from '../exit.ts'
 import { firstInterrupt } from '../interrupt.ts'
 import { Printer, type PrinterOptions } from '../printer.ts'
 import { readLines } from '../read-lines.ts'
+import { watchStalls } from '../stall.ts'
 import { tellEvents } from '../status.ts'
+import { PARTS, checkAddresses } from '../transports.ts'
 
 export interface NodePlan {
   readonly bind?: string
@@ -28,16 +32,23 @@ export interface NodeOptions extends PrinterOptions {
   readonly maxFrame: number
   /** Seconds. */
   readonly wait: number
+  /** Seconds; 0: for ever. */
+  readonly stall: number
 }
 
 /** How long leaving may take after a signal, in milliseconds. */
 const GRACE = 5_000
 /** Given to drain(), which counts from its start. Here the count is from the last that was heard. */
 const A_DAY = 24 * 3600 * 1000
+/** After the last peer has ended: how soon more must come from stdin to count as left, in milliseconds. */
+const MOMENT = 100
 
 export async function runNode(plan: NodePlan, options: NodeOptions): Promise<ExitCode> {
   const printer = new Printer(options)
   try {
+    // Node would take it for an empty file.
+    if (fstatSync(0).isDirectory()) throw new Error('stdin is a directory: give it a file or a pipe')
+    await checkAddresses([...(plan.dial ?? []), ...(plan.keep ?? [])])
     return await new Node(plan, options, printer).run()
   } catch (error) {
     printer.error(error)
@@ -46,7 +57,7 @@ export async function runNode(plan: NodePlan, options: NodeOptions): Promise<Exi
 }
 
 class Node {
-  readonly #sock: TcpSock
+  readonly #sock: BaseSock
   readonly #printer: Printer
   readonly #plan: NodePlan
   readonly #options: NodeOptions
@@ -68,14 +79,16 @@ class Node {
     this.#options = options
     this.#printer = printer
     this.#stays = bind !== undefined || keep.length > 0
-    this.#sock = new TcpSock({
+    const sockOptions = {
       ...(bind === undefined ? {} : { bind }),
       connect: keep,
       framing: options.lines === true ? lines({ max: maxFrame }) : lengthPrefixed(),
       maxFrame,
-      handlers: { 0: (payload, { peer }) => printer.message(payload, peer) },
-    })
+      handlers: { 0: (payload: Uint8Array, { peer }: { peer: Peer }) => printer.message(payload, peer) },
+    }
+    this.#sock = new BaseSock(sockOptions, PARTS)
     tellEvents(this.#sock, printer)
+    if (options.stall > 0) watchStalls(this.#sock, options.stall, (peer) => this.#giveUpOn(peer))
     this.#sock.on('peer', ({ peer }) => {
       this.#peers.add(peer)
       this.#changed()
@@ -111,12 +124,13 @@ class Node {
     else await Promise.race([this.#tell(), this.#everyoneLeft()])
   }
 
-  /** Sends what comes on stdin. Nothing is read before there is someone to send it to. */
+  /** Sends what comes on stdin. A node that stays reads nothing before there is someone to send it to. */
   async #tell(): Promise<void> {
-    await this.#someone()
+    if (this.#stays) await this.#someone()
     try {
       for await (const batch of readLines(process.stdin, this.#options.maxFrame)) {
         this.#unsent = batch.length
+        this.#changed()
         for (const line of batch) {
           const peers = await this.#someone()
           if (this.#leaving) return
@@ -141,6 +155,10 @@ class Node {
 
   async #everyoneLeft(): Promise<void> {
     while (this.#peers.size > 0) await this.#change()
+    // Between two chunks there is no line in hand, and stdin may well hold more.
+    const more = (): Promise<boolean> =>
+      Promise.race([this.#change().then(() => true), sleep(MOMENT, false, { ref: false })])
+    while (this.#unsent === 0 && (await more()));
     if (this.#unsent > 0 && !this.#leaving)
       this.#fail(new Error(`the far side ended: ${this.#unsent} lines of stdin were not sent`))
   }
@@ -180,6 +198,13 @@ class Node {
     if (unsent > 0 && (this.#leaving || !this.#stays)) {
       this.#fail(new Error(`${unsent} messages for ${address} were not sent`))
     }
+  }
+
+  #giveUpOn(peer: Peer): void {
+    const { id, address } = peer
+    const { stall } = this.#options
+    this.#printer.status('stalled', { peer: id, address }, `${address} took nothing for ${stall} s: closed`)
+    peer.close()
   }
 
   #fail(error: unknown): void {

@@ -19,13 +19,13 @@ import type {
   SockStats,
   StartServerOptions,
 } from './types.ts'
-import { rejected } from './waiter.ts'
+import { Waiter, rejected } from './waiter.ts'
 
 /** What every kind of sock shares, whatever carries its bytes. */
 export abstract class BaseSock<C extends Codec = RawCodec> implements Sock<C> {
   /** @internal */
   protected readonly core: Core<C>
-  #draining: Promise<void> | undefined
+  #draining: Promise<Lost> | undefined
   #closing: Promise<Lost> | undefined
 
   constructor(settings: Settings<C>, platform: Platform) {
@@ -82,22 +82,28 @@ export abstract class BaseSock<C extends Codec = RawCodec> implements Sock<C> {
     return this.core.dispatch.subscribe(type, options)
   }
 
-  drain(options: DrainOptions = {}): Promise<void> {
+  drain(options: DrainOptions = {}): Promise<Lost> {
     return (this.#draining ??= this.#drain(options))
   }
 
-  async #drain(options: DrainOptions): Promise<void> {
+  async #drain(options: DrainOptions): Promise<Lost> {
     if (this.core.life === 'open') {
       this.core.life = 'draining'
       this.core.endTicks()
       this.stopComing()
       await this.drainPeers(options)
     }
-    await this.close()
+    return this.close()
   }
 
   close(): Promise<Lost> {
-    return (this.#closing ??= this.#close())
+    // Set before anything is closed: a listener that hears of that may call this again.
+    if (this.#closing === undefined) {
+      const closing = new Waiter<Lost>()
+      this.#closing = closing.promise
+      this.#close().then(closing.resolve, closing.reject)
+    }
+    return this.#closing
   }
 
   async #close(): Promise<Lost> {
@@ -110,7 +116,7 @@ export abstract class BaseSock<C extends Codec = RawCodec> implements Sock<C> {
     return lost
   }
 
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.drain()
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.drain()
   }
 }

@@ -3,12 +3,12 @@ import { Events } from '../events.ts'
 import type { Platform } from '../platform/platform.ts'
 import type { Codec, Got } from '../wire/codec.ts'
 import { Counters } from './counters.ts'
-import { Dispatch } from './dispatch.ts'
+import { Dispatch, isThenable } from './dispatch.ts'
 import { Drops } from './drops.ts'
 import { logTo } from './log.ts'
 import type { Settings } from './options.ts'
 import { Ticker } from './ticker.ts'
-import type { Candidate, DropReason, Maybe, Peer, Sock, SockEvents } from './types.ts'
+import type { Candidate, DropReason, Peer, Sock, SockEvents } from './types.ts'
 
 /** What a sock is beside its peers: handlers, events, counters, ticks, and whether it is still open. */
 export class Core<C extends Codec> {
@@ -90,12 +90,13 @@ export class Core<C extends Codec> {
   }
 
   /** Runs a function of the application; what it throws is a fault of its own. */
-  guard(where: string, fn: () => Maybe<void>): Promise<void> | undefined {
+  guard(where: string, fn: () => unknown): Promise<void> | undefined {
     const failed = (thrown: unknown): void => {
       this.fault(thrown, where, undefined)
     }
     try {
-      return fn()?.catch(failed)
+      const answer: unknown = fn()
+      return isThenable(answer) ? Promise.resolve(answer).then(() => undefined, failed) : undefined
     } catch (thrown) {
       failed(thrown)
       return undefined

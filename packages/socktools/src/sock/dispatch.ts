@@ -1,4 +1,4 @@
-import { asSockError, needFunction, type SockError } from '../errors.ts'
+import { asSockError, fail, isSockError, needFunction, type SockError } from '../errors.ts'
 import type { Off } from '../events.ts'
 import type { Codec, Got, Message } from '../wire/codec.ts'
 import { type SubscribeOptions, Subscription } from './subscription.ts'
@@ -79,7 +79,7 @@ export class Dispatch<C extends Codec> {
     if (this.#taps.size > 0) for (const tap of this.#taps) tap.push([payload, peer])
     let message: Message<Got<C>>
     try {
-      message = this.#codec.decode(payload)
+      message = checked(this.#codec.decode(payload))
     } catch (thrown) {
       this.#report.invalid(
         peer,
@@ -89,10 +89,8 @@ export class Dispatch<C extends Codec> {
       return undefined
     }
     try {
-      const settling =
-        this.#middleware.length === 0
-          ? this.#deliver(message, peer)
-          : this.#around(message, peer, 0, this.#middleware)
+      if (this.#middleware.length > 0) return this.#through(this.#middleware, message, peer)
+      const settling = this.#deliver(message, peer)
       return isThenable(settling) ? this.#contain(settling, peer) : undefined
     } catch (thrown) {
       this.#fault(thrown, peer)
@@ -100,10 +98,43 @@ export class Dispatch<C extends Codec> {
     }
   }
 
-  #around(message: Message<Got<C>>, peer: Peer<C>, at: number, chain: readonly Middleware<C>[]): unknown {
-    const one = chain[at]
-    if (one === undefined) return this.#deliver(message, peer)
-    return one(message, { sock: this.#sock, peer }, () => this.#around(message, peer, at + 1, chain))
+  /**
+   * Runs the middleware around the handlers. Settles when all of it has, also what was started by a `next()`
+   * that nobody awaits: the next message must not overtake it, and what it throws must not be lost.
+   */
+  #through(
+    chain: readonly Middleware<C>[],
+    message: Message<Got<C>>,
+    peer: Peer<C>,
+  ): Promise<void> | undefined {
+    const settling: Promise<void>[] = []
+    // What passes through several layers on its way out is one fault, not several.
+    const faults = new Set<unknown>()
+    const fault = (thrown: unknown): void => {
+      if (faults.has(thrown)) return
+      faults.add(thrown)
+      this.#fault(thrown, peer)
+    }
+    const step = (at: number): unknown => {
+      const one = chain[at]
+      try {
+        const answer =
+          one === undefined
+            ? this.#deliver(message, peer)
+            : one(message, { sock: this.#sock, peer }, () => step(at + 1))
+        if (isThenable(answer)) settling.push(Promise.resolve(answer).then(ignore, fault))
+        return answer
+      } catch (thrown) {
+        fault(thrown)
+        throw thrown
+      }
+    }
+    try {
+      step(0)
+    } catch (thrown) {
+      fault(thrown)
+    }
+    return settling.length === 0 ? undefined : allSettled(settling)
   }
 
   #deliver({ type, data }: Message<Got<C>>, peer: Peer<C>): unknown {
@@ -147,6 +178,8 @@ export class Dispatch<C extends Codec> {
   }
 
   #fault(thrown: unknown, peer: Peer<C>): void {
+    // An answer to one who has left: counted as dropped already, and nothing that the handler did wrong.
+    if (peer.state !== 'open' && isSockError(thrown) && LEFT.has(thrown.code)) return
     this.#report.fault(thrown, 'handler', peer)
   }
 
@@ -182,7 +215,23 @@ export interface DispatchReport<C extends Codec> {
   fault(thrown: unknown, where: string, peer: Peer<C> | undefined): void
 }
 
-function isThenable(value: unknown): value is PromiseLike<unknown> {
+const LEFT = new Set<string>(['PEER_GONE', 'DRAINING'])
+
+/** A codec of somebody else's may answer anything. */
+function checked<In>(message: Message<In>): Message<In> {
+  const type = typeof (message as Message | undefined)?.type
+  if (type === 'string' || type === 'number') return message
+  return fail('BAD_MESSAGE', 'the codec answered with no message')
+}
+
+/** More may be added while the first ones are awaited. */
+async function allSettled(settling: readonly Promise<void>[]): Promise<void> {
+  for (const one of settling) await one
+}
+
+const ignore = (): void => undefined
+
+export function isThenable(value: unknown): value is PromiseLike<unknown> {
   return (
     typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function'
   )

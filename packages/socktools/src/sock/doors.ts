@@ -159,10 +159,14 @@ export class Doors<P> {
         const error = answer ?? (this.#host.isOpen() ? undefined : closed())
         signal?.removeEventListener('abort', giveUp)
         this.#giveUps.delete(giveUp)
-        if (error === undefined) resolve(this.#host.join(pipe, dialed))
-        else {
-          this.#turnAway(pipe, dialed, error)
-          reject(error)
+        try {
+          if (error !== undefined) throw error
+          resolve(this.#host.join(pipe, dialed))
+        } catch (thrown) {
+          // Or the framing, which is the application's, failed to make a decoder.
+          const why = asSockError(thrown, 'PIPE_FAILED', 'the framing failed', address)
+          this.#turnAway(pipe, dialed, why)
+          reject(why)
         }
       })
     })

@@ -1,13 +1,31 @@
+import { printable } from '../errors.ts'
 import type { Codec } from '../wire/codec.ts'
 import type { Logger, Sock } from './types.ts'
 
-/** Connections turned away are logged at most so often, in milliseconds: a flood must not fill the disk. */
-const REFUSED_EVERY = 1000
+/** Lines that a stranger can cause at will are written at most so often, in milliseconds. */
+const AT_MOST_EVERY = 1000
 
 /** Writes a sock's events to a logger. Returns what it answers, so that one that rejects is a fault like any other. */
 export function logTo<C extends Codec>(logger: Logger, sock: Pick<Sock<C>, 'on'>, now: () => number): void {
-  let refusedAt = -Infinity
-  let unsaid = 0
+  const throttled = (
+    write: (text: string, facts: object) => void,
+  ): ((text: string, facts: object) => void) => {
+    let last = -Infinity
+    let unsaid = 0
+    return (text, facts) => {
+      if (now() - last < AT_MOST_EVERY) {
+        unsaid++
+        return
+      }
+      const count = unsaid
+      last = now()
+      unsaid = 0
+      write(text, { ...facts, unsaid: count })
+    }
+  }
+  const refused = throttled((text, facts) => logger.warn?.(text, facts))
+  const invalid = throttled((text, facts) => logger.warn?.(text, facts))
+  const unhandled = throttled((text, facts) => logger.debug?.(text, facts))
   sock.on('listening', ({ address }) => logger.info?.(`listening on ${address}`, { address }))
   sock.on('peer', ({ peer }) => logger.debug?.(`peer ${peer.id} is up (${peer.address})`, { peer: peer.id }))
   sock.on('gone', ({ peer, error, lost }) => {
@@ -20,11 +38,7 @@ export function logTo<C extends Codec>(logger: Logger, sock: Pick<Sock<C>, 'on'>
     })
   })
   sock.on('refused', ({ error, address }) => {
-    if (now() - refusedAt < REFUSED_EVERY) return ++unsaid
-    const facts = { address, code: error.code, unsaid }
-    refusedAt = now()
-    unsaid = 0
-    return logger.warn?.(`refused: ${error.message}`, facts)
+    refused(`refused: ${error.message}`, { address, code: error.code })
   })
   sock.on('dialFailed', ({ address, error, retryIn }) => {
     const next = retryIn === undefined ? '' : `, next try in ${Math.round(retryIn)} ms`
@@ -39,10 +53,13 @@ export function logTo<C extends Codec>(logger: Logger, sock: Pick<Sock<C>, 'on'>
       bytes,
     })
   })
-  sock.on('invalid', ({ peer, error }) => logger.warn?.(error.message, { peer: peer.id, code: error.code }))
-  sock.on('unhandled', ({ peer, type }) =>
-    logger.debug?.(`no handler for messages of type ${JSON.stringify(type)}`, { peer: peer.id, type }),
-  )
+  sock.on('invalid', ({ peer, error }) => {
+    invalid(error.message, { peer: peer.id, code: error.code })
+  })
+  sock.on('unhandled', ({ peer, type }) => {
+    const shown = printable(JSON.stringify(type))
+    unhandled(`no handler for messages of type ${shown}`, { peer: peer.id, type: shown })
+  })
   sock.on('fault', ({ error, peer }) =>
     logger.error?.(error.message, { peer: peer?.id, code: error.code, error }),
   )

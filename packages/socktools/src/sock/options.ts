@@ -28,7 +28,7 @@ export interface SockOptions<C extends Codec = RawCodec> {
   /** Between ticks. Default 250. */
   readonly tickInterval?: number
   /** Called at a fixed rate from start() or open() on. */
-  readonly tick?: (tick: Tick) => Maybe<void>
+  readonly tick?: (tick: Tick) => unknown
 
   /** Asked at accept, before anything else is done for a connection. */
   readonly goodAddress?: (who: { readonly host: string }) => boolean
@@ -58,7 +58,11 @@ export interface SockOptions<C extends Codec = RawCodec> {
 
   /** Bytes waiting to be sent to one peer above which a send's promise waits. Default 1 MiB. */
   readonly highWaterMark?: number
-  /** Bytes waiting to be sent to one peer above which slowPeer applies. Default 16 MiB. */
+  /**
+   * Bytes waiting to be sent to one peer above which slowPeer applies, and the most that highWaterMark can be.
+   * Below highWaterMark one message of any length fits, so a peer holds at most highWaterMark + maxFrame, or
+   * maxQueue where sends are not awaited. Default 16 MiB.
+   */
   readonly maxQueue?: number
   /**
    * What becomes of a message for which a peer's queue has no room. `reject`: its send rejects with
@@ -168,6 +172,7 @@ export function settle<C extends Codec>(options: SockOptions<C>): Settings<C> {
     ...options,
     ...(numbers as Numbers),
     maxFrame: Math.min(numbers['maxFrame'] ?? 0, framing.max),
+    highWaterMark: Math.min(numbers['highWaterMark'] ?? 0, numbers['maxQueue'] ?? 0),
     connect: addressesOf(connect),
     // The cast is sound: C is RawCodec where no codec is given.
     codec: options.codec ?? (raw() as Codec as C),

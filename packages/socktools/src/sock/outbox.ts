@@ -14,6 +14,7 @@ export interface OutboxShared {
   readonly turn: Turn
   readonly highWaterMark: number
   readonly maxQueue: number
+  readonly now: () => number
   /** Asks for `flush` when the running callback is through. */
   flushSoon(outbox: Outbox): void
   /** This outbox fell below its mark. */
@@ -47,6 +48,7 @@ export class Outbox {
   readonly #onWait: () => void
   readonly #batch: Batch
   #heldBytes = 0
+  #heldSince = 0
   #heldMessages = 0
   #room: Waiter | undefined
   #empty: Waiter | undefined
@@ -67,9 +69,12 @@ export class Outbox {
     return this.#batch.messages + this.#heldMessages
   }
 
-  /** Whether `bytes` more are too much. Into an empty queue one message of any length fits. */
+  /**
+   * Whether `bytes` more are too much. Below the mark a message of any length fits: who awaits each send is
+   * never refused.
+   */
   full(bytes: number): boolean {
-    return this.queued > 0 && this.queued + bytes > this.#shared.maxQueue
+    return this.overMark && this.queued + bytes > this.#shared.maxQueue
   }
 
   /** Accepts one payload. The promise is the backpressure. Throws CANNOT_FRAME: nothing was accepted. */
@@ -85,6 +90,11 @@ export class Outbox {
     // Flushed before anyone is told to wait: only a write can bring the drain that ends the wait.
     this.#flushNow()
     return this.overMark ? this.#wait() : this.#shared.turn.pause
+  }
+
+  /** Milliseconds since the pipe got rid of anything, while it holds something. */
+  get stuckFor(): number {
+    return this.#heldBytes === 0 ? 0 : this.#shared.now() - this.#heldSince
   }
 
   /** Whether senders wait for room. */
@@ -134,6 +144,7 @@ export class Outbox {
   #write(cut: Cut): boolean {
     if (!this.#pipe.write(cut.chunks)) {
       this.#heldBytes = cut.bytes
+      this.#heldSince = this.#shared.now()
       this.#heldMessages = cut.messages
       return false
     }

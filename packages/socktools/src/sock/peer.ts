@@ -7,7 +7,7 @@
  *   OPEN ──▶ ENDING ──▶ GONE    ENDING: our side has ended; what comes is still handled
  *     └──────────────────▲      GONE: the pipe is over; what had arrived before is handled first
  */
-import { SockError, asSockError, reasonOf } from '../errors.ts'
+import { SockError, asSockError, fail, reasonOf } from '../errors.ts'
 import type { Pipe } from '../net/pipe.ts'
 import type { Platform } from '../platform/platform.ts'
 import type { Codec, Sent } from '../wire/codec.ts'
@@ -31,6 +31,8 @@ export interface PeerHost<C extends Codec> {
   onDropped(peer: LivePeer<C>, reason: DropReason, messages: number, bytes: number): void
   /** Nothing can be sent to it any more. */
   onEnding(peer: LivePeer<C>): void
+  /** The far side has finished sending. */
+  onFarEnd(peer: LivePeer<C>): void
   /** The pipe is over, and all that had arrived is handled: the last word of this peer. */
   onGone(peer: LivePeer<C>, error: SockError | undefined, lost: Lost): void
 }
@@ -89,8 +91,16 @@ export class LivePeer<C extends Codec> implements Peer<C>, Recipient {
     this.#decoder = settings.framing.decoder((payload) => {
       this.#inbox.put(payload)
     }, settings.maxFrame)
-    this.#watch = new ReadWatch(settings, host.deadlines, platform.now, (late) => {
+    // The framing may be anybody's.
+    if (typeof (this.#decoder as Decoder | undefined)?.push !== 'function') {
+      fail('BAD_OPTION', `${settings.framing.name}() made no decoder`)
+    }
+    const onLate = (late: SockError): void => {
       this.#fail(new SockError(late.code, late.what, { address: this.address }))
+    }
+    this.#watch = new ReadWatch(settings, host.deadlines, platform.now, onLate, {
+      excuses: () => this.#farEnded || !this.#inbox.idle,
+      stuckFor: () => this.outbox.stuckFor,
     })
   }
 
@@ -234,11 +244,11 @@ export class LivePeer<C extends Codec> implements Peer<C>, Recipient {
     this.#bytesIn += chunk.length
     try {
       this.#decoder.push(chunk)
+      this.#watch.heard(this.#decoder.partial, this.#inbox.arrived)
     } catch (thrown) {
       this.#failAs(thrown)
       return
     }
-    this.#watch.heard(this.#decoder.partial, this.#inbox.arrived)
     if (this.#inbox.high) this.#regulate()
   }
 
@@ -248,15 +258,18 @@ export class LivePeer<C extends Codec> implements Peer<C>, Recipient {
     this.#farEnded = true
     try {
       this.#decoder.finish?.()
+      const { partial } = this.#decoder
+      if (partial > 0) fail('TRUNCATED', `the far side ended after ${partial} bytes of a frame`)
     } catch (thrown) {
-      this.#failAs(thrown)
-      return
+      const error = this.#errorOf(thrown)
+      if (error.code !== 'TRUNCATED') {
+        this.#fail(error)
+        return
+      }
+      // What came before it is handled and answered all the same.
+      this.#error ??= error
     }
-    const { partial } = this.#decoder
-    if (partial > 0) {
-      const what = `the far side ended after ${partial} bytes of a frame`
-      this.#error ??= new SockError('TRUNCATED', what, { address: this.address })
-    }
+    this.#host.onFarEnd(this)
     if (this.#inbox.idle) this.#onIdle()
   }
 
@@ -317,7 +330,7 @@ export class LivePeer<C extends Codec> implements Peer<C>, Recipient {
 
   close(): Lost {
     if (this.#finished) return { unsent: 0, unhandled: 0 }
-    this.#decoder.stop()
+    this.#stopDecoder()
     const { messages, bytes } = this.#inbox.stop()
     this.#unhandled = messages
     this.#drop('closed', messages, bytes)
@@ -327,17 +340,29 @@ export class LivePeer<C extends Codec> implements Peer<C>, Recipient {
   }
 
   #failAs(thrown: unknown): void {
+    this.#fail(this.#errorOf(thrown))
+  }
+
+  #errorOf(thrown: unknown): SockError {
     const error = asSockError(thrown, 'PIPE_FAILED', 'the framing failed', this.address)
-    this.#fail(
-      error.address === undefined ? new SockError(error.code, error.what, { address: this.address }) : error,
-    )
+    if (error.address !== undefined) return error
+    return new SockError(error.code, error.what, { address: this.address, cause: error.cause })
+  }
+
+  /** A framing of the application's may throw here, too; no frame is wanted from it in any case. */
+  #stopDecoder(): void {
+    try {
+      this.#decoder.stop()
+    } catch {
+      this.#pipe.pause()
+    }
   }
 
   /** Ends the connection because of `error`; what has arrived whole is still handled. */
   #fail(error: SockError): void {
     if (this.#state === 'gone') return
     this.#error = error
-    this.#decoder.stop()
+    this.#stopDecoder()
     this.#down('gone')
     if (this.#inbox.idle) this.#finish()
   }

@@ -48,6 +48,8 @@ export class PipeSock<C extends Codec = RawCodec> extends BaseSock<C> {
   #binding = false
   #listener: Listener | undefined
   #nextId = 1
+  /** With the peers that were gone after this sock began to end. */
+  #lost: Lost = NOTHING
 
   constructor(options: SockOptions<C>, parts: SockParts) {
     const { platform } = parts
@@ -82,6 +84,9 @@ export class PipeSock<C extends Codec = RawCodec> extends BaseSock<C> {
       },
       onEnding: (peer) => {
         this.#sends.unreachable(peer)
+      },
+      onFarEnd: (peer) => {
+        core.events.emit('ended', { peer })
       },
       onGone: (peer, error, lost) => {
         this.#onGone(peer, error, lost)
@@ -189,6 +194,7 @@ export class PipeSock<C extends Codec = RawCodec> extends BaseSock<C> {
     this.#peers.delete(peer)
     this.core.counters.peerGone(peer.stats())
     if (error !== undefined) this.core.counters.failed(error)
+    if (this.core.life !== 'open') this.#lost = sum(this.#lost, lost)
     this.core.events.emit('gone', { peer, error, lost })
     const onOver = this.#onOver.get(peer)
     this.#onOver.delete(peer)
@@ -226,10 +232,10 @@ export class PipeSock<C extends Codec = RawCodec> extends BaseSock<C> {
   }
 
   protected async closePeers(): Promise<Lost> {
-    const lost = closeAll([...this.#peers])
+    closeAll([...this.#peers])
     this.#deadlines.clear()
     await this.#listener?.close()
-    return lost
+    return this.#lost
   }
 
   protected stopComing(): void {
@@ -240,11 +246,12 @@ export class PipeSock<C extends Codec = RawCodec> extends BaseSock<C> {
 }
 
 function closeAll(peers: readonly { close(): Lost }[]): Lost {
-  const lost = { unsent: 0, unhandled: 0 }
-  for (const peer of peers) {
-    const { unsent, unhandled } = peer.close()
-    lost.unsent += unsent
-    lost.unhandled += unhandled
-  }
-  return lost
+  return peers.reduce((lost, peer) => sum(lost, peer.close()), NOTHING)
 }
+
+const NOTHING: Lost = { unsent: 0, unhandled: 0 }
+
+const sum = (a: Lost, b: Lost): Lost => ({
+  unsent: a.unsent + b.unsent,
+  unhandled: a.unhandled + b.unhandled,
+})

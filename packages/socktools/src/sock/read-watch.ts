@@ -10,6 +10,16 @@ export interface ReadLimits {
   readonly frameRate: number
 }
 
+/** What else goes on with a peer that is silent. */
+export interface Work {
+  /** Its silence is in order: we are the ones who are working, or it has finished sending. */
+  excuses(): boolean
+  /** Milliseconds since it last took anything of what waits to be sent to it; 0 if nothing waits. */
+  stuckFor(): number
+}
+
+const NO_WORK: Work = { excuses: () => false, stuckFor: () => 0 }
+
 /**
  * Watches the read side of one connection: silence, and frames that never get finished. Both clocks stand
  * still while we do not read, since the far side cannot help that.
@@ -22,6 +32,7 @@ export class ReadWatch {
   readonly #deadlines: Deadlines
   readonly #now: () => number
   readonly #onLate: (error: SockError) => void
+  readonly #work: Work
   #heardAt: number
   /** When we stopped reading; -1 while we read. */
   #pausedAt = -1
@@ -32,18 +43,19 @@ export class ReadWatch {
   #idleDeadline: Deadline | undefined
   /** Came due while we did not read. */
   #frameDue = false
-  #idleDue = false
 
   constructor(
     limits: ReadLimits,
     deadlines: Deadlines,
     now: () => number,
     onLate: (error: SockError) => void,
+    work: Work = NO_WORK,
   ) {
     this.#limits = limits
     this.#deadlines = deadlines
     this.#now = now
     this.#onLate = onLate
+    this.#work = work
     this.#heardAt = now()
   }
 
@@ -84,8 +96,10 @@ export class ReadWatch {
     this.#frameStart += stood
     this.#pausedAt = -1
     if (this.#frameDue) this.#watchFrame(this.#frameLeft())
-    if (this.#idleDue) this.#watchIdle(this.#idleLeft())
-    this.#frameDue = this.#idleDue = false
+    this.#frameDue = false
+    if (this.#limits.timeout === 0) return
+    this.#idleDeadline?.cancel()
+    this.#watchIdle(this.#idleLeft())
   }
 
   #watchFrame(ms: number): void {
@@ -104,13 +118,16 @@ export class ReadWatch {
 
   #watchIdle(ms: number): void {
     this.#idleDeadline = this.#deadlines.set(ms, () => {
-      if (this.#pausedAt >= 0) {
-        this.#idleDue = true
-        return
-      }
+      const { timeout } = this.#limits
       const left = this.#idleLeft()
-      if (left > 0) this.#watchIdle(left)
-      else this.#onLate(new SockError('IDLE_TIMEOUT', `nothing came for ${this.#limits.timeout} ms`))
+      if (this.#work.stuckFor() >= timeout) {
+        this.#onLate(new SockError('IDLE_TIMEOUT', `it took nothing of what waits for it for ${timeout} ms`))
+      } else if (this.#pausedAt >= 0) {
+        // With nothing to look at, resume() sets it anew.
+        if (this.#work.stuckFor() > 0) this.#watchIdle(timeout)
+      } else if (left > 0) this.#watchIdle(left)
+      else if (this.#work.excuses()) this.#watchIdle(timeout)
+      else this.#onLate(new SockError('IDLE_TIMEOUT', `nothing came for ${timeout} ms`))
     })
   }
 

@@ -46,6 +46,7 @@ export class Sends<C extends Codec> {
       turn: this.turn,
       highWaterMark,
       maxQueue,
+      now: platform.now,
       flushSoon: (outbox) => {
         outbox.dirty = true
         this.#dirty.push(outbox)
@@ -59,11 +60,14 @@ export class Sends<C extends Codec> {
   }
 
   /** As Sock.sendRaw says. */
-  send(payload: Uint8Array, { to, except }: SendOptions<C>): Promise<void> {
+  send(payload: Uint8Array, options: SendOptions<C>): Promise<void> {
+    const { to, except } = options
     const error = unsendable(payload, this.#maxFrame)
     if (error !== undefined) return this.refuse(error, lengthOf(payload))
     try {
       const exempt: readonly LivePeer<C>[] = except === undefined ? NOBODY : this.find(except)
+      // To leave `to` out means everyone. To look someone up and find nobody must not.
+      if (to === undefined && 'to' in options) fail('UNKNOWN_PEER', '`to` is there and undefined')
       if (to === undefined) {
         this.broadcast.add(
           payload,

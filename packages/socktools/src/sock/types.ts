@@ -128,9 +128,10 @@ export interface Sock<C extends Codec = RawCodec> extends AsyncDisposable {
   stats(): SockStats
   /**
    * Ends in good order: accepts and dials no more, handles what arrived, writes what was sent, ends each
-   * connection and goes on handling what comes until the far side has ended too. Then as close.
+   * connection and goes on handling what comes until the far side has ended too. Then as close. Returns what
+   * was lost after all, because a peer did not end in time or broke meanwhile.
    */
-  drain(options?: DrainOptions): Promise<void>
+  drain(options?: DrainOptions): Promise<Lost>
   /** Ends at once, for good. Returns what was lost by that. */
   close(): Promise<Lost>
 }
@@ -198,6 +199,8 @@ export interface SockEvents<C extends Codec = RawCodec> {
   listening: { readonly address: string }
   /** A peer passed the gate. */
   peer: { readonly peer: Peer<C> }
+  /** A peer has finished sending: what it sent is handled and answered, then our side ends as well. */
+  ended: { readonly peer: Peer<C> }
   /** A peer's connection is over; with `error` it did not end in good order. */
   gone: { readonly peer: Peer<C>; readonly error: SockError | undefined; readonly lost: Lost }
   /** A connection was turned away. */

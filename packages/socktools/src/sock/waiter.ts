@@ -1,7 +1,7 @@
 /** A promise for all who wait for the same thing. Marked handled: a forgotten await ends no process. */
-export class Waiter {
-  readonly promise: Promise<void>
-  resolve: () => void = nothing
+export class Waiter<T = void> {
+  readonly promise: Promise<T>
+  resolve: (value: T) => void = nothing
   reject: (error: Error) => void = nothing
 
   constructor() {

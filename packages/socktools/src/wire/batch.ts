@@ -83,8 +83,13 @@ export class Batch {
     const edge = this.#framing.size(0)
     const n = payload.length
     this.#written(around.before(this.#room(edge), this.#to, n))
-    this.#push(payload, 1)
-    this.#written(around.after(this.#room(edge), this.#to, n))
+    this.#push(payload, 0)
+    const slab = this.#room(edge)
+    const end = around.after(slab, this.#to, n)
+    // A message counts with its last byte: that of the payload, unless something stands behind it.
+    if (end > this.#to) this.#open++
+    else this.#counts[this.#counts.length - 1] = 1
+    this.#written(end)
   }
 
   #written(end: number): void {

@@ -39,11 +39,22 @@ export function raw(): RawCodec {
 /** Nesting beyond this is refused: a handler that recurses over its data must not be overrun. */
 export const MAX_JSON_DEPTH = 64
 
+export interface JsonOptions {
+  /**
+   * The longest JSON text in bytes, sent or received. A text is parsed in one go, and what is dense costs a
+   * hundred times its length in memory and time: 1 MiB of empty arrays keeps the loop for some 0.2 s.
+   * Default 1 MiB.
+   */
+  readonly max?: number
+}
+
 /**
  * The seed's `[type, data]` as JSON in UTF-8. `data` arrives unchecked: `json<T>()` asserts its shape, it
- * does not test it. `undefined` arrives as null, as JSON has no undefined.
+ * does not test it. What JSON cannot say changes on the way, as JSON.stringify has it: undefined and NaN arrive
+ * as null, a Date as a string.
  */
-export function json<T = unknown>(): Codec<T, T> {
+export function json<T = unknown>({ max = 1024 * 1024 }: JsonOptions = {}): Codec<T, T> {
+  if (!(max > 0)) fail('BAD_OPTION', `json({ max }) takes a number of bytes, not ${max}`)
   // `fatal`: a byte that is no UTF-8 is an error here, never a silent U+FFFD.
   const text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
   return {
@@ -54,17 +65,21 @@ export function json<T = unknown>(): Codec<T, T> {
       if (ArrayBuffer.isView(data) || typeof data === 'function' || typeof data === 'symbol') {
         fail('CANNOT_ENCODE', `json() cannot send ${nameOf(data)}`)
       }
+      let payload: Uint8Array
       try {
-        return utf8.encode(JSON.stringify([type, data]))
+        payload = utf8.encode(JSON.stringify([type, data]))
       } catch (thrown) {
         return fail('CANNOT_ENCODE', `json() cannot write this message: ${reasonOf(thrown)}`, {
           cause: thrown,
         })
       }
+      // The far side would only refuse it.
+      const fault = unreadable(payload, max)
+      return fault === undefined ? payload : fail('CANNOT_ENCODE', fault)
     },
     decode(payload) {
-      if (deeperThan(payload, MAX_JSON_DEPTH))
-        fail('BAD_MESSAGE', `JSON nested deeper than ${MAX_JSON_DEPTH}`)
+      const fault = unreadable(payload, max)
+      if (fault !== undefined) fail('BAD_MESSAGE', fault)
       let parsed: unknown
       try {
         parsed = JSON.parse(text.decode(payload))
@@ -83,6 +98,12 @@ const TYPES = 'a message type is a string or a safe integer'
 
 const isType = (type: unknown): type is string | number =>
   typeof type === 'string' || Number.isSafeInteger(type)
+
+/** Why a text is not parsed at all. */
+function unreadable(json: Uint8Array, max: number): string | undefined {
+  if (json.length > max) return `JSON of ${json.length} bytes, and json({ max }) is ${max}`
+  return deeperThan(json, MAX_JSON_DEPTH) ? `JSON nested deeper than ${MAX_JSON_DEPTH}` : undefined
+}
 
 /** Whether the brackets in this JSON nest deeper than `limit`, told from the bytes, before anything is built. */
 function deeperThan(json: Uint8Array, limit: number): boolean {

@@ -14,13 +14,15 @@ export class Held {
   /** The last piece, while it is a slab with room from `#end` on. */
   #slab: Uint8Array | undefined
   #end = 0
+  /** How long the last slab was: each is twice as long as the one before. */
+  #next = FIRST_SLAB / 2
 
   /** Adds `bytes[from, to)`; `room` is how many bytes the frame may still take, these included. */
   add(bytes: Uint8Array, from: number, to: number, room: number): void {
     const n = to - from
     if (n === 0) return
     if (n >= KEEP) {
-      this.#closeSlab()
+      this.#closeSlab(true)
       this.#pieces.push(new Uint8Array(bytes.buffer, bytes.byteOffset + from, n))
       this.length += n
       return
@@ -28,10 +30,10 @@ export class Held {
     let at = from
     while (at < to) {
       if (this.#slab === undefined || this.#end === this.#slab.length) {
-        this.#closeSlab()
+        this.#closeSlab(true)
         const left = room - (at - from)
-        const wanted = Math.min(Math.max(2 * this.length, to - at, FIRST_SLAB), LAST_SLAB)
-        this.#slab = new Uint8Array(Math.min(wanted, left))
+        this.#next = Math.min(Math.max(2 * this.#next, to - at), LAST_SLAB)
+        this.#slab = new Uint8Array(Math.min(this.#next, left))
         this.#end = 0
       }
       const part = Math.min(to - at, this.#slab.length - this.#end)
@@ -45,7 +47,7 @@ export class Held {
   /** All that is held followed by `bytes[from, to)`, in one piece; nothing is held afterwards. */
   take(bytes: Uint8Array, from: number, to: number): Uint8Array {
     const whole = new Uint8Array(this.length + to - from)
-    this.#closeSlab()
+    this.#closeSlab(false)
     let at = 0
     for (const piece of this.#pieces) {
       whole.set(piece, at)
@@ -54,13 +56,17 @@ export class Held {
     if (to > from) whole.set(new Uint8Array(bytes.buffer, bytes.byteOffset + from, to - from), at)
     this.#pieces = []
     this.length = 0
+    this.#next = FIRST_SLAB / 2
     return whole
   }
 
-  #closeSlab(): void {
+  /** `trim`: cut to size, since room that nothing will fill must not be held. */
+  #closeSlab(trim: boolean): void {
     if (this.#slab === undefined) return
-    const { buffer } = this.#slab
-    this.#pieces.push(this.#end === this.#slab.length ? this.#slab : new Uint8Array(buffer, 0, this.#end))
+    const full = this.#end === this.#slab.length
+    const part = trim && !full ? this.#slab.slice(0, this.#end) : this.#slab.subarray(0, this.#end)
+    this.#pieces.push(part)
+    if (!full) this.#next = FIRST_SLAB / 2
     this.#slab = undefined
   }
 }

@@ -29,6 +29,16 @@ describe('frames', GUARD, () => {
       assert.deepEqual([over.destroyed, fine.destroyed], [true, false])
     }))
 
+  test('over maxFrame, though all of it has come: refused as well', () =>
+    knocking(async (world, door) => {
+      const server = await world.open({ bind: 'knock:any', maxFrame: 100 })
+      const gone = all(server, 'gone')
+      const pipe = door.knock()
+      await world.quiet()
+      pipe.say(Buffer.concat([frame('fine'), frame('x'.repeat(101)), frame('fine')]))
+      assert.deepEqual([codes(gone), server.stats().messagesIn], [['FRAME_TOO_LARGE'], 1])
+    }))
+
   test('16 MiB is the default', () =>
     knocking(async (world, door) => {
       const server = await world.open({ bind: 'knock:any' })
@@ -252,6 +262,10 @@ describe('who is let in', GUARD, () => {
       )
       for (let i = 0; i < 20; i++) door.knock('127.0.0.1', true)
       assert.equal(refused.length, 1)
+      // However slowly they come.
+      await world.sim.sleep(1_000)
+      door.knock('10.0.0.1')
+      assert.match(refused.splice(1)[0]?.error.message ?? '', /5 connections of this host wait/)
       // One that leaves makes room.
       pipes[0]!.break()
       await world.sim.sleep(1_000)

@@ -68,7 +68,10 @@ describe('starting and binding', GUARD, () => {
         await assert.rejects(sock.startServer({ bind: address as string }), coded('BAD_ADDRESS', message))
         // As an option, what is no text at all is a wrong option already.
         const [code, fix] = typeof address === 'string' ? ['BAD_ADDRESS', message] : ['BAD_OPTION', /connect/]
-        await assert.rejects(TcpSock.open({ connect: [address as string] }), coded(code as string, fix as RegExp))
+        await assert.rejects(
+          TcpSock.open({ connect: [address as string] }),
+          coded(code as string, fix as RegExp),
+        )
       }
     })
   }

@@ -5,7 +5,7 @@ import type { Context, SockOptions } from '../../src/index.ts'
 import { noCrashes } from '../support/crashes.ts'
 import { Arrivals, next, signal, type Signal } from '../support/events.ts'
 import { GUARD, pattern } from '../support/tcp.ts'
-import { simulate, type World } from '../support/world.ts'
+import { simulate } from '../support/world.ts'
 
 noCrashes()
 
@@ -123,39 +123,40 @@ describe('order', GUARD, () => {
 })
 
 describe('nobody waits for another', GUARD, () => {
-  test('two socks whose handlers all await a send to the other, while both flood: none hangs', () => {
-    const replies: Record<string, number> = { a: 0, b: 0 }
-    const options = (name: string): SockOptions => ({
-      highWaterMark: 10_000,
-      readMark: 10_000,
-      handlers: {
-        0: async (data: Uint8Array, { peer }: Context) => {
-          if (data[0] === 1)
-            await peer.sendMsg(
-              0,
-              data.map((byte, i) => (i === 0 ? 2 : byte)),
-            )
-          else replies[name] = (replies[name] ?? 0) + 1
-        },
-      },
-    })
-    const request = pattern(1_000)
-    request[0] = 1
-    const flood = async (world: World): Promise<void> => {
-      const a = await world.open({ bind: 'memory:a', ...options('a') })
-      const b = await world.open(options('b'))
-      const accepted = next(a, 'peer')
-      const peers = [await b.connectTo('memory:a'), (await accepted).peer]
-      await Promise.all(
-        peers.map(async (peer) => {
-          for (let i = 0; i < 1_000; i++) await peer.sendMsg(0, request)
-        }),
-      )
-      await world.sim.sleep(1_000)
-      assert.deepEqual(replies, { a: 1_000, b: 1_000 })
-    }
-    return simulate(flood)
-  })
+  for (const [much, n, maxQueue] of [['less than maxQueue', 1_000, 2 ** 24]] as const) {
+    test(`two socks whose handlers all await a send to the other, while both flood, with ${much}: none hangs`, () =>
+      simulate(async (world) => {
+        const replies: Record<string, number> = { a: 0, b: 0 }
+        const options = (name: string): SockOptions => ({
+          highWaterMark: 10_000,
+          readMark: 10_000,
+          maxQueue,
+          handlers: {
+            0: async (data: Uint8Array, { peer }: Context) => {
+              if (data[0] === 1)
+                await peer.sendMsg(
+                  0,
+                  data.map((byte, i) => (i === 0 ? 2 : byte)),
+                )
+              else replies[name] = (replies[name] ?? 0) + 1
+            },
+          },
+        })
+        const request = pattern(1_000)
+        request[0] = 1
+        const a = await world.open({ bind: 'memory:a', ...options('a') })
+        const b = await world.open(options('b'))
+        const accepted = next(a, 'peer')
+        const peers = [await b.connectTo('memory:a'), (await accepted).peer]
+        await Promise.all(
+          peers.map(async (peer) => {
+            for (let i = 0; i < n; i++) await peer.sendMsg(0, request)
+          }),
+        )
+        await world.sim.sleep(1_000)
+        assert.deepEqual(replies, { a: n, b: n })
+      }))
+  }
 
   for (const each of [1, 20]) {
     test(`a peer that floods, with handlers that take ${each} ms each, leaves the others their turn`, () =>

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { all, Arrivals, next } from '../support/events.ts'
+import { knocking } from '../support/knock.ts'
 import { GUARD } from '../support/tcp.ts'
 import { simulate } from '../support/world.ts'
 
@@ -162,6 +163,19 @@ describe('connect', GUARD, () => {
       await sock.close()
       await starting
       await world.quiet()
+      const { activity } = world
+      await world.sim.sleep(600_000)
+      assert.equal(world.activity, activity)
+    }))
+
+  test('close() while start() waits for a dial that does not settle: the same', () =>
+    knocking(async (world, door) => {
+      const sock = world.sock({ connect: 'knock:any', tick: () => undefined })
+      const starting = assert.rejects(sock.start(), { code: 'CLOSED' })
+      await world.sim.sleep(100)
+      assert.equal(door.dials, 1)
+      await sock.close()
+      await starting
       const { activity } = world
       await world.sim.sleep(600_000)
       assert.equal(world.activity, activity)
