@@ -65,17 +65,18 @@ describe('in a pipe', () => {
     assert.match(stderr, /^socktools: the connection broke: .* \[PIPE_FAILED\]\n/)
   })
 
-  // From a file, in which the next line always lies ready: a pipe may be empty while its writer is held up.
-  const endings: Record<string, (socket: net.Socket) => void> = {
-    'after it got some': (socket) => socket.once('data', () => socket.end()).resume(),
-    'at once': (socket) => socket.resume().end(),
+  // From a file, in which more always lies ready: a pipe may be empty while its writer is held up.
+  const endings: Record<string, [input: string, end: (socket: net.Socket) => void]> = {
+    'after it got some': [TOO_MUCH, (socket) => socket.once('data', () => socket.end()).resume()],
+    // Not one line is in hand when it ends.
+    'within a long line': ['x'.repeat(2 ** 23) + TOO_MUCH, (socket) => socket.resume().end()],
   }
-  for (const [when, end] of Object.entries(endings)) {
+  for (const [when, [input, end]] of Object.entries(endings)) {
     test(`lines that are left when the far side ends ${when} are a failure`, async (t) => {
       const { address, server } = await rawServer(t)
       server.on('connection', end)
       const file = join(temporary(t), 'lines')
-      writeFileSync(file, TOO_MUCH)
+      writeFileSync(file, input)
       const cli = new Cli(t, ['connect', '-q', address], { redirect: `< '${file}'` })
       const { code, stderr } = await cli.ended
       assert.equal(code, 1)

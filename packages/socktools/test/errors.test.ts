@@ -58,6 +58,15 @@ describe('SockError', () => {
     }
   })
 
+  test('what cannot even be asked what it is can be wrapped', () => {
+    const evil = new Proxy({}, { getPrototypeOf: () => fail('CLOSED', 'evil') })
+    const wrapped = asSockError(evil, 'HANDLER_FAILED', 'the handler')
+    assert.deepEqual(
+      [wrapped.code, wrapped.what],
+      ['HANDLER_FAILED', 'the handler: a value that cannot be printed'],
+    )
+  })
+
   test('the reason of anything thrown is one line of text', () => {
     const table: [unknown, string][] = [
       [new Error('a\nb'), 'a\\u{a}b'],
@@ -68,6 +77,7 @@ describe('SockError', () => {
       [Symbol('s'), 'Symbol(s)'],
       [Object.create(null), 'a value that cannot be printed'],
       [{ toString: () => fail('CLOSED', 'evil') }, 'a value that cannot be printed'],
+      [new Proxy({}, { getPrototypeOf: () => fail('CLOSED', 'evil') }), 'a value that cannot be printed'],
     ]
     for (const [thrown, reason] of table) assert.equal(reasonOf(thrown), reason)
     const evil = Object.defineProperty(new Error('x'), 'message', { get: () => fail('CLOSED', 'evil') })
@@ -87,6 +97,7 @@ describe('printable', () => {
     ['zero width', 'a\u200b\u2060\ufeffb', 'a\\u{200b}\\u{2060}\\u{feff}b'],
     ['a soft hyphen', 'a\u00adb', 'a\\u{ad}b'],
     ['invisible tags', 'a\u{e0041}b', 'a\\u{e0041}b'],
+    ['blank letters', 'a\u3164b\u115fc', 'a\\u{3164}b\\u{115f}c'],
     ['half a surrogate pair', 'a\ud800b', 'a\\u{d800}b'],
     ['nothing else:', 'hé 漢字 😀 עברית "quoted" \\', 'hé 漢字 😀 עברית "quoted" \\'],
   ]

@@ -118,6 +118,7 @@ describe('pressure', () => {
     assert.deepEqual(it.pressure, [true, false])
     it.put(900)
     assert.deepEqual(it.pressure, [true, false, true])
+    assert.ok(it.inbox.bytes > 1000)
   })
 
   test('the message being handled is not waiting: one larger than the mark is no pressure', () => {

@@ -17,6 +17,9 @@ class Given {
   readonly errors: SockError[] = []
   /** System timers set so far. */
   timers = 0
+  /** What else goes on with the peer. */
+  excused = false
+  stuck = 0
 
   constructor(limits: Partial<ReadLimits>) {
     const setTimer: SimPlatform['setTimer'] = (fn, ms) => {
@@ -24,10 +27,16 @@ class Given {
       return this.sim.setTimer(fn, ms)
     }
     const deadlines = new Deadlines(over(this.sim, { setTimer }))
-    this.watch = new ReadWatch({ ...LIMITS, ...limits }, deadlines, this.sim.now, (error) => {
-      this.late.push([error.code, this.sim.now()])
-      this.errors.push(error)
-    })
+    this.watch = new ReadWatch(
+      { ...LIMITS, ...limits },
+      deadlines,
+      this.sim.now,
+      (error) => {
+        this.late.push([error.code, this.sim.now()])
+        this.errors.push(error)
+      },
+      { excuses: () => this.excused, stuckFor: () => this.stuck },
+    )
   }
 
   sleep(ms: number): Promise<void> {
@@ -123,6 +132,52 @@ describe('silence', () => {
     it.watch.heard(0, 1)
     await it.sleep(30)
     assert.equal(it.watch.silent, 30)
+  })
+})
+
+describe('silence that has its reason', () => {
+  test('while there is an excuse it is looked at again; when there is none, it is late at the next look', async () => {
+    const it = new Given({ timeout: 1000 })
+    it.excused = true
+    it.watch.start()
+    await it.sleep(5500)
+    assert.deepEqual(it.late, [])
+    it.excused = false
+    await it.sleep(2000)
+    it.assertLate('IDLE_TIMEOUT', 5500, 6600)
+  })
+
+  test('an excuse does not help a frame', async () => {
+    const it = new Given({})
+    it.excused = true
+    it.watch.heard(100, 0)
+    await it.sleep(30_000)
+    it.assertLate('FRAME_STALLED', 10_000, 10_320)
+  })
+
+  test('a peer that takes nothing of what waits for it is late, whatever excuses it', async () => {
+    const it = new Given({ timeout: 1000 })
+    it.excused = true
+    it.watch.start()
+    it.stuck = 999
+    await it.sleep(1500)
+    assert.deepEqual(it.late, [])
+    it.stuck = 1999
+    await it.sleep(1000)
+    it.assertLate('IDLE_TIMEOUT', 2000, 2100)
+    assert.match(String(it.errors[0]?.message), /took nothing/)
+  })
+
+  test('also while we do not read', async () => {
+    const it = new Given({ timeout: 1000 })
+    it.watch.start()
+    it.watch.pause()
+    it.stuck = 500
+    await it.sleep(1500)
+    assert.deepEqual(it.late, [])
+    it.stuck = 1500
+    await it.sleep(1000)
+    it.assertLate('IDLE_TIMEOUT', 2000, 2100)
   })
 })
 

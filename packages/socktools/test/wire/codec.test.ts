@@ -101,6 +101,35 @@ describe('json', () => {
     })
   }
 
+  test('what the far side would refuse is not sent: too deep, too long', () => {
+    const nested = (n: number): unknown => (n === 0 ? 0 : [nested(n - 1)])
+    assert.equal(
+      codeOf(() => json().encode('x', nested(MAX_JSON_DEPTH - 1))),
+      undefined,
+    )
+    assert.equal(
+      codeOf(() => json().encode('x', nested(MAX_JSON_DEPTH))),
+      'CANNOT_ENCODE',
+    )
+    assert.equal(
+      codeOf(() => json({ max: 100 }).encode('x', 'a'.repeat(100 - '["x",""]'.length))),
+      undefined,
+    )
+    assert.equal(
+      codeOf(() => json({ max: 100 }).encode('x', 'a'.repeat(101 - '["x",""]'.length))),
+      'CANNOT_ENCODE',
+    )
+    assert.equal(
+      codeOf(() => json({ max: 100 }).decode(latin1(`["x","${'a'.repeat(100)}"]`))),
+      'BAD_MESSAGE',
+    )
+    for (const max of [0, -1, NaN])
+      assert.equal(
+        codeOf(() => json({ max })),
+        'BAD_OPTION',
+      )
+  })
+
   const bad: [what: string, payload: Uint8Array][] = [
     ['nothing', hex('')],
     ['half of it', latin1('["say",{"te')],
