@@ -1,7 +1,7 @@
 /** Decision 4, against a model: the order of what each peer is sent, and that every message is counted. */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import type { BaseSock, Peer } from '../../src/index.ts'
+import type { PipeSock, Peer } from '../../src/index.ts'
 import { noCrashes } from '../support/crashes.ts'
 import { all } from '../support/events.ts'
 import { GUARD, pattern } from '../support/tcp.ts'
@@ -23,7 +23,7 @@ describe('each peer receives exactly its own sequence', GUARD, () => {
           const server = await world.open({ bind: 'memory:a', maxQueue: 2 ** 30, highWaterMark: 100_000 })
           const expected = new Map<Peer, string[]>()
           const received = new Map<string, string[]>()
-          const clients: BaseSock[] = []
+          const clients: PipeSock[] = []
           server.on('peer', ({ peer }) => expected.set(peer, []))
           const join = async (): Promise<void> => {
             const list: string[] = []
@@ -93,7 +93,7 @@ describe('stats', GUARD, () => {
         const ever: Peer[] = []
         server.on('peer', ({ peer }) => ever.push(peer))
         const dropped = all(server, 'dropped')
-        const clients: BaseSock[] = []
+        const clients: PipeSock[] = []
         for (let i = 0; i < 5; i++) {
           const client = await world.open({ handlers: { 0: handler }, ...options })
           await client.connectTo('memory:a')

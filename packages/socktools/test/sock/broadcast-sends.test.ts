@@ -1,7 +1,7 @@
 /** Decision 4, for those who are sent to together: no slow peer holds the others up. */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import type { BaseSock, Peer, SockOptions } from '../../src/index.ts'
+import type { PipeSock, Peer, SockOptions } from '../../src/index.ts'
 import { noCrashes } from '../support/crashes.ts'
 import { all } from '../support/events.ts'
 import { type Knocker, knocking, type TestPipe } from '../support/knock.ts'
@@ -14,7 +14,7 @@ noCrashes()
 const message = pattern(96)
 
 interface Scene {
-  readonly server: BaseSock
+  readonly server: PipeSock
   readonly pipes: readonly TestPipe[]
   readonly peers: readonly Peer[]
 }

@@ -1,7 +1,7 @@
 /** Functions of the application that throw or reject: contained, reported as `fault`, and the peer lives on. */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { type BaseSock, json, type Peer, type SockEvents } from '../../src/index.ts'
+import { type PipeSock, json, type Peer, type SockEvents } from '../../src/index.ts'
 import { coded } from '../support/coded.ts'
 import { noCrashes } from '../support/crashes.ts'
 import { all, Arrivals, next } from '../support/events.ts'
@@ -10,7 +10,7 @@ import { simulate, type World } from '../support/world.ts'
 
 noCrashes()
 
-const two = async (world: World): Promise<{ server: BaseSock; client: BaseSock; peer: Peer }> => {
+const two = async (world: World): Promise<{ server: PipeSock; client: PipeSock; peer: Peer }> => {
   const server = await world.open({ bind: 'memory:a' })
   const client = await world.open()
   return { server, client, peer: await client.connectTo('memory:a') }
@@ -26,7 +26,7 @@ describe('functions of yours that fail', GUARD, () => {
     ['throws', boom],
     ['rejects', reject],
   ] as const) {
-    const places: [string, (sock: BaseSock) => void][] = [
+    const places: [string, (sock: PipeSock) => void][] = [
       ['handler', (sock) => void sock.addHandler(0, fail)],
       ['one of several handlers', (sock) => [fail, fail].forEach((fn) => sock.addHandler(0, fn))],
       ['middleware', (sock) => void sock.use(fail)],

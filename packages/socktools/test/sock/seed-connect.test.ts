@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import net from 'node:net'
 import { describe, mock, test } from 'node:test'
-import { type BaseSock, lines, type Transport } from '../../src/index.ts'
+import { type PipeSock, lines, type Transport } from '../../src/index.ts'
 import { all, Arrivals, next } from '../support/events.ts'
 import { ANY, at, GUARD, listenPlain, make, open, Plain } from '../support/tcp.ts'
 import { simulate } from '../support/world.ts'
@@ -169,7 +169,7 @@ describe('server and client at once', GUARD, () => {
     test(`connecting and starting in any order: ${order}`, () =>
       simulate(async (world) => {
         const arrivals = { a: new Arrivals(), b: new Arrivals() }
-        const socks: Record<string, BaseSock> = {
+        const socks: Record<string, PipeSock> = {
           a: world.sock({ handlers: { 0: arrivals.a.push } }),
           b: world.sock({ handlers: { 0: arrivals.b.push } }),
         }

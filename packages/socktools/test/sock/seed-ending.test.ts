@@ -1,7 +1,7 @@
 /** The seed's row `tick`, and what it has no row for: drain, close, and `await using`. */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { BaseSock, type Lost, type Tick } from '../../src/index.ts'
+import { PipeSock, type Lost, type Tick } from '../../src/index.ts'
 import { all, Arrivals, next, signal } from '../support/events.ts'
 import { GUARD } from '../support/tcp.ts'
 import { simulate } from '../support/world.ts'
@@ -208,9 +208,9 @@ describe('await using', GUARD, () => {
     simulate(async (world) => {
       const got = new Arrivals()
       await world.open({ bind: 'memory:a', handlers: { 0: got.push } })
-      let kept: BaseSock | undefined
+      let kept: PipeSock | undefined
       {
-        await using client = new BaseSock({}, world)
+        await using client = new PipeSock({}, world)
         kept = client
         await client.connectTo('memory:a')
         for (let i = 0; i < 100; i++) void client.sendMsg(0, 'x'.repeat(100_000))
@@ -225,7 +225,7 @@ describe('await using', GUARD, () => {
       const server = await world.open({ bind: 'memory:a', handlers: { 0: () => undefined } })
       const gone = next(server, 'gone')
       {
-        await using client = new BaseSock({}, world)
+        await using client = new PipeSock({}, world)
         await client.connectTo('memory:a')
         for (let i = 0; i < 100; i++) void client.sendMsg(0, 'x'.repeat(100_000))
         const { unsent } = await client.close()

@@ -6,7 +6,7 @@
 import assert from 'node:assert/strict'
 import net from 'node:net'
 import { describe, test } from 'node:test'
-import { type BaseSock, json } from '../../src/index.ts'
+import { type PipeSock, json } from '../../src/index.ts'
 import { all, Arrivals, next, signal, turn } from '../support/events.ts'
 import { knocking } from '../support/knock.ts'
 import { ANY, at, frame, GUARD, open, pair, pattern, Plain } from '../support/tcp.ts'
@@ -298,7 +298,7 @@ describe('where the seed fails', GUARD, () => {
   test('what may not be called twice cannot be reached, or says so', () =>
     // The seed: start_server(), handle_client_send() and server_thread() twice corrupt the connections.
     simulate(async (world) => {
-      const server: BaseSock = await world.open({ bind: 'memory:a' })
+      const server: PipeSock = await world.open({ bind: 'memory:a' })
       await assert.rejects(server.startServer(), { code: 'ALREADY_STARTED' })
       await assert.rejects(server.start(), { code: 'ALREADY_STARTED' })
       const got = new Arrivals()

@@ -1,7 +1,7 @@
 /** The seed's rows `read_raw()`, `add_handler(exclusive)` and `handle_all`. */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { type BaseSock, json } from '../../src/index.ts'
+import { type PipeSock, json } from '../../src/index.ts'
 import { all, Arrivals, next } from '../support/events.ts'
 import { GUARD, pair } from '../support/tcp.ts'
 import { simulate, type World } from '../support/world.ts'
@@ -125,7 +125,7 @@ describe('addHandler', GUARD, () => {
   /** What a message of type 'a' is handled by, as the handlers say it. */
   const scene = (
     world: World,
-  ): Promise<{ server: BaseSock<ReturnType<typeof json>>; say: () => Promise<string> }> =>
+  ): Promise<{ server: PipeSock<ReturnType<typeof json>>; say: () => Promise<string> }> =>
     world.open({ bind: 'memory:a', codec: json() }).then(async (server) => {
       const client = await world.open({ connect: 'memory:a', codec: json() })
       return {

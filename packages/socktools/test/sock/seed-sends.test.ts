@@ -1,7 +1,7 @@
 /** The seed's rows `send_msg` and `send_raw(data, to_peer)`. */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { type BaseSock, json, type Peer } from '../../src/index.ts'
+import { type PipeSock, json, type Peer } from '../../src/index.ts'
 import { all, Arrivals, next } from '../support/events.ts'
 import { ANY, at, frame, GUARD, open, Plain } from '../support/tcp.ts'
 import { simulate, type World } from '../support/world.ts'
@@ -9,10 +9,10 @@ import { simulate, type World } from '../support/world.ts'
 /** A server and three clients, each with what it received. */
 async function star(
   world: World,
-): Promise<{ server: BaseSock; clients: BaseSock[]; got: Arrivals[]; peers: readonly Peer[] }> {
+): Promise<{ server: PipeSock; clients: PipeSock[]; got: Arrivals[]; peers: readonly Peer[] }> {
   const server = await world.open({ bind: 'memory:a' })
   const got = [new Arrivals(), new Arrivals(), new Arrivals()]
-  const clients: BaseSock[] = []
+  const clients: PipeSock[] = []
   for (const { push } of got) clients.push(await world.open({ connect: 'memory:a', handlers: { 0: push } }))
   return { server, clients, got, peers: server.knownPeers }
 }
@@ -20,7 +20,7 @@ async function star(
 const lists = (got: readonly Arrivals[]): string[] => got.map(({ list }) => list.join())
 
 for (const method of ['sendMsg', 'sendRaw'] as const) {
-  const send = (sock: BaseSock, text: string, options?: Parameters<BaseSock['sendRaw']>[1]): Promise<void> =>
+  const send = (sock: PipeSock, text: string, options?: Parameters<PipeSock['sendRaw']>[1]): Promise<void> =>
     method === 'sendMsg' ? sock.sendMsg(0, text, options) : sock.sendRaw(Buffer.from(text), options)
 
   describe(method, GUARD, () => {

@@ -1,5 +1,5 @@
 import type {
-  BaseSock,
+  PipeSock,
   Endpoint,
   Peer,
   Pipe,
@@ -148,7 +148,7 @@ export function knocking(
 }
 
 export interface Knocked {
-  readonly server: BaseSock
+  readonly server: PipeSock
   readonly peer: Peer
   readonly pipe: TestPipe
 }

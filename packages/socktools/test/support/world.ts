@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import {
-  BaseSock,
+  PipeSock,
   type Codec,
   memory,
   type Platform,
@@ -59,14 +59,14 @@ export class World {
     this.transports = [memory(sim, weather?.(sim.random)), ...(transports?.(this.platform) ?? [])]
   }
 
-  sock<C extends Codec = RawCodec>(options: SockOptions<C> = {}, platform = this.platform): BaseSock<C> {
-    const sock = new BaseSock<C>(options, { platform, transports: this.transports })
+  sock<C extends Codec = RawCodec>(options: SockOptions<C> = {}, platform = this.platform): PipeSock<C> {
+    const sock = new PipeSock<C>(options, { platform, transports: this.transports })
     this.#socks.push(sock)
     return sock
   }
 
   /** A sock that is up. */
-  async open<C extends Codec = RawCodec>(options: SockOptions<C> = {}): Promise<BaseSock<C>> {
+  async open<C extends Codec = RawCodec>(options: SockOptions<C> = {}): Promise<PipeSock<C>> {
     const sock = this.sock(options)
     await sock.start()
     return sock

@@ -4,7 +4,7 @@
  * events, and how many there were.
  */
 import { createHash } from 'node:crypto'
-import { BaseSock, json, memory, type SockError, type SockOptions } from '../../../src/index.ts'
+import { PipeSock, json, memory, type SockError, type SockOptions } from '../../../src/index.ts'
 import { SimPlatform } from '../../../src/testing/index.ts'
 import { say } from './say.ts'
 
@@ -28,9 +28,9 @@ const codec = json<{ n: number; text: string }>()
 type Chat = typeof codec
 
 /** A node, which tells all that happens to it. */
-function node(name: string, options: SockOptions<Chat>): BaseSock<Chat> {
+function node(name: string, options: SockOptions<Chat>): PipeSock<Chat> {
   let n = 0
-  const sock: BaseSock<Chat> = new BaseSock<Chat>(
+  const sock: PipeSock<Chat> = new PipeSock<Chat>(
     {
       codec,
       bind: `memory:${name}`,
