@@ -1,4 +1,4 @@
-import { BaseSock, type SockParts, nodePlatform, tcp, unix } from 'socktools'
+import { PipeSock, type SockParts, nodePlatform, tcp, unix } from 'socktools'
 import { isUsage } from './errors.ts'
 
 /** What leads out of this process. `memory:` does not: nobody else could ever come. */
@@ -10,7 +10,7 @@ export const PARTS: SockParts = { platform: nodePlatform, transports: TRANSPORTS
 export async function checkAddresses(addresses: readonly string[]): Promise<void> {
   const signal = AbortSignal.abort()
   const transports = TRANSPORTS.map((one) => ({ ...one, dial: (to: URL) => one.dial(to, { signal }) }))
-  const sock = new BaseSock({}, { ...PARTS, transports })
+  const sock = new PipeSock({}, { ...PARTS, transports })
   for (const address of addresses) {
     await sock.connectTo(address).catch((error: unknown) => {
       if (isUsage(error)) throw error

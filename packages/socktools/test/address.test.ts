@@ -33,7 +33,7 @@ describe('parseAddress', () => {
       assert.throws(
         () => parseAddress(text),
         (error) => {
-          assert.ok(error instanceof SockError && error.code === 'BAD_ADDRESS')
+          assert.ok(error instanceof SockError && error.code === 'BAD_ADDRESS', String(error))
           const [, guess] = /did you mean "(.*?)"/.exec(error.message) ?? []
           assert.equal(guess, suggestion)
           if (guess !== undefined) hostPort(parseAddress(guess))

@@ -8,7 +8,7 @@
  */
 import { fstatSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { BaseSock, type Lost, type Peer, type SockError, lengthPrefixed, lines } from 'socktools'
+import { PipeSock, type Lost, type Peer, type SockError, lengthPrefixed, lines } from 'socktools'
 import { isUsage } from '../errors.ts'
 import { EXIT, type ExitCode } from '../exit.ts'
 import { firstInterrupt } from '../interrupt.ts'
@@ -57,7 +57,7 @@ export async function runNode(plan: NodePlan, options: NodeOptions): Promise<Exi
 }
 
 class Node {
-  readonly #sock: BaseSock
+  readonly #sock: PipeSock
   readonly #printer: Printer
   readonly #plan: NodePlan
   readonly #options: NodeOptions
@@ -86,7 +86,7 @@ class Node {
       maxFrame,
       handlers: { 0: (payload: Uint8Array, { peer }: { peer: Peer }) => printer.message(payload, peer) },
     }
-    this.#sock = new BaseSock(sockOptions, PARTS)
+    this.#sock = new PipeSock(sockOptions, PARTS)
     tellEvents(this.#sock, printer)
     if (options.stall > 0) watchStalls(this.#sock, options.stall, (peer) => this.#giveUpOn(peer))
     this.#sock.on('peer', ({ peer }) => {

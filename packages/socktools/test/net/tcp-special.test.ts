@@ -42,7 +42,7 @@ async function listening(
 describe('tcp', () => {
   test('port 0 becomes a real port, another one each time', async (t) => {
     const [one, other] = [await listening(t), await listening(t)]
-    assert.ok(Number(one.address.port) > 0)
+    assert.notEqual(one.address.port, '0')
     assert.notEqual(one.address.port, other.address.port)
   })
 
@@ -116,7 +116,7 @@ describe('tcp', () => {
 describe('a server of the application', () => {
   const kind = (sock: net.Server): Extract<ReturnType<typeof adopt>, { kind: 'server' }> => {
     const adopted = adopt(sock)
-    assert.ok(adopted.kind === 'server')
+    assert.ok(adopted.kind === 'server', 'a server')
     return adopted
   }
 
@@ -141,7 +141,7 @@ describe('a server of the application', () => {
     const refused = async (): Promise<unknown> => adopted.listen(undefined, {}, () => undefined)
     await assert.rejects(refused(), { code: 'NOT_BOUND' })
     const listener = await adopted.listen(loopback, {}, () => undefined)
-    assert.ok(server.listening)
+    assert.equal(server.listening, true)
     await listener.close()
   })
 
@@ -178,7 +178,7 @@ describe('a server of the application', () => {
 describe('a connection of the application', () => {
   const connect = (socket: net.Socket): Promise<Pipe> => {
     const adopted = adopt(socket)
-    assert.ok(adopted.kind === 'connection')
+    assert.ok(adopted.kind === 'connection', 'a connection')
     return adopted.connect()
   }
 

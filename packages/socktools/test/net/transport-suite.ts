@@ -75,7 +75,7 @@ export function transportSuite(name: string, world: () => World, skip: string | 
       const { address } = await net.listen()
       await net.listener?.close()
       await assert.rejects(net.dial(address), (error) => {
-        assert.ok(error instanceof SockError)
+        assert.ok(error instanceof SockError, String(error))
         assert.deepEqual([error.code, error.address], ['CONNECT_FAILED', address])
         return true
       })
@@ -252,7 +252,7 @@ export function transportSuite(name: string, world: () => World, skip: string | 
       far.destroy()
       await near.until(() => near.closes.length > 0)
       await far.until(() => far.closes.length > 0)
-      assert.ok(near.closes[0] instanceof Error)
+      assert.ok(near.closes[0] instanceof Error, 'an error')
       assert.equal(far.closes[0], undefined, 'who destroys it knows why')
     })
 

@@ -36,7 +36,7 @@ function abandoned(): string {
   const path = fresh()
   const script = `require('net').createServer().listen(${JSON.stringify(path)}, () => process.kill(process.pid, 'SIGKILL'))`
   assert.throws(() => execFileSync(process.execPath, ['-e', script]))
-  assert.ok(existsSync(path))
+  assert.equal(existsSync(path), true)
   return path
 }
 
@@ -58,9 +58,9 @@ describe('unix socket files', () => {
   test('it is removed when its listener is closed', async () => {
     const path = fresh()
     const listener = await listen(path)
-    assert.ok(existsSync(path))
+    assert.equal(existsSync(path), true)
     await listener.close()
-    assert.ok(!existsSync(path))
+    assert.equal(existsSync(path), false)
   })
 
   test('a file that is no socket is ADDRESS_IN_USE, and is never removed', async () => {
@@ -95,7 +95,7 @@ describe('unix socket files', () => {
   for (const name of ['with space', 'per%cent', 'what?', 'no#1', 'ünï', '100%25']) {
     test(`the address that listen gives for "${name}" can be dialed`, async () => {
       const listener = await listen(join(folder, name))
-      assert.ok(existsSync(join(folder, name)))
+      assert.equal(existsSync(join(folder, name)), true)
       await dial(listener.address)
     })
   }

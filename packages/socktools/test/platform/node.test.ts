@@ -19,13 +19,13 @@ describe("Node's platform", () => {
     const server = net.createServer().listen(path)
     await once(server, 'listening')
     await nodePlatform.unlink(path)
-    assert.ok(!existsSync(path))
+    assert.equal(existsSync(path), false)
     server.close()
 
     writeFileSync(file, 'precious')
     await assert.rejects(nodePlatform.unlink(file), /no socket/)
     await assert.rejects(nodePlatform.unlink(folder), /no socket/)
-    assert.ok(existsSync(file))
+    assert.equal(existsSync(file), true)
   })
 
   test('report is a warning of the process: it ends nothing, and is not lost', async () => {

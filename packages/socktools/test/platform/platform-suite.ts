@@ -101,8 +101,8 @@ export function platformSuite(
         for (const ms of [0, 3, 1, 12]) {
           await new Promise<void>((resolve) => platform.setTimer(resolve, ms))
           // System timers can be early by a fraction of a millisecond.
-          assert.ok(platform.now() >= last + ms - 1)
-          assert.ok(platform.now() >= last)
+          assert.ok(platform.now() >= last + ms - 1, 'early')
+          assert.ok(platform.now() >= last, 'back')
           last = platform.now()
         }
       })
@@ -113,7 +113,7 @@ export function platformSuite(
       const tenths = new Array<number>(10).fill(0)
       for (let i = 0; i < 10_000; i++) {
         const x = platform.random()
-        assert.ok(x >= 0 && x < 1)
+        assert.ok(x >= 0 && x < 1, String(x))
         tenths[Math.floor(x * 10)]!++
       }
       // 1,000 each, ± 7 standard deviations.

@@ -32,8 +32,8 @@ describe('defaults', () => {
     const settings = settle(given)
     assert.deepEqual([settings.timeout, settings.connect], [7, ['memory:a']])
     assert.deepEqual(settings.backoff, { ...DEFAULT_BACKOFF, first: 5 })
-    assert.ok(Object.isFrozen(settings))
-    assert.ok(!Object.isFrozen(given))
+    assert.equal(Object.isFrozen(settings), true)
+    assert.equal(Object.isFrozen(given), false)
   })
 
   test('maxFrame is held to what the framing can carry', () => {

@@ -268,6 +268,17 @@ describe('a frame that does not get finished', () => {
     assert.ok(it.timers < 5, `${it.timers}`)
   })
 
+  test('however often we paused, it is late once', async () => {
+    const it = new Given({})
+    it.watch.heard(100, 0)
+    for (let i = 0; i < 100; i++) {
+      it.watch.pause()
+      it.watch.resume()
+    }
+    await it.sleep(30_000)
+    it.assertLate('FRAME_STALLED', 10_000, 10_320)
+  })
+
   test('with a rate of 0 there is no such limit', async () => {
     const it = new Given({ frameRate: 0 })
     it.watch.heard(1, 0)

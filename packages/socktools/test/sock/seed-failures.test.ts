@@ -12,18 +12,6 @@ import { knocking } from '../support/knock.ts'
 import { ANY, at, frame, GUARD, open, pair, pattern, Plain } from '../support/tcp.ts'
 import { simulate } from '../support/world.ts'
 
-/** Until the system has let go of the port: it tells nobody when. */
-async function redial(dial: () => Promise<Plain>): Promise<Plain> {
-  for (let tries = 0; ; tries++) {
-    try {
-      return await dial()
-    } catch (error) {
-      if (tries === 200 || (error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error
-      await new Promise(setImmediate)
-    }
-  }
-}
-
 describe('where the seed fails', GUARD, () => {
   test('one recv is taken for the whole message: a message in many segments is one message', async (t) => {
     // The seed: recv(length) returns what is there, so the first segment is taken for the message and the
@@ -75,26 +63,24 @@ describe('where the seed fails', GUARD, () => {
     await client.everything
   })
 
-  test('peers are known by (ip, port): one that comes back from the same port is another peer', async (t) => {
+  test('peers are known by (ip, port): one that comes back from the same port is another peer', () =>
     // The seed: known_peers[endpoint] is overwritten, and what was meant for the first reaches the second.
-    const server = await open(t, { bind: ANY })
-    const first = next(server, 'peer')
-    const one = await Plain.dial(t, at(server))
-    const { peer: before } = await first
-    const localPort = one.socket.localPort ?? 0
-    const gone = next(server, 'gone')
-    one.socket.resetAndDestroy()
-    await gone
-    const second = next(server, 'peer')
-    const two = await redial(() => Plain.dial(t, at(server), { localPort }))
-    const { peer: after } = await second
-    assert.equal(after.address, before.address)
-    assert.notEqual(after.id, before.id)
-    await assert.rejects(before.sendMsg(0, 'secret'), { code: 'PEER_GONE' })
-    await assert.rejects(server.sendMsg(0, 'secret', { to: before }), { code: 'PEER_GONE' })
-    await after.sendMsg(0, 'hi')
-    assert.equal((await two.atLeast(6)).toString('hex'), frame('hi').toString('hex'))
-  })
+    knocking(async (world, door) => {
+      const server = await world.open({ bind: 'knock:any' })
+      const one = door.knock('10.0.0.1', false, 50_000)
+      const [before] = server.knownPeers
+      one.break(new Error('reset'))
+      await world.quiet()
+      const two = door.knock('10.0.0.1', false, 50_000)
+      const [after] = server.knownPeers
+      assert.equal(after?.address, before?.address)
+      assert.notEqual(after?.id, before?.id)
+      await assert.rejects(before!.sendMsg(0, 'secret'), { code: 'PEER_GONE' })
+      await assert.rejects(server.sendMsg(0, 'secret', { to: before! }), { code: 'PEER_GONE' })
+      await after!.sendMsg(0, 'hi')
+      await world.quiet()
+      assert.deepEqual(Buffer.concat(two.written), frame('hi'))
+    }))
 
   test('connecting out replaces the receive queue: what waits to be handled still is', () =>
     // The seed: connect_to() makes a new recv_q; what the old one held is lost.

@@ -139,11 +139,12 @@ describe('readRaw and messages', () => {
     const open = (dispatch: Dispatch<any>, options: SubscribeOptions): AsyncIterableIterator<unknown> =>
       which === 'tap' ? dispatch.tap(options) : dispatch.subscribe('say', options)
 
-    test(`${which}: under a signal that was aborted already, it is over and nothing is kept`, async () => {
-      const dispatch = new Dispatch<any>({} as never, json(), silent)
+    test(`${which}: under a signal that was aborted already, it is over and counts as nobody`, async () => {
+      let unhandled = 0
+      const dispatch = new Dispatch<any>({} as never, json(), { ...silent, unhandled: () => unhandled++ })
       const feed = open(dispatch, { signal: AbortSignal.abort() })
       void dispatch.handle(peer, payload)
-      assert.deepEqual(await feed.next(), done)
+      assert.deepEqual([await feed.next(), unhandled], [done, 1])
     })
 
     test(`${which}: a reader that stops, falls behind or breaks off stalls no one else`, async () => {

@@ -34,16 +34,16 @@ export class Knocker implements Transport {
     return { address: 'knock:any', close: async () => undefined }
   }
 
-  /** A connection from `host`. */
-  knock(host = 'far.example', local = false): TestPipe {
-    const pipe = this.pipe(host, local)
+  /** A connection from `host`, from a port of its own unless told. */
+  knock(host = 'far.example', local = false, port = ++this.#count): TestPipe {
+    const pipe = this.pipe(host, local, port)
     this.#onPipe?.(pipe)
     return pipe
   }
 
   /** One that nobody has been handed yet. */
-  pipe(host = 'far.example', local = false): TestPipe {
-    return new TestPipe(this.#platform, { address: `knock:${host}:${++this.#count}`, host, local })
+  pipe(host = 'far.example', local = false, port = ++this.#count): TestPipe {
+    return new TestPipe(this.#platform, { address: `knock:${host}:${port}`, host, local })
   }
 }
 
