@@ -5,7 +5,7 @@ const LAST_SLAB = 64 * 1024
 
 /**
  * The bytes of one frame that has not arrived whole. What it takes follows what was received, never what
- * was declared: at most twice that, and 1 KiB; many tiny pieces cost no more than few large ones.
+ * was declared: at most twice that, and 64 KiB; many tiny pieces cost no more than few large ones.
  */
 export class Held {
   /** Bytes held. */

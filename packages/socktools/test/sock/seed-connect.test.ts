@@ -1,6 +1,8 @@
 /** The seed's rows `start_server(bind, backlog)` and `connect_to(endpoint)`. */
 import assert from 'node:assert/strict'
 import net from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { describe, mock, test } from 'node:test'
 import { type PipeSock, lines, type Transport } from '../../src/index.ts'
 import { all, Arrivals, next } from '../support/events.ts'
@@ -193,7 +195,7 @@ describe('server and client at once', GUARD, () => {
   }
 
   test('over tcp, unix and memory in one sock', async (t) => {
-    const path = `/tmp/socktools-test-${process.pid}-mixed.sock`
+    const path = join(tmpdir(), `socktools-test-${process.pid}-mixed.sock`)
     const got = new Arrivals()
     const servers = await Promise.all(
       [ANY, `unix:${path}`, `memory:mixed-${process.pid}`].map((bind) =>
