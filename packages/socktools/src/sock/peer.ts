@@ -96,7 +96,7 @@ export class LivePeer<C extends Codec> implements Peer<C>, Recipient {
       fail('BAD_OPTION', `${settings.framing.name}() made no decoder`)
     }
     const onLate = (late: SockError): void => {
-      this.#fail(new SockError(late.code, late.what, { address: this.address }))
+      this.#failAs(late)
     }
     this.#watch = new ReadWatch(settings, host.deadlines, platform.now, onLate, {
       excuses: () => this.#farEnded || !this.#inbox.idle,
