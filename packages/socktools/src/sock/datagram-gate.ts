@@ -17,8 +17,10 @@ export interface DatagramGateHost<P> {
   countPeers(): number
   /** One passed the gate; the peer at that address, if there is one already. */
   join(remote: Remote, dialed: boolean): P
-  /** Somebody was turned away. `loud`: so far not more of them than should be told. */
-  refused(who: Candidate, error: SockError, loud: boolean): void
+  /** Somebody was turned away. */
+  refused(who: Candidate, error: SockError): void
+  /** So was somebody else, of whom no more is told. */
+  refusedToo(code: ErrorCode): void
   /** Messages of one who is no peer are not handled. */
   dropped(reason: 'behind' | 'refused', messages: number, bytes: number): void
   fault(thrown: unknown, where: string): void
@@ -57,12 +59,22 @@ export class DatagramGate<P extends { heard(payload: Uint8Array): void }> {
     return this.#admission.pending
   }
 
+  get #full(): boolean {
+    return this.#host.countPeers() + this.pending >= this.#maxPeers
+  }
+
   /** A datagram of one who is no peer. */
   heard(remote: Remote, payload: Uint8Array): void {
     const { address, host } = remote
     const before = this.#knocks.get(address)
     if (before !== undefined) {
       this.#wait(before, payload)
+      return
+    }
+    // Under a flood nearly all end here, at no more cost than this.
+    if (this.#full && this.#told.has('TOO_MANY_PEERS')) {
+      this.#host.refusedToo('TOO_MANY_PEERS')
+      this.#host.dropped('refused', 1, payload.length)
       return
     }
     const who: Candidate = { address, host, dialed: false }
@@ -98,8 +110,7 @@ export class DatagramGate<P extends { heard(payload: Uint8Array): void }> {
   /** Resolves to the peer at `remote`. Rejects with TOO_MANY_PEERS, REFUSED, GATE_TIMEOUT or CLOSED. */
   dial(remote: Remote, signal: AbortSignal): Promise<P> {
     const { address, host } = remote
-    if (this.#host.countPeers() + this.pending >= this.#maxPeers)
-      fail('TOO_MANY_PEERS', `${this.#maxPeers} is the most`, { address })
+    if (this.#full) fail('TOO_MANY_PEERS', `${this.#maxPeers} is the most`, { address })
     const who: Candidate = { address, host, dialed: true }
     return new Promise((resolve, reject) => {
       const question = this.#ask(who)
@@ -116,7 +127,7 @@ export class DatagramGate<P extends { heard(payload: Uint8Array): void }> {
           resolve(this.#enter(remote, true))
           return
         }
-        this.#host.refused(who, error, true)
+        this.#host.refused(who, error)
         reject(error)
       })
     })
@@ -163,9 +174,11 @@ export class DatagramGate<P extends { heard(payload: Uint8Array): void }> {
         this.#told.clear()
       })
     }
-    const loud = !this.#told.has(error.code)
-    this.#told.add(error.code)
-    this.#host.refused(who, error, loud)
+    if (this.#told.has(error.code)) this.#host.refusedToo(error.code)
+    else {
+      this.#told.add(error.code)
+      this.#host.refused(who, error)
+    }
     this.#host.dropped('refused', payloads.length, bytes)
   }
 }

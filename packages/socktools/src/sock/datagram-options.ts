@@ -40,7 +40,7 @@ export interface UdpSockOptions<C extends Codec = RawCodec>
    * 65,507.
    */
   readonly maxFrame?: number
-  /** Peers, pending ones included. A peer costs about 4 KB. Default 1,024. */
+  /** Peers, pending ones included. A peer costs about 3.5 KB while it is idle. Default 1,024. */
   readonly maxPeers?: number
   /** Those heard who have not passed goodPeer. Of each, 16 messages and 64 KiB wait meanwhile. Default 128. */
   readonly maxPending?: number

@@ -94,9 +94,11 @@ export class DatagramSock<C extends Codec = RawCodec> extends BaseSock<C> {
       isOpen: () => core.life === 'open',
       countPeers: () => this.#peers.size,
       join: (remote, dialed) => this.#join(remote, dialed),
-      refused: (who, error, loud) => {
-        if (loud) core.refused(who, error)
-        else core.counters.refused(error)
+      refused: (who, error) => {
+        core.refused(who, error)
+      },
+      refusedToo: (code) => {
+        core.counters.refused({ code })
       },
       dropped: (reason, messages, bytes) => {
         core.counters.dropped(reason, messages)

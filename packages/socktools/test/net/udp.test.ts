@@ -1,9 +1,8 @@
 import assert from 'node:assert/strict'
-import dgram from 'node:dgram'
-import { once } from 'node:events'
 import os from 'node:os'
 import { test } from 'node:test'
 import { udp } from '../../src/net/udp.ts'
+import { carried } from '../support/carried.ts'
 import { noCrashes } from '../support/crashes.ts'
 import { datagramSuite } from './datagram-suite.ts'
 
@@ -17,28 +16,6 @@ const lo = Object.entries(os.networkInterfaces()).find(([, all]) =>
   all?.some(({ address }) => address === '127.0.0.1'),
 )?.[0]
 
-/** Whether this system carries a datagram to a group, or a broadcast, on its loopback interface. */
-async function carried(type: 'udp4' | 'udp6', to: string, on: string | undefined): Promise<boolean> {
-  const socket = dgram.createSocket({ type, reuseAddr: true })
-  try {
-    socket.bind(0)
-    await once(socket, 'listening')
-    if (on === undefined) socket.setBroadcast(true)
-    else {
-      socket.setMulticastInterface(on)
-      socket.addMembership(to, on)
-    }
-    const heard = once(socket, 'message', { signal: AbortSignal.timeout(1_000) })
-    socket.send('x', socket.address().port, to)
-    await heard
-    return true
-  } catch {
-    return false
-  } finally {
-    socket.close()
-  }
-}
-
 const places = [
   { host: '127.0.0.1', group: '239.1.2.3', on: '127.0.0.1', broadcast: '127.255.255.255' },
   { host: '::1', group: 'ff02::123', on: `::%${lo ?? 'lo'}`, broadcast: undefined },
@@ -48,7 +25,7 @@ for (const { host, group, on, broadcast } of places) {
   const type = host.includes(':') ? 'udp6' : 'udp4'
   const here = type === 'udp4' || ipv6
   const joins = here && (await carried(type, group, on))
-  const broadcasts = broadcast !== undefined && (await carried(type, broadcast, undefined))
+  const broadcasts = broadcast !== undefined && (await carried(type, broadcast))
   datagramSuite(
     `over UDP on ${host}`,
     () => ({
