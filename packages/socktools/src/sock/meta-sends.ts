@@ -81,10 +81,9 @@ function firstRoom(all: readonly { sock: InnerSock; sent: Promise<void> }[]): Pr
   if (all.every(({ sent }) => sent === RESOLVED)) return RESOLVED
   const peopled = all.filter(({ sock }) => sock.reachable > 0)
   const first = new Waiter()
-  // Later by two steps, so that an error that was there as well has come first.
-  const resolve = (): void => void RESOLVED.then(first.resolve)
+  // Asked before the others: an error that is there already comes first.
   for (const { sent } of all) sent.catch(first.reject)
-  if (peopled.length === 0) void Promise.allSettled(all.map(({ sent }) => sent)).then(resolve)
-  for (const { sent } of peopled) sent.then(resolve, () => undefined)
+  if (peopled.length === 0) void Promise.allSettled(all.map(({ sent }) => sent)).then(() => first.resolve())
+  for (const { sent } of peopled) sent.then(first.resolve, () => undefined)
   return first.promise
 }
