@@ -355,8 +355,7 @@ export class LivePeer<C extends Codec> implements Peer<C>, Recipient {
     if (this.#state === 'gone') return
     this.#error = error
     this.#stopDecoder()
-    this.#down('gone')
-    if (this.#inbox.idle) this.#finish()
+    this.#over()
   }
 
   #onClose(cause: Error | undefined): void {
@@ -365,6 +364,10 @@ export class LivePeer<C extends Codec> implements Peer<C>, Recipient {
       const what = `the connection broke: ${reasonOf(cause)}`
       this.#error ??= new SockError('PIPE_FAILED', what, { address: this.address, cause })
     }
+    this.#over()
+  }
+
+  #over(): void {
     this.#down('gone')
     if (this.#inbox.idle) this.#finish()
   }
