@@ -9,10 +9,12 @@ const ADVICE = {
   ADDRESS_IN_USE: 'stop the other process, or bind port 0 and read the address that startServer returns',
   ALREADY_STARTED: 'call startServer once per sock; make a second TcpSock for a second address',
   BAD_ADDRESS: 'write tcp://host:port, tcp://[::1]:port, unix:/path or memory:name',
+  BAD_FRAME: 'both sides must use the same framing, with the same options',
   BAD_MESSAGE: 'both sides must use the same codec; see the `invalid` event',
   BAD_OPTION: 'see the option in the documentation of SockOptions',
   BIND_TWICE: 'give the address once: to the constructor or to startServer',
-  CANNOT_ENCODE: 'send what the codec takes: bytes or a string under raw(), JSON values under json()',
+  CANNOT_ENCODE:
+    'send what the codec takes: bytes or a string under raw(), JSON values under json(), both under msgpack()',
   CANNOT_FRAME: 'send a payload that this framing can carry, or choose lengthPrefixed()',
   CLOSED: 'this sock is closed for good; open a new one',
   CONNECT_FAILED: 'check that the other side listens at this address; `connect: [...]` retries for you',

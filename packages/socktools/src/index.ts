@@ -45,5 +45,7 @@ export {
   type Sent,
 } from './wire/codec.ts'
 export type { Around, Decoder, Framing } from './wire/framing.ts'
+export { Held } from './wire/held.ts'
+export type { LengthOptions } from './wire/length-header.ts'
 export { lengthPrefixed, type LengthPrefixedOptions } from './wire/length-prefixed.ts'
 export { lines, type LinesOptions } from './wire/lines.ts'

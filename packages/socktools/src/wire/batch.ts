@@ -80,8 +80,8 @@ export class Batch {
 
   #lend(payload: Uint8Array, around: NonNullable<Framing['around']>): void {
     around.check?.(payload)
-    const edge = this.#framing.size(0)
     const n = payload.length
+    const edge = this.#framing.size(n) - n
     this.#written(around.before(this.#room(edge), this.#to, n))
     this.#push(payload, 0)
     const slab = this.#room(edge)
@@ -181,5 +181,5 @@ export class Batch {
   }
 }
 
-/** More than any framing here puts around a payload: `ripe` is a hint, `add` makes sure. */
+/** At least what any framing here puts around a payload: `ripe` is a hint, `add` makes sure. */
 const SPARE = 16

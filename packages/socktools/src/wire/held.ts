@@ -4,8 +4,8 @@ const FIRST_SLAB = 1024
 const LAST_SLAB = 64 * 1024
 
 /**
- * The bytes of one frame that has not arrived whole. What it takes follows what was received, never what
- * was declared: at most twice that, and 64 KiB; many tiny pieces cost no more than few large ones.
+ * The bytes of one frame that has not arrived whole, for decoders. What it takes follows what was received,
+ * never what was declared: at most twice that, and 64 KiB; many tiny pieces cost no more than few large ones.
  */
 export class Held {
   /** Bytes held. */
@@ -17,7 +17,7 @@ export class Held {
   /** How long the last slab was: each is twice as long as the one before. */
   #next = FIRST_SLAB / 2
 
-  /** Adds `bytes[from, to)`; `room` is how many bytes the frame may still take, these included. */
+  /** Adds `bytes[from, to)`, long ones uncopied; `room` is how many bytes the frame may still take, these included. */
   add(bytes: Uint8Array, from: number, to: number, room: number): void {
     const n = to - from
     if (n === 0) return
