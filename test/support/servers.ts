@@ -33,12 +33,14 @@ export async function startServer(program: Program, argumentsFor: Arguments): Pr
       await rm(folder, { recursive: true, force: true })
     }
     const [said, connected] = [collect(child), whenConnected(address)]
+    const hung = setTimeout(() => child.kill('SIGKILL'), 20_000)
     try {
       // One that ends at once was too late for its port, or does not like its arguments.
       const ended = once(child, 'exit').then(() => 'ended')
       if ((await Promise.race([connected.up, ended])) === 'up' && child.exitCode === null)
         return { address, port, stop }
     } finally {
+      clearTimeout(hung)
       await connected.close()
     }
     await stop()
