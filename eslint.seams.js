@@ -40,7 +40,7 @@ const rooms = {
   'net/': {
     values: ['errors.ts', 'address.ts'],
     types: ['platform/'],
-    packages: ['node:(net|tls|dgram|dns|dns/promises)'],
+    packages: ['node:(net|tls|dgram|dns|dns/promises|os)'],
     packageTypes: ['node:stream'],
     globals: ['Buffer'],
   },

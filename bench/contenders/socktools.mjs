@@ -8,18 +8,27 @@ export const library = fileURLToPath(entry)
 export async function listen(onMessage) {
   const { TcpSock } = await import(entry.href)
   let peers = 0
+  /** @type {any} */
+  let first
   /** @type {Promise<void>} */
   let last
   const sock = new TcpSock({ bind: 'tcp://127.0.0.1:0', handlers: { 0: onMessage } })
-  sock.on('peer', () => peers++)
+  sock.on('peer', (/** @type {any} */ { peer }) => {
+    peers++
+    first ??= peer
+  })
   await sock.startServer()
   return {
     peers: () => peers,
     port: Number(new URL(sock.address).port),
+    push(payload) {
+      last = first.sendMsg(0, payload)
+    },
     pushAll(payload) {
       last = sock.sendMsg(0, payload)
     },
     settle: () => last,
+    flush: () => first?.flushed(),
   }
 }
 

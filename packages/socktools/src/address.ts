@@ -1,8 +1,8 @@
 import { fail } from './errors.ts'
 
 /**
- * Parses an address: `tcp://host:port`, `tcp://[::1]:port`, `unix:/path`, `memory:name`. Throws BAD_ADDRESS
- * with what to write instead.
+ * Parses an address: `tcp://host:port`, `tcp://[::1]:port`, `udp://host:port`, `unix:/path`, `memory:name`.
+ * Throws BAD_ADDRESS with what to write instead.
  */
 export function parseAddress(text: string): URL {
   if (typeof text !== 'string') return fail('BAD_ADDRESS', `an address is a string, not a ${typeof text}`)
@@ -22,14 +22,14 @@ export function parseAddress(text: string): URL {
 /** The scheme of a parsed address, without the colon. */
 export const schemeOf = (url: URL): string => url.protocol.slice(0, -1)
 
-/** Host and port of a `tcp:` address. `[::1]` loses its brackets. */
+/** Host and port of a `tcp:` or `udp:` address. `[::1]` loses its brackets. */
 export function hostPort(url: URL): { host: string; port: number } {
   const host = url.hostname.replace(/^\[|\]$/g, '')
   if (host === '') fail('BAD_ADDRESS', `${url.href} names no host`)
   if (url.port === '')
     fail('BAD_ADDRESS', `${url.href} names no port (0 lets the system choose one to listen on)`)
   if (url.pathname !== '' && url.pathname !== '/')
-    fail('BAD_ADDRESS', `${url.href} has a path, and tcp has none`)
+    fail('BAD_ADDRESS', `${url.href} has a path, and ${schemeOf(url)} has none`)
   return { host, port: Number(url.port) }
 }
 
@@ -58,3 +58,20 @@ export function tcpAddress(host: string, port: number): string {
 export const unmapped = (host: string): string => host.replace(/^::ffff:(?=\d+\.\d+\.\d+\.\d+$)/i, '')
 
 export const isLoopback = (host: string): boolean => host === '::1' || /^127\./.test(unmapped(host))
+
+/** `udp://host:port`, with brackets around IPv6. */
+export const udpAddress = (host: string, port: number): string =>
+  host.includes(':') ? `udp://[${host}]:${port}` : `udp://${host}:${port}`
+
+/** The family of an IP address; 0 for what is none, such as a name. */
+export function familyOf(host: string): 4 | 6 | 0 {
+  // A URL lets nothing else between brackets.
+  if (host.includes(':')) return 6
+  return /^(0|[1-9]\d{0,2})(\.(0|[1-9]\d{0,2})){3}$/.test(host) &&
+    host.split('.').every((n) => Number(n) < 256)
+    ? 4
+    : 0
+}
+
+/** 224.0.0.0/4 and ff00::/8. */
+export const isMulticast = (host: string): boolean => /^(22[4-9]|23\d)\./.test(host) || /^ff..:/i.test(host)

@@ -8,11 +8,12 @@ const ADVICE = {
   ABORTED: 'the signal you passed was aborted',
   ADDRESS_IN_USE: 'stop the other process, or bind port 0 and read the address that startServer returns',
   ALREADY_STARTED: 'call startServer once per sock; make a second TcpSock for a second address',
-  BAD_ADDRESS: 'write tcp://host:port, tcp://[::1]:port, unix:/path or memory:name',
+  BAD_ADDRESS: 'write tcp://host:port, tcp://[::1]:port, udp://host:port, unix:/path or memory:name',
   BAD_FRAME: 'both sides must use the same framing, with the same options',
   BAD_MESSAGE: 'both sides must use the same codec; see the `invalid` event',
   BAD_OPTION: 'see the option in the documentation of SockOptions',
   BIND_TWICE: 'give the address once: to the constructor or to startServer',
+  BROADCAST_OFF: 'open the sock with broadcast: true to send to everyone on a network',
   CANNOT_ENCODE:
     'send what the codec takes: bytes or a string under raw(), JSON values under json(), both under msgpack()',
   CANNOT_FRAME: 'send a payload that this framing can carry, or choose lengthPrefixed()',
@@ -24,6 +25,7 @@ const ADVICE = {
   FRAME_STALLED: 'the peer began a frame and sent less than the minimum rate; see frameGrace and frameRate',
   FRAME_TOO_LARGE: 'raise maxFrame if this peer may send so much',
   GATE_TIMEOUT: 'goodPeer did not answer in time; make it faster or raise gateTimeout',
+  GROUP_FAILED: 'the cause tells what the system said of this group or interface',
   HANDLER_FAILED: 'the error of your own function is in `cause`; the sock and its peers live on',
   IDLE_TIMEOUT: 'the peer was silent for longer than `timeout`; raise it or let peers send something',
   LISTEN_FAILED: 'the cause tells what the system said of this address',
@@ -31,6 +33,7 @@ const ADVICE = {
   PEER_GONE: 'the connection to this peer has ended; connect again',
   PIPE_FAILED: 'the cause tells what the system said of this connection',
   REFUSED: 'goodAddress or goodPeer said no',
+  SEND_FAILED: 'the cause tells what the system said of this datagram',
   SLOW_CONSUMER: 'read the iterable faster, or raise its `limit`',
   SLOW_PEER: 'await each send, or raise maxQueue; slowPeer tells what happens at that point',
   TOO_LARGE: 'split the message, or raise maxFrame on both sides as far as the framing allows',
@@ -38,6 +41,7 @@ const ADVICE = {
   TOO_MANY_PENDING: 'raise maxPending or make goodPeer faster; a flood of connections also looks like this',
   TRUNCATED: 'the connection ended inside a frame: the other side died or does not speak this framing',
   UNKNOWN_PEER: 'pass a Peer of this sock or one of its addresses; sock.knownPeers lists them',
+  WRONG_FAMILY: 'one UdpSock is one socket, for IPv4 or for IPv6: open a second one for the other family',
 } as const
 
 export type ErrorCode = keyof typeof ADVICE

@@ -1,6 +1,17 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { hostPort, isLoopback, parseAddress, pathOf, schemeOf, tcpAddress, unmapped } from '../src/address.ts'
+import {
+  familyOf,
+  hostPort,
+  isLoopback,
+  isMulticast,
+  parseAddress,
+  pathOf,
+  schemeOf,
+  tcpAddress,
+  udpAddress,
+  unmapped,
+} from '../src/address.ts'
 import { SockError } from '../src/errors.ts'
 import { codeOf } from './wire/bytes.ts'
 
@@ -122,5 +133,47 @@ describe('parts of an address', () => {
       assert.ok(isLoopback(host), host)
     for (const host of ['10.0.0.1', '1.127.0.0', '::2', 'unknown', '::ffff:10.0.0.1'])
       assert.ok(!isLoopback(host), host)
+  })
+
+  test('udpAddress puts brackets around IPv6', () => {
+    assert.deepEqual(
+      [udpAddress('10.0.0.1', 9), udpAddress('fe80::1%eth0', 9)],
+      ['udp://10.0.0.1:9', 'udp://[fe80::1%eth0]:9'],
+    )
+    assert.deepEqual(hostPort(parseAddress(udpAddress('::1', 9))), { host: '::1', port: 9 })
+    assert.throws(() => hostPort(parseAddress('udp://a:1/b')), /udp has none/)
+  })
+
+  test('familyOf tells IP addresses from names', () => {
+    for (const host of ['0.0.0.0', '127.0.0.1', '255.255.255.255']) assert.equal(familyOf(host), 4, host)
+    for (const host of ['::', '::1', 'fe80::1', '::ffff:1.2.3.4']) assert.equal(familyOf(host), 6, host)
+    for (const host of [
+      'localhost',
+      'a.b',
+      '1.2.3',
+      '1.2.3.4.5',
+      '1.2.3.256',
+      '01.2.3.4',
+      '1.2.3.4a',
+      '',
+      '0x7f.1',
+      '1e1.0.0.1',
+    ])
+      assert.equal(familyOf(host), 0, host)
+  })
+
+  test('groups are 224.0.0.0/4 and ff00::/8', () => {
+    for (const host of ['224.0.0.1', '239.255.255.255', 'ff02::1', 'FF0E::1:2'])
+      assert.ok(isMulticast(host), host)
+    for (const host of [
+      '223.255.255.255',
+      '240.0.0.1',
+      '255.255.255.255',
+      'fe80::1',
+      '::ff02',
+      '1.224.0.1',
+      'ff02.example',
+    ])
+      assert.ok(!isMulticast(host), host)
   })
 })

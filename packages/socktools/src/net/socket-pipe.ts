@@ -3,13 +3,14 @@ import { SockError, fail, reasonOf } from '../errors.ts'
 import { hostPort, pathOf, tcpAddress } from '../address.ts'
 import type { Endpoint, Pipe, PipeSink } from './pipe.ts'
 import type { ListenOptions, Listener } from './transport.ts'
+import { WideReads, canReadWide } from './wide-reads.ts'
 
 /*
  * What TCP and Unix sockets share: a net.Socket as a Pipe, dialing, listening.
  */
 
-export function socketPipe(socket: net.Socket, remote: Endpoint): Pipe {
-  return new SocketPipe(socket, remote)
+export function socketPipe(socket: net.Socket, remote: Endpoint, reads?: WideReads): Pipe {
+  return new SocketPipe(socket, remote, reads)
 }
 
 class SocketPipe implements Pipe {
@@ -21,7 +22,7 @@ class SocketPipe implements Pipe {
   #over = false
   #told = false
 
-  constructor(socket: net.Socket, remote: Endpoint) {
+  constructor(socket: net.Socket, remote: Endpoint, reads: WideReads | undefined) {
     this.#socket = socket
     this.remote = remote
     // A far side that has finished sending still wants its answers.
@@ -31,7 +32,10 @@ class SocketPipe implements Pipe {
     socket.on('error', (error) => {
       this.#error ??= error
     })
-    socket.on('data', (chunk: Buffer) => this.#sink?.data(chunk))
+    const onData = (chunk: Uint8Array): void => this.#sink?.data(chunk)
+    // A socket that reads into our memory has no data events.
+    if (reads === undefined) socket.on('data', onData)
+    else reads.sink = onData
     socket.on('end', () => this.#sink?.end())
     socket.on('close', () => {
       this.#over = true
@@ -89,17 +93,19 @@ class SocketPipe implements Pipe {
   }
 }
 
-/** A connected socket. Rejects with CONNECT_FAILED or ABORTED. */
-export async function dialSocket(
+/** Connects. Rejects with CONNECT_FAILED or ABORTED. */
+export async function dialPipe(
   to: net.NetConnectOpts,
   address: string,
+  endpointOf: (socket: net.Socket) => Endpoint,
   signal?: AbortSignal,
-): Promise<net.Socket> {
+): Promise<Pipe> {
   if (signal?.aborted === true) fail('ABORTED', 'the dial was given up', { address, cause: signal.reason })
-  const socket = net.connect({ ...to, allowHalfOpen: true })
+  const reads = canReadWide ? new WideReads() : undefined
+  const socket = net.connect({ ...to, ...reads?.option, allowHalfOpen: true })
   socket.pause()
   await connected(socket, address, signal)
-  return socket
+  return socketPipe(socket, endpointOf(socket), reads)
 }
 
 /** Waits until `socket` is connected. Rejects with CONNECT_FAILED or ABORTED, and destroys it. */

@@ -1,7 +1,7 @@
 import net from 'node:net'
 import { hostPort, isLoopback, tcpAddress, unmapped } from '../address.ts'
 import type { Endpoint } from './pipe.ts'
-import { dialSocket, listenOn, socketPipe } from './socket-pipe.ts'
+import { dialPipe, listenOn, socketPipe } from './socket-pipe.ts'
 import type { Transport } from './transport.ts'
 
 export function tcp(): Transport {
@@ -9,8 +9,7 @@ export function tcp(): Transport {
     scheme: 'tcp',
     async dial(to, { signal }) {
       const { host, port } = hostPort(to)
-      const socket = await dialSocket({ host, port, noDelay: true, keepAlive: true }, to.href, signal)
-      return socketPipe(socket, tcpEndpoint(socket))
+      return dialPipe({ host, port, noDelay: true, keepAlive: true }, to.href, tcpEndpoint, signal)
     },
     listen: (at, options, onPipe) =>
       listenOn(net.createServer(SERVER_OPTIONS), { at, ...options }, (socket) => {

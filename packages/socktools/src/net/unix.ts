@@ -2,7 +2,8 @@ import net from 'node:net'
 import { SockError, fail } from '../errors.ts'
 import type { Platform } from '../platform/platform.ts'
 import { pathOf } from '../address.ts'
-import { dialSocket, listenOn, socketPipe } from './socket-pipe.ts'
+import { dialPipe, listenOn, socketPipe } from './socket-pipe.ts'
+import type { Pipe } from './pipe.ts'
 import { SERVER_OPTIONS } from './tcp.ts'
 import type { Listener, Transport } from './transport.ts'
 
@@ -11,10 +12,7 @@ export function unix(platform: Pick<Platform, 'unlink'>): Transport {
   let accepted = 0
   return {
     scheme: 'unix',
-    async dial(to, { signal }) {
-      const socket = await dialSocket({ path: socketPath(to) }, to.href, signal)
-      return socketPipe(socket, { address: to.href, host: 'unix', local: true })
-    },
+    dial: async (to, { signal }) => dial(to, signal),
     async listen(at, options, onPipe) {
       const path = socketPath(at)
       const listen = async (): Promise<Listener> => {
@@ -39,6 +37,11 @@ export function unix(platform: Pick<Platform, 'unlink'>): Transport {
   }
 }
 
+function dial(to: URL, signal?: AbortSignal): Promise<Pipe> {
+  const remote = { address: to.href, host: 'unix', local: true }
+  return dialPipe({ path: socketPath(to) }, to.href, () => remote, signal)
+}
+
 /** What the system has room for; some runtimes cut a longer path and take the rest for the name. */
 const MAX_PATH = 107
 
@@ -51,8 +54,8 @@ function socketPath(at: URL): string {
 /** A socket file that refuses connections was left by a process that died. */
 async function isStale(at: URL): Promise<boolean> {
   try {
-    const socket = await dialSocket({ path: pathOf(at) }, at.href)
-    socket.destroy()
+    const pipe = await dial(at)
+    pipe.destroy()
     return false
   } catch (error) {
     return error instanceof SockError && (error.cause as NodeJS.ErrnoException).code === 'ECONNREFUSED'

@@ -17,7 +17,7 @@ export class Counters {
   /** Dropped before it was anyone's, or after its peer was gone. */
   readonly #nobodys: Partial<Record<DropReason, number>> = {}
 
-  refused({ code }: SockError): void {
+  refused({ code }: Pick<SockError, 'code'>): void {
     this.#refused[code] = (this.#refused[code] ?? 0) + 1
   }
 

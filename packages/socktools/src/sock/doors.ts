@@ -5,6 +5,7 @@ import type { Pipe } from '../net/pipe.ts'
 import type { ListenOptions, Listener, Transport } from '../net/transport.ts'
 import type { Platform } from '../platform/platform.ts'
 import { Admission, type AdmissionLimits } from './admission.ts'
+import { Attempts } from './attempts.ts'
 import type { Deadlines } from './deadlines.ts'
 import type { Candidate, ConnectOptions } from './types.ts'
 
@@ -25,12 +26,12 @@ export interface DoorsHost<P> {
 /** How pipes come to be peers: listening, dialing, and the gate that both lead through. */
 export class Doors<P> {
   readonly #limits: DoorLimits
-  readonly #deadlines: Deadlines
+  readonly #attempts: Attempts
   readonly #transports: ReadonlyMap<string, Transport>
   readonly #adopted: Adopted | undefined
   readonly #host: DoorsHost<P>
   readonly #admission: Admission
-  /** What gives up a dial, or a connection that waits at the gate. */
+  /** What gives up a connection that waits at the gate. */
   readonly #giveUps = new Set<() => void>()
   /** Dials without a pipe yet: each may become a peer. */
   #dialing = 0
@@ -46,7 +47,7 @@ export class Doors<P> {
     host: DoorsHost<P>,
   ) {
     this.#limits = limits
-    this.#deadlines = deadlines
+    this.#attempts = new Attempts(deadlines)
     this.#transports = new Map(transports.map((transport) => [transport.scheme, transport]))
     this.#adopted = adopted
     this.#host = host
@@ -88,36 +89,16 @@ export class Doors<P> {
     if (this.#host.countPeers() + this.pending + this.#dialing >= maxPeers) {
       fail('TOO_MANY_PEERS', `${maxPeers} is the most`, { address })
     }
-    const aborter = new AbortController()
-    const onAbort = (): void => {
-      aborter.abort(new SockError('ABORTED', 'the dial was given up', { address, cause: signal?.reason }))
-    }
-    const giveUp = (): void => {
-      aborter.abort(new SockError('CLOSED', 'the sock was closed during the dial', { address }))
-    }
-    const late = this.#deadlines.set(timeout, () => {
-      aborter.abort(new SockError('CONNECT_TIMEOUT', `no connection within ${timeout} ms`, { address }))
-    })
-    this.#giveUps.add(giveUp)
-    signal?.addEventListener('abort', onAbort, { once: true })
-    if (signal?.aborted === true) onAbort()
-    try {
+    return this.#attempts.run(address, { signal, timeout }, async (given) => {
       this.#dialing++
-      const pipe = await dialed(transport, to, aborter.signal).finally(() => this.#dialing--)
-      return await this.#admit(pipe, true, aborter.signal)
-    } catch (error) {
-      // The transport's ABORTED says less than why we gave up.
-      if (aborter.signal.aborted) throw aborter.signal.reason
-      throw asSockError(error, 'CONNECT_FAILED', 'could not connect', address)
-    } finally {
-      late.cancel()
-      this.#giveUps.delete(giveUp)
-      signal?.removeEventListener('abort', onAbort)
-    }
+      const pipe = await dialed(transport, to, given).finally(() => this.#dialing--)
+      return this.#admit(pipe, true, given)
+    })
   }
 
   /** Every dial and everyone at the gate is told to go. */
   giveUpAll(): void {
+    this.#attempts.giveUpAll()
     for (const giveUp of [...this.#giveUps]) giveUp()
   }
 

@@ -23,9 +23,11 @@ export function logTo<C extends Codec>(logger: Logger, sock: Pick<Sock<C>, 'on'>
       write(text, { ...facts, unsaid: count })
     }
   }
-  const refused = throttled((text, facts) => logger.warn?.(text, facts))
-  const invalid = throttled((text, facts) => logger.warn?.(text, facts))
+  const warn = (text: string, facts: object): void => logger.warn?.(text, facts)
+  const refused = throttled(warn)
+  const invalid = throttled(warn)
   const unhandled = throttled((text, facts) => logger.debug?.(text, facts))
+  const floods = { behind: throttled(warn), refused: throttled(warn) }
   sock.on('listening', ({ address }) => logger.info?.(`listening on ${address}`, { address }))
   sock.on('peer', ({ peer }) => logger.debug?.(`peer ${peer.id} is up (${peer.address})`, { peer: peer.id }))
   sock.on('gone', ({ peer, error, lost }) => {
@@ -46,12 +48,12 @@ export function logTo<C extends Codec>(logger: Logger, sock: Pick<Sock<C>, 'on'>
   })
   sock.on('dropped', ({ peer, reason, messages, bytes }) => {
     const whose = peer === undefined ? '' : ` for ${peer.address}`
-    return logger.warn?.(`dropped ${messages} messages${whose}: ${reason}`, {
-      peer: peer?.id,
-      reason,
-      messages,
-      bytes,
-    })
+    const text = `dropped ${messages} messages${whose}: ${reason}`
+    const facts = { peer: peer?.id, reason, messages, bytes }
+    // What arrives is a stranger's doing; what is not sent is the application's.
+    if (reason !== 'behind' && reason !== 'refused') return logger.warn?.(text, facts)
+    floods[reason](text, facts)
+    return undefined
   })
   sock.on('invalid', ({ peer, error }) => {
     invalid(error.message, { peer: peer.id, code: error.code })

@@ -89,9 +89,12 @@ export interface SockStats extends Omit<PeerStats, 'silent'> {
 /**
  * Why messages were dropped: `slow`: the peer's queue was full (`maxQueue`); `gone`: its connection ended
  * before they were sent or handled; `closed`: we closed it; `ending`: sent after our side had ended;
- * `unsendable`: the codec or the framing cannot carry it, or it is too large.
+ * `unsendable`: the codec or the framing cannot carry it, it is too large, or the system refused it.
+ *
+ * Of datagrams that arrive, which no sock can ask to wait: `behind`: too much waits for our handlers or at the
+ * gate already; `refused`: whoever sent it was turned away.
  */
-export type DropReason = 'slow' | 'gone' | 'closed' | 'ending' | 'unsendable'
+export type DropReason = 'slow' | 'gone' | 'closed' | 'ending' | 'unsendable' | 'behind' | 'refused'
 
 /** A node of the network: it listens, dials, and holds its peers. TcpSock and PipeSock are classes of it. */
 export interface Sock<C extends Codec = RawCodec> extends AsyncDisposable {

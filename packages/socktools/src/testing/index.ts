@@ -1,2 +1,3 @@
+export { memoryDatagrams, type DatagramWeather } from '../net/memory-datagrams.ts'
 export { memory, type Weather } from '../net/memory.ts'
 export { SimPlatform } from './sim-platform.ts'

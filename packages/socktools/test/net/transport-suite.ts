@@ -189,6 +189,24 @@ export function transportSuite(name: string, world: () => World, skip: string | 
       assert.equal(far.chunks.length, 1)
     })
 
+    given('the side that dialed pauses, resumes and hears the end as the other does', async (net) => {
+      const { near, far } = await net.connect()
+      near.onChunk = () => near.pause()
+      far.write(pattern(10))
+      await net.calm()
+      assert.equal(near.bytes, 0, 'before the first resume')
+      near.resume()
+      await near.until(() => near.bytes === 10)
+      for (let i = 0; i < 40; i++) await far.send(pattern(1000, i))
+      far.end()
+      await net.calm()
+      assert.deepEqual([near.chunks.length, near.ends], [1, 0], 'pause holds, from within data too')
+      near.onChunk = () => undefined
+      near.resume()
+      await near.until(() => near.ends === 1)
+      assert.equal(near.bytes, 40_010)
+    })
+
     given('a reader that is paused stops the writer; drain comes when it reads again', async (net) => {
       const { near, far } = await net.connect()
       let sent = 0

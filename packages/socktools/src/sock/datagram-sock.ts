@@ -1,0 +1,352 @@
+import { udpAddress } from '../address.ts'
+import { SockError, asSockError, fail, reasonOf } from '../errors.ts'
+import type { DatagramNetwork, Remote } from '../net/datagrams.ts'
+import type { Platform } from '../platform/platform.ts'
+import type { Codec, RawCodec } from '../wire/codec.ts'
+import { Attempts } from './attempts.ts'
+import { BaseSock } from './base-sock.ts'
+import { Binding, remoteOf } from './datagram-binding.ts'
+import { DatagramGate } from './datagram-gate.ts'
+import { type DatagramSettings, type UdpSockOptions, settleDatagrams } from './datagram-options.ts'
+import { DatagramPeer, type DatagramPeerHost } from './datagram-peer.ts'
+import { DatagramRoutes } from './datagram-routes.ts'
+import { Account, DatagramSends } from './datagram-sends.ts'
+import { Deadlines } from './deadlines.ts'
+import { Drops } from './drops.ts'
+import { Keeper } from './keeper.ts'
+import { lengthOf } from './peer.ts'
+import { Turn } from './turn.ts'
+import type {
+  ConnectOptions,
+  DrainOptions,
+  DropReason,
+  Lost,
+  Peer,
+  SendOptions,
+  SockStats,
+  StartServerOptions,
+} from './types.ts'
+import { rejected } from './waiter.ts'
+
+/** Where a sock over datagrams meets the world. */
+export interface DatagramParts {
+  readonly platform: Platform
+  readonly network: DatagramNetwork
+}
+
+/**
+ * A sock over datagrams, on any network and any platform. {@link UdpSock} is this class with Node's, and says
+ * what holds of both; tests and simulations pass simulated ones.
+ */
+export class DatagramSock<C extends Codec = RawCodec> extends BaseSock<C> {
+  readonly #settings: DatagramSettings<C>
+  readonly #deadlines: Deadlines
+  readonly #attempts: Attempts
+  readonly #binding: Binding
+  readonly #gate: DatagramGate<DatagramPeer<C>>
+  readonly #sends: DatagramSends
+  readonly #routes: DatagramRoutes<C>
+  /** What is sent to addresses that are no peers'. */
+  readonly #strangers: Account
+  /** What arrives and is dropped: told of once for all that came with one look at the socket. */
+  readonly #dropsIn: Drops<Peer<C> | undefined>
+  readonly #peerHost: DatagramPeerHost<C>
+  readonly #peers = new Map<string, DatagramPeer<C>>()
+  readonly #keepers: Keeper[] = []
+  /** Whoever waits for a kept peer to be over; see #keep. */
+  readonly #onOver = new Map<DatagramPeer<C>, () => void>()
+  #starting = false
+  #serving = false
+  #nextId = 1
+  #lost: Lost = NOTHING
+
+  constructor(options: UdpSockOptions<C>, { platform, network }: DatagramParts) {
+    const settings = settleDatagrams(options)
+    super(settings, platform)
+    const { core } = this
+    const turn = new Turn(platform)
+    this.#settings = settings
+    this.#deadlines = new Deadlines(platform)
+    this.#attempts = new Attempts(this.#deadlines)
+    this.#sends = new DatagramSends(settings, turn)
+    this.#strangers = new Account((reason, bytes) => {
+      core.dropNobodys(reason, bytes)
+    })
+    this.#dropsIn = new Drops(platform.afterPoll, (peer, reason, messages, bytes) => {
+      core.events.emit('dropped', { peer, reason, messages, bytes })
+    })
+    this.#binding = new Binding(settings, network, {
+      checkOpen: () => {
+        core.checkOpen('binding')
+      },
+      opened: (socket) => {
+        this.#sends.opened(socket)
+        core.begin()
+      },
+      message: (bytes, host, port) => {
+        this.#onMessage(bytes, host, port)
+      },
+      error: (cause) => {
+        core.counters.failed(new SockError('PIPE_FAILED', reasonOf(cause), { cause }))
+      },
+    })
+    this.#gate = new DatagramGate<DatagramPeer<C>>(settings, platform, this.#deadlines, {
+      isOpen: () => core.life === 'open',
+      countPeers: () => this.#peers.size,
+      join: (remote, dialed) => this.#join(remote, dialed),
+      refused: (who, error) => {
+        core.refused(who, error)
+      },
+      refusedToo: (code) => {
+        core.counters.refused({ code })
+      },
+      dropped: (reason, messages, bytes) => {
+        core.counters.dropped(reason, messages)
+        this.#dropsIn.add(undefined, reason, messages, bytes)
+      },
+      fault: (thrown, where) => {
+        core.fault(thrown, where, undefined)
+      },
+    })
+    this.#routes = new DatagramRoutes<C>(this.#peers, this.#binding, this.#sends, this.#strangers)
+    this.#peerHost = {
+      settings,
+      platform,
+      deadlines: this.#deadlines,
+      turn,
+      sends: this.#sends,
+      backlog: { bytes: 0 },
+      handle: (peer, payload) => this.#handle(peer, payload),
+      onDropped: (peer, reason, messages, bytes) => {
+        this.#onDropped(peer, reason, messages, bytes)
+      },
+      onGone: (peer, lost) => {
+        this.#onGone(peer, lost)
+      },
+    }
+  }
+
+  // Coming up
+
+  /** Does all that the options say: binds `bind`, looks up `connect`. Resolves when the first look-ups have settled. */
+  async start(): Promise<void> {
+    const { core } = this
+    core.checkOpen('start')
+    if (this.#starting) fail('ALREADY_STARTED', 'start was called twice')
+    this.#starting = true
+    try {
+      if (!this.#serving && this.#settings.bind !== undefined) await this.startServer()
+      await Promise.all(this.#settings.connect.map((address) => this.#keep(address)))
+      core.checkOpen('start')
+    } catch (error) {
+      // What failed can be tried again.
+      this.#starting = false
+      throw error
+    }
+    core.begin()
+  }
+
+  /** Binds. There is no backlog: `backlog` means nothing here. */
+  async startServer({ bind }: StartServerOptions = {}): Promise<string> {
+    const { core } = this
+    core.checkOpen('startServer')
+    if (this.#serving) fail('ALREADY_STARTED', 'startServer was called twice')
+    if (bind !== undefined && this.#settings.bind !== undefined)
+      fail('BIND_TWICE', `bind was ${this.#settings.bind} in the options and ${bind} now`)
+    this.#serving = true
+    try {
+      const { address } = await this.#binding.serve(bind)
+      core.events.emit('listening', { address })
+      return address
+    } catch (error) {
+      this.#serving = false
+      throw error
+    }
+  }
+
+  /**
+   * Looks up the address and makes it a peer. Nothing is sent, so this tells nothing about whether anyone is
+   * there. Gives the peer that is at that address already, if there is one.
+   */
+  async connectTo(address: string, options: ConnectOptions = {}): Promise<Peer<C>> {
+    return this.#dial(address, options)
+  }
+
+  #dial(
+    address: string,
+    { signal, timeout = this.#settings.connectTimeout }: ConnectOptions,
+  ): Promise<DatagramPeer<C>> {
+    return this.#attempts.run(address, { signal, timeout }, async (given) => {
+      this.core.checkOpen('connectTo')
+      const remote = await this.#binding.locate(address, given)
+      given.throwIfAborted()
+      return this.#peers.get(remote.address) ?? this.#gate.dial(remote, given)
+    })
+  }
+
+  #keep(address: string): Promise<void> {
+    const { settings, platform, events } = this.core
+    const keeper = new Keeper(address, settings.backoff, platform, {
+      dial: async (to, onOver) => {
+        const peer = await this.#dial(to, {})
+        peer.keep()
+        // A listener of "peer" may have closed it already.
+        if (peer.state === 'gone') onOver()
+        else this.#onOver.set(peer, onOver)
+      },
+      onFailed: (to, error, retryIn) => {
+        events.emit('dialFailed', { address: to, error, retryIn })
+      },
+    })
+    this.#keepers.push(keeper)
+    return keeper.start()
+  }
+
+  // Peers
+
+  #join(remote: Remote, dialed: boolean): DatagramPeer<C> {
+    const { core } = this
+    const known = this.#peers.get(remote.address)
+    if (known !== undefined) return known
+    const peer = new DatagramPeer<C>(`p${this.#nextId++}`, remote, dialed, this.#peerHost)
+    if (dialed) core.counters.dialed++
+    else core.counters.accepted++
+    this.#peers.set(peer.address, peer)
+    core.events.emit('peer', { peer })
+    peer.start()
+    return peer
+  }
+
+  #onGone(peer: DatagramPeer<C>, lost: Lost): void {
+    this.#peers.delete(peer.address)
+    this.core.counters.peerGone(peer.stats())
+    if (this.core.life !== 'open') this.#lost = sum(this.#lost, lost)
+    this.core.events.emit('gone', { peer, error: undefined, lost })
+    const onOver = this.#onOver.get(peer)
+    this.#onOver.delete(peer)
+    onOver?.()
+  }
+
+  #onDropped(peer: DatagramPeer<C>, reason: DropReason, messages: number, bytes: number): void {
+    // What a peer counts after it was counted in for good.
+    if (this.#peers.get(peer.address) !== peer) this.core.counters.dropped(reason, messages)
+    const drops = reason === 'behind' ? this.#dropsIn : this.core.drops
+    drops.add(peer, reason, messages, bytes)
+  }
+
+  // In
+
+  #onMessage(bytes: Uint8Array, host: string, port: number): void {
+    const { socket } = this.#binding
+    if (socket === undefined || this.core.life === 'closed') return
+    const peer = this.#peers.get(udpAddress(host, port))
+    if (peer !== undefined) peer.heard(bytes)
+    else this.#gate.heard(remoteOf(host, port, socket.family), bytes)
+  }
+
+  #handle(peer: DatagramPeer<C>, payload: Uint8Array): Promise<void> | undefined {
+    const { core } = this
+    const { maxFrame } = this.#settings
+    if (payload.length <= maxFrame) return core.dispatch.handle(peer, payload)
+    const what = `a message of ${payload.length} bytes, and ${maxFrame} is the most`
+    const error = new SockError('FRAME_TOO_LARGE', what, { address: peer.address })
+    core.counters.invalid++
+    core.events.emit('invalid', { peer, payload, error })
+    return undefined
+  }
+
+  // Out
+
+  /**
+   * As Sock.sendRaw says. `to` may also be an address that is nobody's here, such as a group's: it is sent to,
+   * and does not become a peer.
+   */
+  sendRaw(payload: Uint8Array, options: SendOptions<C> = {}): Promise<void> {
+    try {
+      if (this.core.life === 'closed') fail('CLOSED', 'this sock is closed')
+      return this.#routes.send(payload, options, this.#settings.maxFrame)
+    } catch (thrown) {
+      this.core.dropNobodys('unsendable', lengthOf(payload))
+      return rejected(asSockError(thrown, 'UNKNOWN_PEER', '`to` or `except` cannot be read'))
+    }
+  }
+
+  /**
+   * Joins a group: `udp://239.1.2.3` or `udp://[ff02::123]`, on the interface with the address `on` (default: the
+   * option multicast.interface). Rejects with BAD_ADDRESS, WRONG_FAMILY, GROUP_FAILED.
+   */
+  async join(group: string, on = this.#settings.multicast.interface): Promise<void> {
+    this.core.checkOpen('join')
+    await this.#binding.join(group, on)
+  }
+
+  /** Leaves a group, as it was joined. Throws as join does. */
+  leave(group: string, on = this.#settings.multicast.interface): void {
+    this.core.checkOpen('leave')
+    this.#binding.leave(group, on)
+  }
+
+  get address(): string | undefined {
+    return this.#binding.socket?.address
+  }
+
+  get knownPeers(): readonly Peer<C>[] {
+    return [...this.#peers.values()]
+  }
+
+  stats(): SockStats {
+    const peers = [...this.#peers.values()].map((peer) => peer.stats())
+    const { messagesOut, bytesOut } = this.#strangers
+    const all = this.core.counters.snapshot(peers, this.#gate.pending)
+    return {
+      ...all,
+      messagesOut: all.messagesOut + messagesOut,
+      bytesOut: all.bytesOut + bytesOut,
+      queued: this.#sends.queued,
+    }
+  }
+
+  // Ending
+
+  /** Forgets a peer. Heard again, it is a new one. */
+  closePeer(peer: Peer<C> | string): Lost {
+    const [found] = this.#routes.find(peer)
+    if (found instanceof DatagramPeer) return found.close()
+    return fail('UNKNOWN_PEER', 'no peer has this address', { address: found?.address })
+  }
+
+  protected async drainPeers(options: DrainOptions): Promise<void> {
+    const { timeout = DRAIN_TIMEOUT } = options
+    const late = new Promise<void>((resolve) => {
+      this.#deadlines.set(timeout, resolve)
+    })
+    await Promise.all([...this.#peers.values()].map((peer) => peer.drain(options)))
+    await Promise.race([this.#strangers.emptied(), late])
+  }
+
+  protected async closePeers(): Promise<Lost> {
+    // First, so that each peer knows what of it was not sent.
+    const unsent = this.#sends.close()
+    for (const peer of [...this.#peers.values()]) peer.close()
+    this.#deadlines.clear()
+    this.#dropsIn.flush()
+    await this.#binding.close()
+    return { unsent, unhandled: this.#lost.unhandled }
+  }
+
+  protected stopComing(): void {
+    for (const keeper of this.#keepers) keeper.stop()
+    this.#attempts.giveUpAll()
+    this.#gate.giveUpAll()
+  }
+}
+
+/** How long the system may take what was sent to addresses that are no peers', in milliseconds. */
+const DRAIN_TIMEOUT = 5_000
+
+const NOTHING: Lost = { unsent: 0, unhandled: 0 }
+
+const sum = (a: Lost, b: Lost): Lost => ({
+  unsent: a.unsent + b.unsent,
+  unhandled: a.unhandled + b.unhandled,
+})
