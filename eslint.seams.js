@@ -61,8 +61,15 @@ const rooms = {
   'adapters/': {
     values: [...pure, 'net/', 'sock/'],
     types: ['platform/', 'store/'],
-    // Each adapter's library is an optional peer dependency.
-    packages: ['ws', 'msgpackr', 'bonjour-service', 'prom-client', '@opentelemetry/api', '@nats-io/[a-z-]+'],
+    // Each adapter's library is an optional peer dependency. No native code: 'msgpackr' alone would load some.
+    packages: [
+      'ws',
+      'msgpackr/pack',
+      'bonjour-service',
+      'prom-client',
+      '@opentelemetry/api',
+      '@nats-io/[a-z-]+',
+    ],
   },
   'testing/': { values: [...pure, ...concrete, 'sock/', 'identity/'] },
 

@@ -26,13 +26,12 @@ export class Dispatch<C extends Codec> {
   }
 
   addAll(handlers: Handlers<C>): void {
-    // An object's keys are strings; a number is what the codec will say of these.
-    for (const [key, handler] of Object.entries(handlers))
-      this.add(/^(0|[1-9]\d{0,15})$/.test(key) ? Number(key) : key, handler)
+    for (const [type, handler] of Object.entries(handlers)) this.add(type, handler)
   }
 
-  add(type: string | number, handler: Handler<C>, exclusive = false): Off {
-    needFunction(handler, `the handler for ${JSON.stringify(type)}`)
+  add(name: string | number, handler: Handler<C>, exclusive = false): Off {
+    needFunction(handler, `the handler for ${JSON.stringify(name)}`)
+    const type = typeOf(name)
     const before = exclusive ? [] : (this.#handlers.get(type) ?? [])
     // An entry of its own, so that a function added twice runs twice and each off() takes back its own.
     const own: Entry<C> = { handler }
@@ -64,7 +63,7 @@ export class Dispatch<C extends Codec> {
     options: SubscribeOptions,
   ): Subscription<[Got<C>, Context<C>]> {
     const to = new Subscription<[Got<C>, Context<C>]>(options, (ended) => this.#subscribers.delete(ended))
-    if (!to.ended) this.#subscribers.set(to, type)
+    if (!to.ended) this.#subscribers.set(to, type === undefined ? undefined : typeOf(type))
     return to
   }
 
@@ -137,7 +136,10 @@ export class Dispatch<C extends Codec> {
     return settling.length === 0 ? undefined : allSettled(settling)
   }
 
-  #deliver({ type, data }: Message<Got<C>>, peer: Peer<C>): unknown {
+  #deliver(message: Message<Got<C>>, peer: Peer<C>): unknown {
+    const { data } = message
+    // Here, since middleware may have changed it.
+    const type = typeOf(message.type)
     const entries = this.#handlers.get(type)
     const context = this.#contextOf(peer, type)
     let taken = false
@@ -191,6 +193,21 @@ export class Dispatch<C extends Codec> {
     return (this.#last = new MessageContext(this.#sock, peer, type))
   }
 }
+
+/**
+ * A type as the one table of handlers has it. Text that reads as a safe integer is that number, since the keys
+ * of an object are always text: `1` and `'1'` are one type, wherever it is named and however it arrives.
+ */
+export function typeOf(name: string | number): string | number {
+  if (typeof name !== 'string') return name
+  const first = name.charCodeAt(0)
+  // Most names begin with a letter, and cost no more than this.
+  if (first > NINE || (first < ZERO && first !== MINUS)) return name
+  const number = Number(name)
+  return Number.isSafeInteger(number) && String(number) === name ? number : name
+}
+
+const [MINUS, ZERO, NINE] = [0x2d, 0x30, 0x39]
 
 /** Immutable, so one serves a run of messages of one type from one peer. */
 class MessageContext<C extends Codec> implements Context<C> {
