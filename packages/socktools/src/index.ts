@@ -1,6 +1,12 @@
 export { SockError, errorCodes, printable, type ErrorCode } from './errors.ts'
 export type { Off } from './events.ts'
-export type { DatagramNetwork, DatagramOptions, Datagrams, DatagramSink, Remote } from './net/datagrams.ts'
+export type {
+  DatagramNetwork,
+  DatagramOptions,
+  Datagrams,
+  DatagramSink,
+  DatagramAddress,
+} from './net/datagrams.ts'
 export { memoryDatagrams, type DatagramWeather } from './net/memory-datagrams.ts'
 export { memory, type Weather } from './net/memory.ts'
 export type { Endpoint, Pipe, PipeSink } from './net/pipe.ts'

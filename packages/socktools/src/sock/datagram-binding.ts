@@ -1,6 +1,6 @@
 import { familyOf, hostPort, isMulticast, parseAddress, schemeOf, udpAddress } from '../address.ts'
 import { fail } from '../errors.ts'
-import type { DatagramNetwork, DatagramSink, Datagrams, Remote } from '../net/datagrams.ts'
+import type { DatagramNetwork, DatagramSink, Datagrams, DatagramAddress } from '../net/datagrams.ts'
 import { unlessAborted } from './attempts.ts'
 import type { DatagramSettings } from './datagram-options.ts'
 
@@ -75,14 +75,14 @@ export class Binding {
     return socket
   }
 
-  async #placeOf(address: string): Promise<Remote> {
+  async #placeOf(address: string): Promise<DatagramAddress> {
     const { host, port } = this.#parse(address)
     const found = preferred(await this.#hostsOf(host))
     return remoteOf(found.host, port, found.family)
   }
 
   /** Where `address`, which may hold a name, is to be reached from here. Binds, if that was not done. */
-  async locate(address: string, signal: AbortSignal): Promise<Remote> {
+  async locate(address: string, signal: AbortSignal): Promise<DatagramAddress> {
     const { host, port } = this.#parse(address)
     if (port === 0) fail('BAD_ADDRESS', `${address} has port 0, where nobody is`)
     if (isMulticast(host)) fail('BAD_ADDRESS', `${address} is a group: send to it with { to }, it is no peer`)
@@ -94,7 +94,7 @@ export class Binding {
   }
 
   /** What can be sent to without asking anyone for its address; undefined for what is no address at all. */
-  literal(address: string): Remote | undefined {
+  literal(address: string): DatagramAddress | undefined {
     if (!address.startsWith(`${this.#network.scheme}:`)) return undefined
     const { host, port } = this.#parse(address)
     const family = familyOf(host)
@@ -156,7 +156,7 @@ const ANY = { 4: '0.0.0.0', 6: '::' } as const
 /** The host of a URL, which has brackets around IPv6. */
 const bare = (hostname: string): string => hostname.replace(/^\[|\]$/g, '')
 
-export const remoteOf = (host: string, port: number, family: Family): Remote => ({
+export const remoteOf = (host: string, port: number, family: Family): DatagramAddress => ({
   address: udpAddress(host, port),
   host,
   port,
