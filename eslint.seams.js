@@ -49,7 +49,7 @@ const rooms = {
   'sock/': {
     values: pure,
     types: ['net/', 'platform/', 'store/'],
-    never: ['./tcp-sock.ts', './udp-sock.ts'],
+    never: ['./tcp-sock.ts', './udp-sock.ts', './meta-sock.ts'],
   },
 
   'store/': { values: ['errors.ts', 'wire/'], types: ['platform/'] },
@@ -79,6 +79,7 @@ const rooms = {
     packageTypes: ['node:net'],
   },
   'sock/udp-sock.ts': { values: [...pure, ...concrete] },
+  'sock/meta-sock.ts': { values: [...pure, 'platform/'] },
   'index.ts': { values: [...pure, ...concrete, 'sock/', 'identity/'] },
   'browser.ts': { values: [...pure, ...concrete, 'sock/', 'identity/'] },
 }

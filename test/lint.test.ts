@@ -101,6 +101,13 @@ const table: [file: string, rule: string, bad: string, good: string][] = [
   ['sock/tcp-sock.ts', IMPORTS, `import net from 'node:net'`, `import type { Server } from 'node:net'`],
   ['sock/tcp-sock.ts', IMPORTS, `import type { S } from 'node:tls'`, `import { tcp } from '../net/tcp.ts'`],
   ['sock/udp-sock.ts', IMPORTS, `import dgram from 'node:dgram'`, `import { udp } from '../net/udp.ts'`],
+  [
+    'sock/meta-sock.ts',
+    IMPORTS,
+    `import { tcp } from '../net/tcp.ts'`,
+    `import { n } from '../platform/node.ts'`,
+  ],
+  ['sock/x.ts', IMPORTS, `import { MetaSock } from './meta-sock.ts'`, `import { x } from './meta-sends.ts'`],
   // What lies above.
   [
     'store/x.ts',

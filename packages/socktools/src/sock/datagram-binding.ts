@@ -8,6 +8,8 @@ type Family = 4 | 6
 type BindingSettings = Pick<DatagramSettings, 'bind' | 'reuseAddr' | 'broadcast' | 'multicast'>
 
 export interface BindingHost extends DatagramSink {
+  /** What has to be done before anything is bound. */
+  ready(): Promise<void> | undefined
   /** Throws CLOSED or DRAINING. */
   checkOpen(): void
   /** Bound, and in its groups. */
@@ -22,6 +24,11 @@ export class Binding {
   readonly #host: BindingHost
   #at: string | undefined
   #opening: Promise<Datagrams> | undefined
+
+  /** Of the addresses that it can reach. */
+  get scheme(): string {
+    return this.#network.scheme
+  }
 
   constructor(settings: BindingSettings, network: DatagramNetwork, host: BindingHost) {
     this.#settings = settings
@@ -58,6 +65,7 @@ export class Binding {
   }
 
   async #bind(family: Family): Promise<Datagrams> {
+    await this.#host.ready()
     const { reuseAddr, broadcast, multicast } = this.#settings
     const { groups = [], ...leaving } = multicast
     const at = this.#at === undefined ? remoteOf(ANY[family], 0, family) : await this.#placeOf(this.#at)

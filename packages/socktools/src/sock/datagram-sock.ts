@@ -5,6 +5,7 @@ import type { Platform } from '../platform/platform.ts'
 import type { Codec, RawCodec } from '../wire/codec.ts'
 import { Attempts } from './attempts.ts'
 import { BaseSock } from './base-sock.ts'
+import { NOTHING_LOST, bothLost } from './counters.ts'
 import { Binding, remoteOf } from './datagram-binding.ts'
 import { DatagramGate } from './datagram-gate.ts'
 import { type MulticastOptions, type UdpSockOptions, settleDatagrams } from './datagram-options.ts'
@@ -26,7 +27,7 @@ import type {
   SockStats,
   StartServerOptions,
 } from './types.ts'
-import { rejected } from './waiter.ts'
+import { Waiter, rejected } from './waiter.ts'
 
 /** Where a sock over datagrams meets the world. */
 export interface DatagramParts {
@@ -55,10 +56,10 @@ export class DatagramSock<C extends Codec = RawCodec> extends BaseSock<C> {
   readonly #keepers: Keeper[] = []
   /** Whoever waits for a kept peer to be over; see #keep. */
   readonly #onOver = new Map<DatagramPeer<C>, () => void>()
-  #starting = false
+  #starting: Promise<void> | undefined
   #serving = false
   #nextId = 1
-  #lost: Lost = NOTHING
+  #lost: Lost = NOTHING_LOST
 
   constructor(options: UdpSockOptions<C>, { platform, network }: DatagramParts) {
     const given = settleDatagrams(options)
@@ -77,6 +78,7 @@ export class DatagramSock<C extends Codec = RawCodec> extends BaseSock<C> {
       core.events.emit('dropped', { peer, reason, messages, bytes })
     })
     this.#binding = new Binding(given, network, {
+      ready: () => this.ready(),
       checkOpen: () => {
         core.checkOpen('binding')
       },
@@ -133,18 +135,30 @@ export class DatagramSock<C extends Codec = RawCodec> extends BaseSock<C> {
   async start(): Promise<void> {
     const { core } = this
     core.checkOpen('start')
-    if (this.#starting) fail('ALREADY_STARTED', 'start was called twice')
-    this.#starting = true
+    if (this.#starting !== undefined) fail('ALREADY_STARTED', 'start was called twice')
+    const starting = new Waiter()
+    this.#starting = starting.promise
     try {
-      if (!this.#serving && this.core.settings.bind !== undefined) await this.startServer()
-      await Promise.all(this.core.settings.connect.map((address) => this.#keep(address)))
-      core.checkOpen('start')
+      await this.#start()
+      starting.resolve()
     } catch (error) {
       // What failed can be tried again.
-      this.#starting = false
+      this.#starting = undefined
+      starting.reject(error as Error)
       throw error
     }
     core.begin()
+  }
+
+  async #start(): Promise<void> {
+    await this.ready()
+    if (!this.#serving && this.core.settings.bind !== undefined) await this.startServer()
+    await Promise.all(this.core.settings.connect.map((address) => this.#keep(address)))
+    this.core.checkOpen('start')
+  }
+
+  protected override startUp(): Promise<void> {
+    return this.#starting ?? this.start()
   }
 
   /** Binds. There is no backlog: `backlog` means nothing here. */
@@ -221,7 +235,7 @@ export class DatagramSock<C extends Codec = RawCodec> extends BaseSock<C> {
   #onGone(peer: DatagramPeer<C>, lost: Lost): void {
     this.#peers.delete(peer.address)
     this.core.counters.peerGone(peer.stats())
-    if (this.core.life !== 'open') this.#lost = sum(this.#lost, lost)
+    if (this.core.life !== 'open') this.#lost = bothLost(this.#lost, lost)
     this.core.events.emit('gone', { peer, error: undefined, lost })
     const onOver = this.#onOver.get(peer)
     this.#onOver.delete(peer)
@@ -295,6 +309,14 @@ export class DatagramSock<C extends Codec = RawCodec> extends BaseSock<C> {
     return [...this.#peers.values()]
   }
 
+  protected override get schemes(): readonly string[] {
+    return [this.#binding.scheme]
+  }
+
+  protected override owns(peer: unknown): boolean {
+    return peer instanceof DatagramPeer && this.#peers.get(peer.address) === peer
+  }
+
   stats(): SockStats {
     const peers = [...this.#peers.values()].map((peer) => peer.stats())
     const { messagesOut, bytesOut } = this.#strangers
@@ -344,10 +366,3 @@ export class DatagramSock<C extends Codec = RawCodec> extends BaseSock<C> {
 
 /** How long the system may take what was sent to addresses that are no peers', in milliseconds. */
 const DRAIN_TIMEOUT = 5_000
-
-const NOTHING: Lost = { unsent: 0, unhandled: 0 }
-
-const sum = (a: Lost, b: Lost): Lost => ({
-  unsent: a.unsent + b.unsent,
-  unhandled: a.unhandled + b.unhandled,
-})

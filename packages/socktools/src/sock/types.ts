@@ -7,7 +7,7 @@ export type Maybe<T> = T | Promise<T>
 
 /** One remote process, as this sock sees it. */
 export interface Peer<C extends Codec = RawCodec> {
-  /** Unlike every other peer's of this process, for as long as it runs: `p1`, `p2` … */
+  /** Unlike that of every other peer that its sock ever has: `p1`, `p2` … Two socks may each have a `p1`. */
   readonly id: string
   /** Where it is: `tcp://127.0.0.1:50123`. The side that was dialed sees the dialer's own port. */
   readonly address: string
