@@ -140,7 +140,7 @@ export class DatagramPeer<C extends Codec> implements Peer<C> {
 
   sendMsg(type: string | number, data: Sent<C>): Promise<void> {
     const payload = encode(this.#host.settings.codec, type, data, this.address)
-    return payload instanceof Uint8Array ? this.sendRaw(payload) : this.#refuse('unsendable', payload, 0)
+    return payload instanceof SockError ? this.#refuse('unsendable', payload, 0) : this.sendRaw(payload)
   }
 
   sendRaw(payload: Uint8Array): Promise<void> {
