@@ -19,6 +19,17 @@ export function parseAddress(text: string): URL {
   }
 }
 
+/** Throws BAD_ADDRESS for an address whose scheme nobody here knows, with a guess at what was meant. */
+export function unknownScheme(text: string, needs: string, known: readonly string[]): never {
+  const there = known.map((scheme) => `${scheme}:`).join(', ') || 'none'
+  const hint = /^[^/:\s]+:\d+$/.test(text)
+    ? `; did you mean "tcp://${text}"?`
+    : text.startsWith('udp:')
+      ? '; for udp: there is UdpSock'
+      : ''
+  return fail('BAD_ADDRESS', `"${text}" needs a ${needs}; there are ${there}${hint}`)
+}
+
 /** The scheme of a parsed address, without the colon. */
 export const schemeOf = (url: URL): string => url.protocol.slice(0, -1)
 

@@ -1,4 +1,4 @@
-import { parseAddress, schemeOf } from '../address.ts'
+import { parseAddress, schemeOf, unknownScheme } from '../address.ts'
 import { SockError, asSockError, fail } from '../errors.ts'
 import type { Adopted } from '../net/adopt.ts'
 import type { Pipe } from '../net/pipe.ts'
@@ -167,8 +167,7 @@ export class Doors<P> {
   #transportOf(url: URL, address: string): Transport {
     const transport = this.#transports.get(schemeOf(url))
     if (transport !== undefined) return transport
-    const known = this.schemes.map((scheme) => `${scheme}:`).join(', ')
-    return fail('BAD_ADDRESS', `"${address}" needs a transport that is not here; there are ${known}`)
+    return unknownScheme(address, 'transport that is not here', this.schemes)
   }
 }
 const ignore = (): void => undefined

@@ -1,4 +1,4 @@
-import { parseAddress, schemeOf } from '../address.ts'
+import { parseAddress, schemeOf, unknownScheme } from '../address.ts'
 import type { SockError } from '../errors.ts'
 import { asSockError, fail } from '../errors.ts'
 import type { Off } from '../events.ts'
@@ -174,10 +174,7 @@ export class MetaSock<C extends Codec = AnyCodec> extends BaseSock<C> {
     this.core.checkOpen('connectTo')
     const scheme = schemeOf(parseAddress(address))
     const able = this.leaves.find(({ core, schemes }) => core.life === 'open' && schemes.includes(scheme))
-    if (able === undefined) {
-      const known = this.schemes.map((one) => `${one}:`).join(', ') || 'none'
-      return fail('BAD_ADDRESS', `"${address}" needs a sock that is not in this meta; there are ${known}`)
-    }
+    if (able === undefined) return unknownScheme(address, 'sock that is not in this meta', this.schemes)
     return await able.connectTo(address, options)
   }
 

@@ -49,6 +49,8 @@ describe('starting and binding', GUARD, () => {
 
   const addresses: [string, unknown, RegExp][] = [
     ['a host and port without a scheme', '127.0.0.1:4000', /did you mean "tcp:\/\/127\.0\.0\.1:4000"/],
+    ['a name and port, which reads as a scheme', 'myhost:4000', /did you mean "tcp:\/\/myhost:4000"/],
+    ['an address over UDP', 'udp://127.0.0.1:4000', /for udp: there is UdpSock/],
     ['a tuple, as the seed has it', ['127.0.0.1', 4000], /an address is a string, not a object/],
     ['a port', 4000, /an address is a string, not a number/],
     ['nothing', undefined, /an address is a string/],
