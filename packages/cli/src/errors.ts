@@ -3,14 +3,17 @@ import { type ErrorCode, SockError } from 'socktools'
 /** What to do, where the library's advice speaks of its API and the command line has a better one. */
 const FIX: Partial<Record<ErrorCode, string>> = {
   ADDRESS_IN_USE: 'stop the other process, or listen on port 0 and read the address that is printed',
-  BAD_ADDRESS: 'write tcp://host:port, tcp://[::1]:port or unix:/path',
+  BAD_ADDRESS: 'write tcp://host:port, tcp://[::1]:port, unix:/path or udp://host:port',
+  BAD_MESSAGE: 'both sides must use the same --codec',
+  CANNOT_FRAME: 'these bytes cannot stand on a line: use another --framing',
   CONNECT_FAILED: 'start the other side first, or add --retry',
   CONNECT_TIMEOUT: 'check the address and any firewall, or add --retry',
-  FOREIGN_PROTOCOL: 'check the port; telnet and netcat need --lines',
+  FOREIGN_PROTOCOL: 'check the port; telnet and netcat need --lines; see also --framing',
   FRAME_STALLED:
-    'the other side began a message and never finished it; is only one of the two using --lines?',
-  FRAME_TOO_LARGE: 'use --lines on both sides or on neither, or raise --max-frame',
-  TRUNCATED: 'the other side died within a message, or only one of the two uses --lines',
+    'the other side began a message and never finished it; do both use the same --framing?',
+  FRAME_TOO_LARGE: 'use the same --framing on both sides, or raise --max-frame',
+  TRUNCATED: 'the other side died within a message, or the two use different --framing',
+  TOO_LARGE: 'split it, or raise --max-frame on both sides as far as the framing and UDP allow',
 }
 
 /** What is wrong with how the command was called, as against what went wrong after that. */

@@ -1,9 +1,9 @@
-import type { Sock } from 'socktools'
+import type { Codec, Sock } from 'socktools'
 import { explain } from './errors.ts'
 import type { Printer } from './printer.ts'
 
 /** Tells on stderr what happens to a sock beside its messages. */
-export function tellEvents(sock: Sock, printer: Printer): void {
+export function tellEvents<C extends Codec>(sock: Sock<C>, printer: Printer): void {
   sock.on('listening', ({ address }) => {
     printer.status('listening', { address }, `listening on ${address}`)
   })
@@ -29,6 +29,10 @@ export function tellEvents(sock: Sock, printer: Printer): void {
     const whose = peer === undefined ? '' : ` for ${peer.address}`
     const facts = { peer: peer?.id, reason, messages, bytes }
     printer.status('dropped', facts, `dropped ${messages} messages${whose}: ${reason}`)
+  })
+  sock.on('invalid', ({ peer: { id, address }, error }) => {
+    const facts = { peer: id, address, code: error.code }
+    printer.status('invalid', facts, `a message of ${address} cannot be read: ${explain(error)}`)
   })
   sock.on('fault', ({ error, in: where }) => {
     printer.status('fault', { in: where, code: error.code }, explain(error))
