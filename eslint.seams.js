@@ -49,7 +49,7 @@ const rooms = {
   'sock/': {
     values: pure,
     types: ['net/', 'platform/', 'store/'],
-    never: ['./tcp-sock.ts', './udp-sock.ts'],
+    never: ['./tcp-sock.ts', './udp-sock.ts', './meta-sock.ts'],
   },
 
   'store/': { values: ['errors.ts', 'wire/'], types: ['platform/'] },
@@ -61,8 +61,15 @@ const rooms = {
   'adapters/': {
     values: [...pure, 'net/', 'sock/'],
     types: ['platform/', 'store/'],
-    // Each adapter's library is an optional peer dependency.
-    packages: ['ws', 'msgpackr', 'bonjour-service', 'prom-client', '@opentelemetry/api', '@nats-io/[a-z-]+'],
+    // Each adapter's library is an optional peer dependency. No native code: 'msgpackr' alone would load some.
+    packages: [
+      'ws',
+      'msgpackr/pack',
+      'bonjour-service',
+      'prom-client',
+      '@opentelemetry/api',
+      '@nats-io/[a-z-]+',
+    ],
   },
   'testing/': { values: [...pure, ...concrete, 'sock/', 'identity/'] },
 
@@ -72,6 +79,7 @@ const rooms = {
     packageTypes: ['node:net'],
   },
   'sock/udp-sock.ts': { values: [...pure, ...concrete] },
+  'sock/meta-sock.ts': { values: [...pure, 'platform/'] },
   'index.ts': { values: [...pure, ...concrete, 'sock/', 'identity/'] },
   'browser.ts': { values: [...pure, ...concrete, 'sock/', 'identity/'] },
 }

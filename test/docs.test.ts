@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
 import { mkdir, readFile, readdir, rm, writeFile } from 'node:fs/promises'
-import { join, resolve } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import { after, test } from 'node:test'
 import { promisify } from 'node:util'
 import { errorCodes } from 'socktools'
@@ -26,7 +26,8 @@ test('every code is raised somewhere in the source', async () => {
     assert.match(text, new RegExp(`'${code}'`), `${code} is documented, but nothing raises it`)
 })
 
-for (const file of ['README.md', 'docs/errors.md', 'ARCHITECTURE.md']) {
+const guides = (await readdir(join(root, 'docs'))).filter((name) => name.endsWith('.md'))
+for (const file of ['README.md', 'ARCHITECTURE.md', ...guides.map((name) => `docs/${name}`)]) {
   const text = await readFile(join(root, file), 'utf8')
   for (const [i, [, code = '']] of [...text.matchAll(/^```ts\n(.*?)^```$/gms)].entries()) {
     test(`${file}: TypeScript block ${i + 1} runs and ends by itself`, async () => {
@@ -39,11 +40,12 @@ for (const file of ['README.md', 'docs/errors.md', 'ARCHITECTURE.md']) {
 }
 
 test('links between the documents lead somewhere', async () => {
-  for (const file of (await readdir(root)).filter((name) => name.endsWith('.md'))) {
+  const top = (await readdir(root)).filter((name) => name.endsWith('.md'))
+  for (const file of [...top, ...guides.map((name) => `docs/${name}`)]) {
     const text = await readFile(join(root, file), 'utf8')
     for (const [, target = ''] of text.matchAll(/\]\((?!https?:)([^)#]+)\)/g)) {
       await assert.doesNotReject(
-        readFile(join(root, target)).catch((e: unknown) => {
+        readFile(join(root, dirname(file), target)).catch((e: unknown) => {
           if ((e as NodeJS.ErrnoException).code !== 'EISDIR') throw e
         }),
         `${file} links to ${target}`,

@@ -48,7 +48,7 @@ const table: [file: string, rule: string, bad: string, good: string][] = [
   ['wire/x.ts', IMPORTS, `export * from '../events.ts'`, `export * from './codec.ts'`],
   ['wire/x.ts', IMPORTS, `import fs from 'node:fs'`, `import { fail } from '../errors.ts'`],
   ['wire/x.ts', IMPORTS, `import 'fs'`, `import './held.ts'`],
-  ['wire/x.ts', IMPORTS, `import { encode } from 'msgpackr'`, `import { encode } from './codec.ts'`],
+  ['wire/x.ts', IMPORTS, `import { Packr } from 'msgpackr/pack'`, `import { encode } from './codec.ts'`],
   ['wire/v1/x.ts', IMPORTS, `import { tcp } from '../../net/tcp.ts'`, `import { lines } from '../lines.ts'`],
   ['wire/v1/x.ts', IMPORTS, `import { on } from '../../events.ts'`, `import { fail } from '../../errors.ts'`],
   // platform/ stands alone.
@@ -101,6 +101,13 @@ const table: [file: string, rule: string, bad: string, good: string][] = [
   ['sock/tcp-sock.ts', IMPORTS, `import net from 'node:net'`, `import type { Server } from 'node:net'`],
   ['sock/tcp-sock.ts', IMPORTS, `import type { S } from 'node:tls'`, `import { tcp } from '../net/tcp.ts'`],
   ['sock/udp-sock.ts', IMPORTS, `import dgram from 'node:dgram'`, `import { udp } from '../net/udp.ts'`],
+  [
+    'sock/meta-sock.ts',
+    IMPORTS,
+    `import { tcp } from '../net/tcp.ts'`,
+    `import { n } from '../platform/node.ts'`,
+  ],
+  ['sock/x.ts', IMPORTS, `import { MetaSock } from './meta-sock.ts'`, `import { x } from './meta-sends.ts'`],
   // What lies above.
   [
     'store/x.ts',
@@ -123,6 +130,7 @@ const table: [file: string, rule: string, bad: string, good: string][] = [
   ['identity/x.ts', IMPORTS, `import { sign } from 'node:crypto'`, `import { fail } from '../errors.ts'`],
   ['mesh/x.ts', IMPORTS, `import { ws } from '../adapters/ws.ts'`, `import { Sock } from '../sock/sock.ts'`],
   ['adapters/x.ts', IMPORTS, `import net from 'node:net'`, `import { WebSocket } from 'ws'`],
+  ['adapters/x.ts', IMPORTS, `import { Packr } from 'msgpackr'`, `import { Packr } from 'msgpackr/pack'`],
   [
     'adapters/ws/x.ts',
     IMPORTS,

@@ -1,7 +1,11 @@
 import { defineConfig } from 'tsdown'
 
 export default defineConfig({
-  entry: { index: 'src/index.ts', 'testing/index': 'src/testing/index.ts' },
+  entry: {
+    index: 'src/index.ts',
+    'adapters/msgpack': 'src/adapters/msgpack.ts',
+    'testing/index': 'src/testing/index.ts',
+  },
   format: 'esm',
   target: 'node20.19',
   fixedExtension: false, // .js, not .mjs: the package is "type": "module"

@@ -1,6 +1,12 @@
 export { SockError, errorCodes, printable, type ErrorCode } from './errors.ts'
 export type { Off } from './events.ts'
-export type { DatagramNetwork, DatagramOptions, Datagrams, DatagramSink, Remote } from './net/datagrams.ts'
+export type {
+  DatagramNetwork,
+  DatagramOptions,
+  Datagrams,
+  DatagramSink,
+  DatagramAddress,
+} from './net/datagrams.ts'
 export { memoryDatagrams, type DatagramWeather } from './net/memory-datagrams.ts'
 export { memory, type Weather } from './net/memory.ts'
 export type { Endpoint, Pipe, PipeSink } from './net/pipe.ts'
@@ -13,6 +19,7 @@ export type { Platform, Timer } from './platform/platform.ts'
 export type { Backoff } from './sock/backoff.ts'
 export type { MulticastOptions, UdpSockOptions } from './sock/datagram-options.ts'
 export { DatagramSock, type DatagramParts } from './sock/datagram-sock.ts'
+export { type AddOptions, type AnyCodec, MetaSock, type MetaSockOptions } from './sock/meta-sock.ts'
 export type { SockOptions } from './sock/options.ts'
 export { PipeSock, type SockParts } from './sock/pipe-sock.ts'
 export type { SubscribeOptions } from './sock/subscription.ts'

@@ -1,5 +1,5 @@
 /** Where datagrams go to and come from. */
-export interface Remote {
+export interface DatagramAddress {
   /** `udp://host:port`, with brackets around IPv6. */
   readonly address: string
   /** An IP address. */
@@ -25,7 +25,7 @@ export interface Datagrams {
    *
    * Errors: TOO_LARGE, BROADCAST_OFF, SEND_FAILED.
    */
-  send(bytes: Uint8Array, to: Remote, done: (error?: Error) => void): boolean
+  send(bytes: Uint8Array, to: DatagramAddress, done: (error?: Error) => void): boolean
   /** Receives what is sent to `group` at this port, on the interface with the address `on`. Throws GROUP_FAILED. */
   join(group: string, on?: string): void
   leave(group: string, on?: string): void
@@ -63,5 +63,5 @@ export interface DatagramNetwork {
    * Resolves when bound to `at`: port 0 for any that is free, host `0.0.0.0` or `::` for every interface.
    * Rejects with ADDRESS_IN_USE or LISTEN_FAILED.
    */
-  open(at: Remote, options: DatagramOptions): Promise<Datagrams>
+  open(at: DatagramAddress, options: DatagramOptions): Promise<Datagrams>
 }

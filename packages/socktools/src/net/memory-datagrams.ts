@@ -1,7 +1,13 @@
 import { familyOf, isMulticast, udpAddress } from '../address.ts'
 import { SockError, fail } from '../errors.ts'
 import type { Platform } from '../platform/platform.ts'
-import type { DatagramNetwork, DatagramOptions, DatagramSink, Datagrams, Remote } from './datagrams.ts'
+import type {
+  DatagramNetwork,
+  DatagramOptions,
+  DatagramSink,
+  Datagrams,
+  DatagramAddress,
+} from './datagrams.ts'
 
 /** What a memory network does to datagrams. Every function is asked anew for each of them. */
 export interface DatagramWeather {
@@ -47,7 +53,7 @@ class Network {
     this.weather = weather
   }
 
-  open(at: Remote, options: DatagramOptions): MemoryDatagrams {
+  open(at: DatagramAddress, options: DatagramOptions): MemoryDatagrams {
     const port = at.port === 0 ? this.#freePort() : at.port
     const there = this.#ports.get(port) ?? new Set()
     for (const other of there) {
@@ -73,7 +79,7 @@ class Network {
   }
 
   /** Takes it on its way. */
-  carry(bytes: Uint8Array, from: MemoryDatagrams, { host, port }: Remote): void {
+  carry(bytes: Uint8Array, from: MemoryDatagrams, { host, port }: DatagramAddress): void {
     const { latency, copies } = this.weather
     // Copied, as a kernel would: the sender may use its memory again.
     const own = bytes.slice()
@@ -138,7 +144,7 @@ class MemoryDatagrams implements Datagrams {
     if (!this.#closed) this.#sink?.message(bytes, host, port)
   }
 
-  send(bytes: Uint8Array, to: Remote, done: (error?: Error) => void): boolean {
+  send(bytes: Uint8Array, to: DatagramAddress, done: (error?: Error) => void): boolean {
     const { platform, weather } = this.#network
     const error = this.#refusal(bytes.length, to)
     if (error !== undefined) {
@@ -169,7 +175,7 @@ class MemoryDatagrams implements Datagrams {
     return false
   }
 
-  #refusal(bytes: number, { host, port, address }: Remote): SockError | undefined {
+  #refusal(bytes: number, { host, port, address }: DatagramAddress): SockError | undefined {
     const { limit = LIMIT } = this.#network.weather
     if (this.#closed || port === 0)
       return new SockError('SEND_FAILED', 'the system refused a datagram', { address })

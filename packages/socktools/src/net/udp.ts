@@ -2,7 +2,13 @@ import dgram from 'node:dgram'
 import { lookup } from 'node:dns/promises'
 import { udpAddress } from '../address.ts'
 import { SockError, fail, reasonOf } from '../errors.ts'
-import type { DatagramNetwork, DatagramOptions, DatagramSink, Datagrams, Remote } from './datagrams.ts'
+import type {
+  DatagramNetwork,
+  DatagramOptions,
+  DatagramSink,
+  Datagrams,
+  DatagramAddress,
+} from './datagrams.ts'
 
 export function udp(): DatagramNetwork {
   return {
@@ -36,7 +42,7 @@ export function udp(): DatagramNetwork {
   }
 }
 
-function bound(socket: dgram.Socket, { address, host, port }: Remote): Promise<void> {
+function bound(socket: dgram.Socket, { address, host, port }: DatagramAddress): Promise<void> {
   return new Promise((resolve, reject) => {
     const onError = (cause: NodeJS.ErrnoException): void => {
       const code = cause.code === 'EADDRINUSE' ? 'ADDRESS_IN_USE' : 'LISTEN_FAILED'
@@ -80,7 +86,7 @@ class UdpSocket implements Datagrams {
     this.#sink = sink
   }
 
-  send(bytes: Uint8Array, to: Remote, done: (error?: Error) => void): boolean {
+  send(bytes: Uint8Array, to: DatagramAddress, done: (error?: Error) => void): boolean {
     const socket = this.#socket
     try {
       socket.send(bytes, to.port, to.host, (cause) => {
@@ -98,7 +104,7 @@ class UdpSocket implements Datagrams {
     }
   }
 
-  #refusal(cause: NodeJS.ErrnoException, bytes: number, { address }: Remote): SockError {
+  #refusal(cause: NodeJS.ErrnoException, bytes: number, { address }: DatagramAddress): SockError {
     const facts = { address, cause }
     if (cause.code === 'EMSGSIZE')
       return new SockError('TOO_LARGE', `the system sends no datagram of ${bytes} bytes`, facts)

@@ -1,16 +1,20 @@
-import { asSockError } from '../errors.ts'
+import { asSockError, fail } from '../errors.ts'
 import type { Off } from '../events.ts'
 import type { Platform } from '../platform/platform.ts'
-import type { Codec, Got, RawCodec, Sent } from '../wire/codec.ts'
+import type { Codec, Got, Message, RawCodec, Sent } from '../wire/codec.ts'
 import { Core } from './core.ts'
+import { HOOKS, withHooks } from './hooks.ts'
 import type { Settings } from './options.ts'
 import type { SubscribeOptions } from './subscription.ts'
+import type { Tick } from './ticker.ts'
 import type {
+  Candidate,
   ConnectOptions,
   Context,
   DrainOptions,
   Handler,
   Lost,
+  Maybe,
   Middleware,
   Peer,
   SendOptions,
@@ -21,16 +25,156 @@ import type {
 } from './types.ts'
 import { Waiter, rejected } from './waiter.ts'
 
-/** What every kind of sock shares, whatever carries its bytes. */
+/** What a MetaSock needs to know of a sock in it. */
+export interface Inner {
+  readonly core: Core<Codec>
+  /** The schemes of the addresses that it can dial. */
+  readonly schemes: readonly string[]
+  /** How many peers it can send to. */
+  readonly reachable: number
+  /** Itself; of a meta, the socks at the ends of its branches. */
+  readonly leaves: readonly InnerSock[]
+  owns(peer: unknown): boolean
+  /** As start, for one that may be up already. */
+  startUp(): Promise<void>
+}
+
+export type InnerSock = Sock<Codec> & Inner
+
+/**
+ * What every kind of sock shares, whatever carries its bytes.
+ *
+ * Everything is an option, or added with `use()`, `on()` and `addHandler()`. Who prefers to subclass overrides
+ * the hooks below: as methods, since fields do not exist yet when the constructor looks for them (BAD_OPTION at
+ * the first bind or dial). A hook stands in the place of the option of that name; `super` asks the option.
+ */
 export abstract class BaseSock<C extends Codec = RawCodec> implements Sock<C> {
   /** @internal */
   protected readonly core: Core<C>
+  /** As given, before the hooks took the places of options. */
+  readonly #given: Settings<C>
+  #setUp: 'due' | 'done' | Promise<void> = 'due'
+  /** setUp has been called and has not returned yet. */
+  #inSetUp = false
   #draining: Promise<Lost> | undefined
   #closing: Promise<Lost> | undefined
 
   constructor(settings: Settings<C>, platform: Platform) {
-    this.core = new Core<C>(this, settings, platform)
+    const plain = BaseSock.prototype
+    this.#given = settings
+    const hooked = withHooks(settings, {
+      parse: this.parse !== plain.parse && ((payload) => this.parse(payload)),
+      serialise: this.serialise !== plain.serialise && ((type, data) => this.serialise(type, data)),
+      goodPeer: this.goodPeer !== plain.goodPeer && ((who) => this.goodPeer(who)),
+      tick: this.tick !== plain.tick && ((tick) => this.tick(tick)),
+    })
+    this.core = new Core<C>(this, hooked, platform)
+    // The first is the outermost.
+    if (this.handleAll !== plain.handleAll)
+      this.use((message, context, next) => this.handleAll(message, context, next))
   }
+
+  // Hooks
+
+  /** Makes a message of a payload. What it throws is BAD_MESSAGE, an `invalid` event. Default: the codec's decode. */
+  protected parse(payload: Uint8Array): Message<Got<C>> {
+    return (this.#given.codec as Codec<never, Got<C>>).decode(payload)
+  }
+
+  /** Makes a payload of a message. What it throws is CANNOT_ENCODE at the sender. Default: the codec's encode. */
+  protected serialise(type: string | number, data: Sent<C>): Uint8Array {
+    return (this.#given.codec as Codec<Sent<C>>).encode(type, data)
+  }
+
+  /** Runs around every message, outside all middleware; without `next()` the message stops here. Default: `next()`. */
+  protected handleAll(
+    _message: Message<Got<C>>,
+    _context: Pick<Context<C>, 'sock' | 'peer'>,
+    next: () => Maybe<unknown>,
+  ): Maybe<unknown> {
+    return next()
+  }
+
+  /** Who may become a peer. A gate that throws is closed. Default: what the option says, else everyone. */
+  protected goodPeer(candidate: Candidate): Maybe<boolean> {
+    const { goodPeer } = this.#given
+    return goodPeer === undefined ? true : goodPeer(candidate)
+  }
+
+  /** Called every `tickInterval`, from the first bind or peer on. Default: the option. */
+  protected tick(tick: Tick): unknown {
+    return this.#given.tick?.(tick)
+  }
+
+  /**
+   * Called and awaited once, before the first bind or dial, by whichever of start, startServer and connectTo
+   * comes first: the place for handlers that every sock of the class has. When it throws, that call rejects,
+   * with HANDLER_FAILED unless it is a SockError already, and the next one tries again. It must not await those
+   * three, since they wait for it.
+   */
+  protected setUp(): Maybe<unknown> {
+    return undefined
+  }
+
+  /** For start, startServer and connectTo, before they begin anything: undefined, or what to wait for. */
+  protected ready(): Promise<void> | undefined {
+    if (this.#inSetUp) fail('DEADLOCK', 'setUp began something that waits for setUp')
+    if (this.#setUp === 'due') {
+      const field = HOOKS.find((name) => Object.hasOwn(this, name))
+      if (field !== undefined) fail('BAD_OPTION', `${field} is a field; a hook is a method of the class`)
+      this.#setUp = this.setUp === BaseSock.prototype.setUp ? 'done' : this.#runSetUp()
+    }
+    return this.#setUp === 'done' ? undefined : this.#setUp
+  }
+
+  async #runSetUp(): Promise<void> {
+    try {
+      this.#inSetUp = true
+      let answer: unknown
+      try {
+        answer = this.setUp()
+      } finally {
+        this.#inSetUp = false
+      }
+      await answer
+      this.#setUp = 'done'
+    } catch (thrown) {
+      this.#setUp = 'due'
+      throw asSockError(thrown, 'HANDLER_FAILED', 'setUp')
+    }
+  }
+
+  // For MetaSock
+
+  /** @internal Looks inside a sock; undefined: it is none. */
+  protected static inner(sock: unknown): InnerSock | undefined {
+    return sock instanceof BaseSock ? (sock as unknown as InnerSock) : undefined
+  }
+
+  /** @internal */
+  protected abstract get schemes(): readonly string[]
+
+  /** @internal */
+  protected get leaves(): readonly InnerSock[] {
+    return [this as unknown as InnerSock]
+  }
+
+  /** @internal */
+  protected get reachable(): number {
+    return this.knownPeers.filter(({ state }) => state === 'open').length
+  }
+
+  /** @internal */
+  protected owns(peer: unknown): boolean {
+    return this.knownPeers.includes(peer as Peer<C>)
+  }
+
+  /** @internal */
+  protected async startUp(): Promise<void> {
+    if (this.address === undefined && this.#given.bind !== undefined) await this.startServer()
+  }
+
+  // The sock
 
   abstract get address(): string | undefined
   abstract get knownPeers(): readonly Peer<C>[]

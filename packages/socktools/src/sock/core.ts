@@ -2,33 +2,44 @@ import { SockError, asSockError, fail, reasonOf } from '../errors.ts'
 import { Events } from '../events.ts'
 import type { Platform } from '../platform/platform.ts'
 import type { Codec, Got } from '../wire/codec.ts'
+import { BubblingEvents } from './bubbling.ts'
 import { Counters } from './counters.ts'
 import { Dispatch, isThenable } from './dispatch.ts'
 import { Drops } from './drops.ts'
 import { logTo } from './log.ts'
 import type { Settings } from './options.ts'
 import { Ticker } from './ticker.ts'
-import type { Candidate, DropReason, Peer, Sock, SockEvents } from './types.ts'
+import type { Candidate, DropReason, Peer, Sock } from './types.ts'
 
 /** What a sock is beside its peers: handlers, events, counters, ticks, and whether it is still open. */
 export class Core<C extends Codec> {
   life: 'open' | 'draining' | 'closed' = 'open'
   readonly settings: Settings<C>
   readonly platform: Platform
-  readonly events: Events<SockEvents<C>>
+  readonly events: BubblingEvents<C>
   readonly dispatch: Dispatch<C>
   readonly counters = new Counters()
   readonly drops: Drops<Peer<C> | undefined>
+  /** The meta that this sock is in. */
+  parent: Core<C> | undefined
+  /** Of a meta: the handlers of those in it keep silent. */
+  overrides = false
+  readonly #children = new Set<Core<C>>()
   readonly #ticker: Ticker | undefined
 
   constructor(sock: Sock<C>, settings: Settings<C>, platform: Platform) {
     const { logger, tick, codec, handlers = {}, tickInterval } = settings
     this.settings = settings
     this.platform = platform
-    this.events = new Events((thrown, name) => {
+    const onThrow = (thrown: unknown, name: string): void => {
       if (name !== 'fault') this.fault(thrown, `listener of "${name}"`, undefined)
       else platform.report(asSockError(thrown, 'HANDLER_FAILED', 'a listener of "fault" threw'))
-    })
+    }
+    this.events = new BubblingEvents(onThrow)
+    if (logger !== undefined) {
+      const log = (this.events.log = new Events(onThrow))
+      logTo(logger, log, platform.now)
+    }
     this.dispatch = new Dispatch<C>(sock, codec as Codec<never, Got<C>>, {
       invalid: (peer, payload, error) => {
         this.counters.invalid++
@@ -46,7 +57,6 @@ export class Core<C extends Codec> {
       this.events.emit('dropped', { peer, reason, messages, bytes })
     })
     this.dispatch.addAll(handlers)
-    if (logger !== undefined) logTo(logger, { on: (name, fn) => this.events.on(name, fn) }, platform.now)
     if (tick !== undefined) {
       this.#ticker = new Ticker(platform, tickInterval, (now) => this.guard('tick', () => tick(now)))
     }
@@ -54,11 +64,33 @@ export class Core<C extends Codec> {
 
   /** Something was begun: ticks from now on. */
   begin(): void {
-    this.#ticker?.start()
+    if (this.life === 'open') this.#ticker?.start()
   }
 
   endTicks(): void {
     this.#ticker?.stop()
+  }
+
+  /** Puts this sock into a meta, or takes it out: where its messages and events go from now on. */
+  moveTo(parent: Core<C> | undefined): void {
+    if (this.parent !== undefined) this.parent.#children.delete(this)
+    if (parent !== undefined) parent.#children.add(this)
+    this.parent = parent
+    this.events.above = parent?.events
+    this.#align()
+  }
+
+  /** The lines of this sock and of all in it lead through the metas above as they stand. */
+  #align(): void {
+    const levels = [this.dispatch]
+    let first = 0
+    for (let up = this.parent; up !== undefined; up = up.parent) {
+      levels.push(up.dispatch)
+      // The outermost that overrides speaks for all below it.
+      if (up.overrides) first = levels.length - 1
+    }
+    this.dispatch.line = this.parent === undefined ? undefined : { levels, first }
+    for (const child of this.#children) child.#align()
   }
 
   /** The sock is closed: whoever reads from it comes to an end. */
@@ -85,7 +117,7 @@ export class Core<C extends Codec> {
       address: peer?.address,
       cause: thrown,
     })
-    if (this.settings.logger?.error === undefined && !this.events.has('fault')) this.platform.report(error)
+    if (!this.events.heard('fault')) this.platform.report(error)
     this.events.emit('fault', { error, in: where, peer })
   }
 

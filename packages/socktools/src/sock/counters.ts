@@ -1,5 +1,5 @@
 import type { SockError } from '../errors.ts'
-import type { DropReason, PeerStats, SockStats } from './types.ts'
+import type { DropReason, Lost, PeerStats, SockStats } from './types.ts'
 
 type Totals = Omit<PeerStats, 'silent' | 'queued' | 'waiting'>
 
@@ -63,9 +63,39 @@ function sum(a: Totals, b: Totals): Totals {
   }
 }
 
-function added(a: Totals['dropped'], b: Totals['dropped']): Totals['dropped'] {
-  const both: Partial<Record<DropReason, number>> = { ...a }
-  for (const [reason, n] of Object.entries(b) as [DropReason, number][])
-    both[reason] = (both[reason] ?? 0) + n
-  return both
+function added<K extends string>(
+  a: Readonly<Partial<Record<K, number>>>,
+  b: Readonly<Partial<Record<K, number>>>,
+): Record<K, number> {
+  const both = { ...a } as Record<K, number | undefined>
+  for (const [reason, n] of Object.entries(b) as [K, number][]) both[reason] = (both[reason] ?? 0) + n
+  return both as Record<K, number>
 }
+
+/** The sums over several socks. */
+export function totalOf(all: readonly SockStats[]): SockStats {
+  return all.reduce(
+    (a, b) => ({
+      ...sum(a, b),
+      queued: a.queued + b.queued,
+      waiting: a.waiting + b.waiting,
+      peers: a.peers + b.peers,
+      pending: a.pending + b.pending,
+      accepted: a.accepted + b.accepted,
+      dialed: a.dialed + b.dialed,
+      refused: added<string>(a.refused, b.refused),
+      failed: added<string>(a.failed, b.failed),
+      faults: a.faults + b.faults,
+      invalid: a.invalid + b.invalid,
+      unhandled: a.unhandled + b.unhandled,
+    }),
+    new Counters().snapshot([], 0),
+  )
+}
+
+export const NOTHING_LOST: Lost = { unsent: 0, unhandled: 0 }
+
+export const bothLost = (a: Lost, b: Lost): Lost => ({
+  unsent: a.unsent + b.unsent,
+  unhandled: a.unhandled + b.unhandled,
+})

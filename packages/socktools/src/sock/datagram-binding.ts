@@ -1,6 +1,6 @@
 import { familyOf, hostPort, isMulticast, parseAddress, schemeOf, udpAddress } from '../address.ts'
 import { fail } from '../errors.ts'
-import type { DatagramNetwork, DatagramSink, Datagrams, Remote } from '../net/datagrams.ts'
+import type { DatagramNetwork, DatagramSink, Datagrams, DatagramAddress } from '../net/datagrams.ts'
 import { unlessAborted } from './attempts.ts'
 import type { DatagramSettings } from './datagram-options.ts'
 
@@ -8,6 +8,8 @@ type Family = 4 | 6
 type BindingSettings = Pick<DatagramSettings, 'bind' | 'reuseAddr' | 'broadcast' | 'multicast'>
 
 export interface BindingHost extends DatagramSink {
+  /** What has to be done before anything is bound. */
+  ready(): Promise<void> | undefined
   /** Throws CLOSED or DRAINING. */
   checkOpen(): void
   /** Bound, and in its groups. */
@@ -22,6 +24,11 @@ export class Binding {
   readonly #host: BindingHost
   #at: string | undefined
   #opening: Promise<Datagrams> | undefined
+
+  /** Of the addresses that it can reach. */
+  get scheme(): string {
+    return this.#network.scheme
+  }
 
   constructor(settings: BindingSettings, network: DatagramNetwork, host: BindingHost) {
     this.#settings = settings
@@ -58,6 +65,7 @@ export class Binding {
   }
 
   async #bind(family: Family): Promise<Datagrams> {
+    await this.#host.ready()
     const { reuseAddr, broadcast, multicast } = this.#settings
     const { groups = [], ...leaving } = multicast
     const at = this.#at === undefined ? remoteOf(ANY[family], 0, family) : await this.#placeOf(this.#at)
@@ -75,14 +83,14 @@ export class Binding {
     return socket
   }
 
-  async #placeOf(address: string): Promise<Remote> {
+  async #placeOf(address: string): Promise<DatagramAddress> {
     const { host, port } = this.#parse(address)
     const found = preferred(await this.#hostsOf(host))
     return remoteOf(found.host, port, found.family)
   }
 
   /** Where `address`, which may hold a name, is to be reached from here. Binds, if that was not done. */
-  async locate(address: string, signal: AbortSignal): Promise<Remote> {
+  async locate(address: string, signal: AbortSignal): Promise<DatagramAddress> {
     const { host, port } = this.#parse(address)
     if (port === 0) fail('BAD_ADDRESS', `${address} has port 0, where nobody is`)
     if (isMulticast(host)) fail('BAD_ADDRESS', `${address} is a group: send to it with { to }, it is no peer`)
@@ -94,7 +102,7 @@ export class Binding {
   }
 
   /** What can be sent to without asking anyone for its address; undefined for what is no address at all. */
-  literal(address: string): Remote | undefined {
+  literal(address: string): DatagramAddress | undefined {
     if (!address.startsWith(`${this.#network.scheme}:`)) return undefined
     const { host, port } = this.#parse(address)
     const family = familyOf(host)
@@ -156,7 +164,7 @@ const ANY = { 4: '0.0.0.0', 6: '::' } as const
 /** The host of a URL, which has brackets around IPv6. */
 const bare = (hostname: string): string => hostname.replace(/^\[|\]$/g, '')
 
-export const remoteOf = (host: string, port: number, family: Family): Remote => ({
+export const remoteOf = (host: string, port: number, family: Family): DatagramAddress => ({
   address: udpAddress(host, port),
   host,
   port,

@@ -1,6 +1,6 @@
 import { isLoopback } from '../address.ts'
 import { type ErrorCode, SockError, asSockError, fail } from '../errors.ts'
-import type { Remote } from '../net/datagrams.ts'
+import type { DatagramAddress } from '../net/datagrams.ts'
 import type { Platform } from '../platform/platform.ts'
 import { Admission, type AdmissionLimits, type Question } from './admission.ts'
 import type { Deadlines } from './deadlines.ts'
@@ -16,7 +16,7 @@ export interface DatagramGateHost<P> {
   isOpen(): boolean
   countPeers(): number
   /** One passed the gate; the peer at that address, if there is one already. */
-  join(remote: Remote, dialed: boolean): P
+  join(remote: DatagramAddress, dialed: boolean): P
   /** Somebody was turned away. */
   refused(who: Candidate, error: SockError): void
   /** So was somebody else, of whom no more is told. */
@@ -64,7 +64,7 @@ export class DatagramGate<P extends { heard(payload: Uint8Array): void }> {
   }
 
   /** A datagram of one who is no peer. */
-  heard(remote: Remote, payload: Uint8Array): void {
+  heard(remote: DatagramAddress, payload: Uint8Array): void {
     const { address, host } = remote
     const before = this.#knocks.get(address)
     if (before !== undefined) {
@@ -108,7 +108,7 @@ export class DatagramGate<P extends { heard(payload: Uint8Array): void }> {
   }
 
   /** Resolves to the peer at `remote`. Rejects with TOO_MANY_PEERS, REFUSED, GATE_TIMEOUT or CLOSED. */
-  dial(remote: Remote, signal: AbortSignal): Promise<P> {
+  dial(remote: DatagramAddress, signal: AbortSignal): Promise<P> {
     const { address, host } = remote
     if (this.#full) fail('TOO_MANY_PEERS', `${this.#maxPeers} is the most`, { address })
     const who: Candidate = { address, host, dialed: true }
@@ -140,7 +140,7 @@ export class DatagramGate<P extends { heard(payload: Uint8Array): void }> {
   }
 
   /** What it said while it waited is handled first. */
-  #enter(remote: Remote, dialed: boolean): P {
+  #enter(remote: DatagramAddress, dialed: boolean): P {
     const knock = this.#knocks.get(remote.address)
     this.#knocks.delete(remote.address)
     const peer = this.#host.join(remote, dialed)
@@ -157,7 +157,7 @@ export class DatagramGate<P extends { heard(payload: Uint8Array): void }> {
     })
   }
 
-  #atDoor({ address, host }: Remote): SockError | undefined {
+  #atDoor({ address, host }: DatagramAddress): SockError | undefined {
     if (!this.#host.isOpen()) return closed(address)
     try {
       return this.#admission.atDoor({ address, host, local: isLoopback(host) }, this.#host.countPeers())

@@ -8,13 +8,13 @@
  *     └──────────────────▲      GONE: closed, or silent for too long; heard again, it is a new peer
  */
 import { SockError, asSockError } from '../errors.ts'
-import type { Remote } from '../net/datagrams.ts'
+import type { DatagramAddress } from '../net/datagrams.ts'
 import type { Platform } from '../platform/platform.ts'
 import type { Codec, Sent } from '../wire/codec.ts'
-import type { DatagramSettings } from './datagram-options.ts'
 import { Account, type DatagramSends } from './datagram-sends.ts'
 import type { Deadlines } from './deadlines.ts'
 import { Inbox } from './inbox.ts'
+import type { Settings } from './options.ts'
 import { lengthOf, unsendable } from './peer.ts'
 import { ReadWatch } from './read-watch.ts'
 import type { Turn } from './turn.ts'
@@ -23,7 +23,7 @@ import { rejected } from './waiter.ts'
 
 /** What a peer needs of its sock. */
 export interface DatagramPeerHost<C extends Codec> {
-  readonly settings: DatagramSettings<C>
+  readonly settings: Settings<C>
   readonly platform: Platform
   readonly deadlines: Deadlines
   readonly turn: Turn
@@ -46,7 +46,7 @@ export class DatagramPeer<C extends Codec> implements Peer<C> {
   readonly address: string
   readonly host: string
   readonly dialed: boolean
-  readonly #remote: Remote
+  readonly #remote: DatagramAddress
   readonly #host: DatagramPeerHost<C>
   readonly #inbox: Inbox
   readonly #account: Account
@@ -62,7 +62,7 @@ export class DatagramPeer<C extends Codec> implements Peer<C> {
   /** Its share of the sock's backlog. */
   #waitingBytes = 0
 
-  constructor(id: string, remote: Remote, dialed: boolean, host: DatagramPeerHost<C>) {
+  constructor(id: string, remote: DatagramAddress, dialed: boolean, host: DatagramPeerHost<C>) {
     const { settings, platform } = host
     this.id = id
     this.address = remote.address

@@ -1,5 +1,5 @@
 import { asSockError, fail } from '../errors.ts'
-import type { Remote } from '../net/datagrams.ts'
+import type { DatagramAddress } from '../net/datagrams.ts'
 import type { Codec } from '../wire/codec.ts'
 import type { Binding } from './datagram-binding.ts'
 import { DatagramPeer } from './datagram-peer.ts'
@@ -8,7 +8,7 @@ import { unsendable } from './peer.ts'
 import type { SendOptions, To } from './types.ts'
 
 /** A peer, or an address that is no peer's. */
-type Target<C extends Codec> = DatagramPeer<C> | Remote
+type Target<C extends Codec> = DatagramPeer<C> | DatagramAddress
 
 /** From what a send says (`to`, `except`) to who it is sent to. */
 export class DatagramRoutes<C extends Codec> {
@@ -61,7 +61,7 @@ export class DatagramRoutes<C extends Codec> {
   }
 
   /** What was sent before there was one waits for it. */
-  #needSocket({ family }: Remote): void {
+  #needSocket({ family }: DatagramAddress): void {
     if (this.#binding.socket !== undefined) return
     this.#binding.open(family).catch((error: unknown) => {
       this.#sends.failed(asSockError(error, 'SEND_FAILED', 'there is no socket'))

@@ -1,5 +1,5 @@
 import { SockError } from '../errors.ts'
-import type { Datagrams, Remote } from '../net/datagrams.ts'
+import type { Datagrams, DatagramAddress } from '../net/datagrams.ts'
 import { RESOLVED, type Turn } from './turn.ts'
 import type { DropReason } from './types.ts'
 import { Waiter, rejected } from './waiter.ts'
@@ -47,7 +47,7 @@ export class Account {
 /** A datagram on its way to the system. */
 interface Parcel {
   readonly bytes: Uint8Array
-  readonly to: Remote
+  readonly to: DatagramAddress
   readonly account: Account
   readonly onVerdict: (error?: Error) => void
   /** The socket was closed before the system took it. */
@@ -92,7 +92,7 @@ export class DatagramSends {
    * Sends a copy of `payload` to one. Rejects with WRONG_FAMILY, SLOW_PEER, or what the system has against it.
    * While the system's buffer is full it cannot say: a refusal is then only counted and raised as `dropped`.
    */
-  send(payload: Uint8Array, to: Remote, account: Account): Promise<void> {
+  send(payload: Uint8Array, to: DatagramAddress, account: Account): Promise<void> {
     const error = this.#socket === undefined ? undefined : wrongFamily(to, this.#socket)
     if (error !== undefined) {
       account.onDropped('unsendable', payload.length)
@@ -115,7 +115,7 @@ export class DatagramSends {
   }
 
   /** Sends `bytes`, which must stay as they are, to one of several. */
-  offer(bytes: Uint8Array, to: Remote, account: Account): void {
+  offer(bytes: Uint8Array, to: DatagramAddress, account: Account): void {
     const fits = this.#socket === undefined || wrongFamily(to, this.#socket) === undefined
     if (!fits) account.onDropped('unsendable', bytes.length)
     else if (this.#full(bytes.length)) account.onDropped('slow', bytes.length)
@@ -134,7 +134,7 @@ export class DatagramSends {
   }
 
   /** Whether `onVerdict` is worth waiting for: it comes with the socket, or at the end of this turn. */
-  #post(bytes: Uint8Array, to: Remote, account: Account, onVerdict: Parcel['onVerdict']): boolean {
+  #post(bytes: Uint8Array, to: DatagramAddress, account: Account, onVerdict: Parcel['onVerdict']): boolean {
     const parcel: Parcel = { bytes, to, account, onVerdict, lost: false }
     account.messagesOut++
     account.bytesOut += bytes.length
@@ -196,7 +196,7 @@ export class DatagramSends {
 
 const ignore = (): void => undefined
 
-function wrongFamily({ address, family }: Remote, socket: Datagrams): SockError | undefined {
+function wrongFamily({ address, family }: DatagramAddress, socket: Datagrams): SockError | undefined {
   if (family === socket.family) return undefined
   return new SockError('WRONG_FAMILY', `this sock is bound to ${socket.address}`, { address })
 }

@@ -1,13 +1,14 @@
 import { udpAddress } from '../address.ts'
 import { SockError, asSockError, fail, reasonOf } from '../errors.ts'
-import type { DatagramNetwork, Remote } from '../net/datagrams.ts'
+import type { DatagramNetwork, DatagramAddress } from '../net/datagrams.ts'
 import type { Platform } from '../platform/platform.ts'
 import type { Codec, RawCodec } from '../wire/codec.ts'
 import { Attempts } from './attempts.ts'
 import { BaseSock } from './base-sock.ts'
+import { NOTHING_LOST, bothLost } from './counters.ts'
 import { Binding, remoteOf } from './datagram-binding.ts'
 import { DatagramGate } from './datagram-gate.ts'
-import { type DatagramSettings, type UdpSockOptions, settleDatagrams } from './datagram-options.ts'
+import { type MulticastOptions, type UdpSockOptions, settleDatagrams } from './datagram-options.ts'
 import { DatagramPeer, type DatagramPeerHost } from './datagram-peer.ts'
 import { DatagramRoutes } from './datagram-routes.ts'
 import { Account, DatagramSends } from './datagram-sends.ts'
@@ -26,7 +27,7 @@ import type {
   SockStats,
   StartServerOptions,
 } from './types.ts'
-import { rejected } from './waiter.ts'
+import { Waiter, rejected } from './waiter.ts'
 
 /** Where a sock over datagrams meets the world. */
 export interface DatagramParts {
@@ -39,7 +40,7 @@ export interface DatagramParts {
  * what holds of both; tests and simulations pass simulated ones.
  */
 export class DatagramSock<C extends Codec = RawCodec> extends BaseSock<C> {
-  readonly #settings: DatagramSettings<C>
+  readonly #multicast: MulticastOptions
   readonly #deadlines: Deadlines
   readonly #attempts: Attempts
   readonly #binding: Binding
@@ -55,17 +56,18 @@ export class DatagramSock<C extends Codec = RawCodec> extends BaseSock<C> {
   readonly #keepers: Keeper[] = []
   /** Whoever waits for a kept peer to be over; see #keep. */
   readonly #onOver = new Map<DatagramPeer<C>, () => void>()
-  #starting = false
+  #starting: Promise<void> | undefined
   #serving = false
   #nextId = 1
-  #lost: Lost = NOTHING
+  #lost: Lost = NOTHING_LOST
 
   constructor(options: UdpSockOptions<C>, { platform, network }: DatagramParts) {
-    const settings = settleDatagrams(options)
-    super(settings, platform)
+    const given = settleDatagrams(options)
+    super(given, platform)
     const { core } = this
+    const { settings } = core
     const turn = new Turn(platform)
-    this.#settings = settings
+    this.#multicast = given.multicast
     this.#deadlines = new Deadlines(platform)
     this.#attempts = new Attempts(this.#deadlines)
     this.#sends = new DatagramSends(settings, turn)
@@ -75,7 +77,8 @@ export class DatagramSock<C extends Codec = RawCodec> extends BaseSock<C> {
     this.#dropsIn = new Drops(platform.afterPoll, (peer, reason, messages, bytes) => {
       core.events.emit('dropped', { peer, reason, messages, bytes })
     })
-    this.#binding = new Binding(settings, network, {
+    this.#binding = new Binding(given, network, {
+      ready: () => this.ready(),
       checkOpen: () => {
         core.checkOpen('binding')
       },
@@ -132,18 +135,30 @@ export class DatagramSock<C extends Codec = RawCodec> extends BaseSock<C> {
   async start(): Promise<void> {
     const { core } = this
     core.checkOpen('start')
-    if (this.#starting) fail('ALREADY_STARTED', 'start was called twice')
-    this.#starting = true
+    if (this.#starting !== undefined) fail('ALREADY_STARTED', 'start was called twice')
+    const starting = new Waiter()
+    this.#starting = starting.promise
     try {
-      if (!this.#serving && this.#settings.bind !== undefined) await this.startServer()
-      await Promise.all(this.#settings.connect.map((address) => this.#keep(address)))
-      core.checkOpen('start')
+      await this.#start()
+      starting.resolve()
     } catch (error) {
       // What failed can be tried again.
-      this.#starting = false
+      this.#starting = undefined
+      starting.reject(error as Error)
       throw error
     }
     core.begin()
+  }
+
+  async #start(): Promise<void> {
+    await this.ready()
+    if (!this.#serving && this.core.settings.bind !== undefined) await this.startServer()
+    await Promise.all(this.core.settings.connect.map((address) => this.#keep(address)))
+    this.core.checkOpen('start')
+  }
+
+  protected override startUp(): Promise<void> {
+    return this.#starting ?? this.start()
   }
 
   /** Binds. There is no backlog: `backlog` means nothing here. */
@@ -151,8 +166,8 @@ export class DatagramSock<C extends Codec = RawCodec> extends BaseSock<C> {
     const { core } = this
     core.checkOpen('startServer')
     if (this.#serving) fail('ALREADY_STARTED', 'startServer was called twice')
-    if (bind !== undefined && this.#settings.bind !== undefined)
-      fail('BIND_TWICE', `bind was ${this.#settings.bind} in the options and ${bind} now`)
+    if (bind !== undefined && this.core.settings.bind !== undefined)
+      fail('BIND_TWICE', `bind was ${this.core.settings.bind} in the options and ${bind} now`)
     this.#serving = true
     try {
       const { address } = await this.#binding.serve(bind)
@@ -174,7 +189,7 @@ export class DatagramSock<C extends Codec = RawCodec> extends BaseSock<C> {
 
   #dial(
     address: string,
-    { signal, timeout = this.#settings.connectTimeout }: ConnectOptions,
+    { signal, timeout = this.core.settings.connectTimeout }: ConnectOptions,
   ): Promise<DatagramPeer<C>> {
     return this.#attempts.run(address, { signal, timeout }, async (given) => {
       this.core.checkOpen('connectTo')
@@ -204,7 +219,7 @@ export class DatagramSock<C extends Codec = RawCodec> extends BaseSock<C> {
 
   // Peers
 
-  #join(remote: Remote, dialed: boolean): DatagramPeer<C> {
+  #join(remote: DatagramAddress, dialed: boolean): DatagramPeer<C> {
     const { core } = this
     const known = this.#peers.get(remote.address)
     if (known !== undefined) return known
@@ -220,7 +235,7 @@ export class DatagramSock<C extends Codec = RawCodec> extends BaseSock<C> {
   #onGone(peer: DatagramPeer<C>, lost: Lost): void {
     this.#peers.delete(peer.address)
     this.core.counters.peerGone(peer.stats())
-    if (this.core.life !== 'open') this.#lost = sum(this.#lost, lost)
+    if (this.core.life !== 'open') this.#lost = bothLost(this.#lost, lost)
     this.core.events.emit('gone', { peer, error: undefined, lost })
     const onOver = this.#onOver.get(peer)
     this.#onOver.delete(peer)
@@ -246,7 +261,7 @@ export class DatagramSock<C extends Codec = RawCodec> extends BaseSock<C> {
 
   #handle(peer: DatagramPeer<C>, payload: Uint8Array): Promise<void> | undefined {
     const { core } = this
-    const { maxFrame } = this.#settings
+    const { maxFrame } = core.settings
     if (payload.length <= maxFrame) return core.dispatch.handle(peer, payload)
     const what = `a message of ${payload.length} bytes, and ${maxFrame} is the most`
     const error = new SockError('FRAME_TOO_LARGE', what, { address: peer.address })
@@ -264,7 +279,7 @@ export class DatagramSock<C extends Codec = RawCodec> extends BaseSock<C> {
   sendRaw(payload: Uint8Array, options: SendOptions<C> = {}): Promise<void> {
     try {
       if (this.core.life === 'closed') fail('CLOSED', 'this sock is closed')
-      return this.#routes.send(payload, options, this.#settings.maxFrame)
+      return this.#routes.send(payload, options, this.core.settings.maxFrame)
     } catch (thrown) {
       this.core.dropNobodys('unsendable', lengthOf(payload))
       return rejected(asSockError(thrown, 'UNKNOWN_PEER', '`to` or `except` cannot be read'))
@@ -275,13 +290,13 @@ export class DatagramSock<C extends Codec = RawCodec> extends BaseSock<C> {
    * Joins a group: `udp://239.1.2.3` or `udp://[ff02::123]`, on the interface with the address `on` (default: the
    * option multicast.interface). Rejects with BAD_ADDRESS, WRONG_FAMILY, GROUP_FAILED.
    */
-  async join(group: string, on = this.#settings.multicast.interface): Promise<void> {
+  async join(group: string, on = this.#multicast.interface): Promise<void> {
     this.core.checkOpen('join')
     await this.#binding.join(group, on)
   }
 
   /** Leaves a group, as it was joined. Throws as join does. */
-  leave(group: string, on = this.#settings.multicast.interface): void {
+  leave(group: string, on = this.#multicast.interface): void {
     this.core.checkOpen('leave')
     this.#binding.leave(group, on)
   }
@@ -292,6 +307,14 @@ export class DatagramSock<C extends Codec = RawCodec> extends BaseSock<C> {
 
   get knownPeers(): readonly Peer<C>[] {
     return [...this.#peers.values()]
+  }
+
+  protected override get schemes(): readonly string[] {
+    return [this.#binding.scheme]
+  }
+
+  protected override owns(peer: unknown): boolean {
+    return peer instanceof DatagramPeer && this.#peers.get(peer.address) === peer
   }
 
   stats(): SockStats {
@@ -343,10 +366,3 @@ export class DatagramSock<C extends Codec = RawCodec> extends BaseSock<C> {
 
 /** How long the system may take what was sent to addresses that are no peers', in milliseconds. */
 const DRAIN_TIMEOUT = 5_000
-
-const NOTHING: Lost = { unsent: 0, unhandled: 0 }
-
-const sum = (a: Lost, b: Lost): Lost => ({
-  unsent: a.unsent + b.unsent,
-  unhandled: a.unhandled + b.unhandled,
-})

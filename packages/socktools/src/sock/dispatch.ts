@@ -1,15 +1,39 @@
 import { asSockError, fail, isSockError, needFunction, type SockError } from '../errors.ts'
 import type { Off } from '../events.ts'
 import type { Codec, Got, Message } from '../wire/codec.ts'
+import { MessageContext } from './context.ts'
 import { type SubscribeOptions, Subscription } from './subscription.ts'
 import type { Context, Handler, Handlers, Middleware, Peer, Sock } from './types.ts'
+import { rejected } from './waiter.ts'
 
 interface Entry<C extends Codec> {
   readonly handler: Handler<C>
 }
 
-/** Where a message goes: taps of the raw payload, the codec, middleware, subscribers, handlers. */
+type Fault = (thrown: unknown) => void
+
+/** What a message of a sock in metas goes through: the sock's own dispatch, then theirs, innermost first. */
+export interface Line<C extends Codec> {
+  readonly levels: readonly Dispatch<C>[]
+  /** Whose handlers are the first to be asked: those before keep silent. */
+  readonly first: number
+}
+
+/** One message on its way up a line. */
+interface Rising<C extends Codec> {
+  readonly line: Line<C>
+  readonly message: Message<Got<C>>
+  readonly peer: Peer<C>
+  /** Where it arrived. */
+  readonly origin: Dispatch<C>
+  /** Somebody was there to take it. */
+  taken: boolean
+}
+
+/** Where a message goes: taps of the raw payload, the codec, middleware, subscribers, handlers; then metas. */
 export class Dispatch<C extends Codec> {
+  /** Present while the sock is in a meta. */
+  line: Line<C> | undefined
   readonly #sock: Sock<C>
   readonly #codec: Codec<never, Got<C>>
   readonly #report: DispatchReport<C>
@@ -26,13 +50,12 @@ export class Dispatch<C extends Codec> {
   }
 
   addAll(handlers: Handlers<C>): void {
-    // An object's keys are strings; a number is what the codec will say of these.
-    for (const [key, handler] of Object.entries(handlers))
-      this.add(/^(0|[1-9]\d{0,15})$/.test(key) ? Number(key) : key, handler)
+    for (const [type, handler] of Object.entries(handlers)) this.add(type, handler)
   }
 
-  add(type: string | number, handler: Handler<C>, exclusive = false): Off {
-    needFunction(handler, `the handler for ${JSON.stringify(type)}`)
+  add(name: string | number, handler: Handler<C>, exclusive = false): Off {
+    needFunction(handler, `the handler for ${JSON.stringify(name)}`)
+    const type = typeOf(name)
     const before = exclusive ? [] : (this.#handlers.get(type) ?? [])
     // An entry of its own, so that a function added twice runs twice and each off() takes back its own.
     const own: Entry<C> = { handler }
@@ -64,7 +87,7 @@ export class Dispatch<C extends Codec> {
     options: SubscribeOptions,
   ): Subscription<[Got<C>, Context<C>]> {
     const to = new Subscription<[Got<C>, Context<C>]>(options, (ended) => this.#subscribers.delete(ended))
-    if (!to.ended) this.#subscribers.set(to, type)
+    if (!to.ended) this.#subscribers.set(to, type === undefined ? undefined : typeOf(type))
     return to
   }
 
@@ -76,7 +99,8 @@ export class Dispatch<C extends Codec> {
 
   /** Handles one payload. Never throws or rejects; returns a promise only if a handler did. */
   handle(peer: Peer<C>, payload: Uint8Array): Promise<void> | undefined {
-    if (this.#taps.size > 0) for (const tap of this.#taps) tap.push([payload, peer])
+    if (this.line === undefined) this.#pushTaps(peer, payload)
+    else for (const level of this.line.levels) level.#pushTaps(peer, payload)
     let message: Message<Got<C>>
     try {
       message = checked(this.#codec.decode(payload))
@@ -88,8 +112,10 @@ export class Dispatch<C extends Codec> {
       )
       return undefined
     }
+    if (this.#middleware.length > 0 || this.line !== undefined) {
+      return this.#through(message, this.#sock, peer, (fault) => this.#arrive(message, peer, fault))
+    }
     try {
-      if (this.#middleware.length > 0) return this.#through(this.#middleware, message, peer)
       const settling = this.#deliver(message, peer)
       return isThenable(settling) ? this.#contain(settling, peer) : undefined
     } catch (thrown) {
@@ -98,19 +124,26 @@ export class Dispatch<C extends Codec> {
     }
   }
 
+  #pushTaps(peer: Peer<C>, payload: Uint8Array): void {
+    if (this.#taps.size > 0) for (const tap of this.#taps) tap.push([payload, peer])
+  }
+
   /**
-   * Runs the middleware around the handlers. Settles when all of it has, also what was started by a `next()`
-   * that nobody awaits: the next message must not overtake it, and what it throws must not be lost.
+   * Runs the middleware around `innermost`. Never throws or rejects. Settles when all of it has, also what was
+   * started by a `next()` that nobody awaits: the next message must not overtake it, and what it throws must
+   * not be lost.
    */
   #through(
-    chain: readonly Middleware<C>[],
     message: Message<Got<C>>,
+    sock: Sock<C>,
     peer: Peer<C>,
+    innermost: (fault: Fault) => unknown,
   ): Promise<void> | undefined {
+    const chain = this.#middleware
     const settling: Promise<void>[] = []
     // What passes through several layers on its way out is one fault, not several.
     const faults = new Set<unknown>()
-    const fault = (thrown: unknown): void => {
+    const fault: Fault = (thrown) => {
       if (faults.has(thrown)) return
       faults.add(thrown)
       this.#fault(thrown, peer)
@@ -118,10 +151,7 @@ export class Dispatch<C extends Codec> {
     const step = (at: number): unknown => {
       const one = chain[at]
       try {
-        const answer =
-          one === undefined
-            ? this.#deliver(message, peer)
-            : one(message, { sock: this.#sock, peer }, () => step(at + 1))
+        const answer = one === undefined ? innermost(fault) : one(message, { sock, peer }, () => step(at + 1))
         if (isThenable(answer)) settling.push(Promise.resolve(answer).then(ignore, fault))
         return answer
       } catch (thrown) {
@@ -137,25 +167,88 @@ export class Dispatch<C extends Codec> {
     return settling.length === 0 ? undefined : allSettled(settling)
   }
 
-  #deliver({ type, data }: Message<Got<C>>, peer: Peer<C>): unknown {
+  /** The middleware of the sock is through. The metas that it is in now are those that see the message. */
+  #arrive(message: Message<Got<C>>, peer: Peer<C>, fault: Fault): unknown {
+    const { line } = this
+    if (line === undefined) return this.#deliver(message, peer)
+    return this.#rise({ line, message, peer, origin: this, taken: false }, 0, fault)
+  }
+
+  #deliver(message: Message<Got<C>>, peer: Peer<C>): unknown {
+    const { data } = message
+    // Here, since middleware may have changed it.
+    const type = typeOf(message.type)
     const entries = this.#handlers.get(type)
     const context = this.#contextOf(peer, type)
-    let taken = false
+    const taken = this.#offer(data, context)
+    if (entries !== undefined) return this.#run(entries, data, context)
+    if (!taken) this.#report.unhandled(peer, type, data)
+    return undefined
+  }
+
+  /** Hands it to those who read by themselves. Whether there is any. */
+  #offer(data: Got<C>, context: Context<C>): boolean {
+    let taken = this.#taps.size > 0
     if (this.#subscribers.size > 0) {
       for (const [to, wanted] of this.#subscribers) {
-        if (wanted !== undefined && wanted !== type) continue
+        if (wanted !== undefined && wanted !== context.type) continue
         to.push([data, context])
         taken = true
       }
     }
-    if (entries === undefined) {
-      if (!taken && this.#taps.size === 0) this.#report.unhandled(peer, type, data)
-      return undefined
-    }
+    return taken
+  }
+
+  #run(entries: readonly Entry<C>[], data: Got<C>, context: Context<C>): unknown {
     const only = entries[0]
     return only !== undefined && entries.length === 1
       ? only.handler(data, context)
       : this.#each(entries, data, context)
+  }
+
+  /** The handlers at this level of the line, then the levels above, each with its own middleware around it. */
+  #rise(rising: Rising<C>, at: number, fault: Fault): unknown {
+    let own: unknown
+    try {
+      own = this.#own(rising, at)
+    } catch (thrown) {
+      own = rejected(thrown as Error)
+    }
+    return isThenable(own) ? this.#riseAfter(own, rising, at, fault) : this.#up(rising, at)
+  }
+
+  async #riseAfter(own: PromiseLike<unknown>, rising: Rising<C>, at: number, fault: Fault): Promise<void> {
+    try {
+      await own
+    } catch (thrown) {
+      // Told before the others begin, who may take their time; thrown for the middleware of this level.
+      fault(thrown)
+      throw thrown
+    } finally {
+      await this.#up(rising, at)
+    }
+  }
+
+  #own(rising: Rising<C>, at: number): unknown {
+    const { line, message, peer, origin } = rising
+    if (at < line.first) {
+      if (this.#taps.size > 0) rising.taken = true
+      return undefined
+    }
+    const type = typeOf(message.type)
+    const entries = this.#handlers.get(type)
+    const context = origin.#contextOf(peer, type)
+    if (this.#offer(message.data, context) || entries !== undefined) rising.taken = true
+    return entries === undefined ? undefined : this.#run(entries, message.data, context)
+  }
+
+  #up(rising: Rising<C>, at: number): Promise<void> | undefined {
+    const { line, message, peer, origin } = rising
+    const above = line.levels[at + 1]
+    if (above !== undefined)
+      return above.#through(message, origin.#sock, peer, (fault) => above.#rise(rising, at + 1, fault))
+    if (!rising.taken) origin.#report.unhandled(peer, typeOf(message.type), message.data)
+    return undefined
   }
 
   /** Several handlers of one type run one after another; one that throws does not keep the others from it. */
@@ -192,22 +285,20 @@ export class Dispatch<C extends Codec> {
   }
 }
 
-/** Immutable, so one serves a run of messages of one type from one peer. */
-class MessageContext<C extends Codec> implements Context<C> {
-  readonly sock: Sock<C>
-  readonly peer: Peer<C>
-  readonly type: string | number
-
-  constructor(sock: Sock<C>, peer: Peer<C>, type: string | number) {
-    this.sock = sock
-    this.peer = peer
-    this.type = type
-  }
-
-  get signal(): AbortSignal {
-    return this.peer.signal
-  }
+/**
+ * A type as the one table of handlers has it. Text that reads as a safe integer is that number, since the keys
+ * of an object are always text: `1` and `'1'` are one type, wherever it is named and however it arrives.
+ */
+export function typeOf(name: string | number): string | number {
+  if (typeof name !== 'string') return name
+  const first = name.charCodeAt(0)
+  // Most names begin with a letter, and cost no more than this.
+  if (first > NINE || (first < ZERO && first !== MINUS)) return name
+  const number = Number(name)
+  return Number.isSafeInteger(number) && String(number) === name ? number : name
 }
+
+const [MINUS, ZERO, NINE] = [0x2d, 0x30, 0x39]
 
 export interface DispatchReport<C extends Codec> {
   invalid(peer: Peer<C>, payload: Uint8Array, error: SockError): void

@@ -64,6 +64,11 @@ export class Doors<P> {
     return this.#adopted?.kind === 'server'
   }
 
+  /** The schemes of what can be dialed. */
+  get schemes(): readonly string[] {
+    return [...this.#transports.keys()]
+  }
+
   listen(address: string | undefined, options: ListenOptions): Promise<Listener> {
     const onPipe = (pipe: Pipe): void => {
       this.#accept(pipe)
@@ -162,7 +167,7 @@ export class Doors<P> {
   #transportOf(url: URL, address: string): Transport {
     const transport = this.#transports.get(schemeOf(url))
     if (transport !== undefined) return transport
-    const known = [...this.#transports.keys()].map((scheme) => `${scheme}:`).join(', ')
+    const known = this.schemes.map((scheme) => `${scheme}:`).join(', ')
     return fail('BAD_ADDRESS', `"${address}" needs a transport that is not here; there are ${known}`)
   }
 }

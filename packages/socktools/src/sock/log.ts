@@ -62,6 +62,8 @@ export function logTo<C extends Codec>(logger: Logger, sock: Pick<Sock<C>, 'on'>
     const shown = printable(JSON.stringify(type))
     unhandled(`no handler for messages of type ${shown}`, { peer: peer.id, type: shown })
   })
+  // A logger without this level takes no faults: somebody else must hear of them.
+  if (logger.error === undefined) return
   sock.on('fault', ({ error, peer }) =>
     logger.error?.(error.message, { peer: peer?.id, code: error.code, error }),
   )

@@ -13,11 +13,11 @@ export interface SockOptions<C extends Codec = RawCodec> {
   readonly bind?: string
   /** Connections to keep up from start() or open() on: dialed again, with backoff, whenever they end. */
   readonly connect?: string | readonly string[]
-  /** Message type → handler. More can be added later with addHandler. */
+  /** Message type, a name or a number → handler. More can be added later with addHandler. */
   readonly handlers?: Handlers<NoInfer<C>>
   /** How payloads become messages. Default raw(): type 0, the bytes. */
   readonly codec?: C
-  /** How the stream becomes payloads. Default lengthPrefixed(): u32 big endian. */
+  /** How the stream becomes payloads. Default lengthPrefixed(): u32 big endian. Your own: docs/framings.md. */
   readonly framing?: Framing
   /** Handlers of one peer that may run at once; they start in order. Default 1: one after another. */
   readonly concurrency?: number

@@ -6,6 +6,7 @@ import type { Listener, Transport } from '../net/transport.ts'
 import type { Platform } from '../platform/platform.ts'
 import type { Codec, RawCodec } from '../wire/codec.ts'
 import { BaseSock } from './base-sock.ts'
+import { bothLost, NOTHING_LOST } from './counters.ts'
 import { Deadlines } from './deadlines.ts'
 import { Doors } from './doors.ts'
 import { Keeper } from './keeper.ts'
@@ -21,6 +22,7 @@ import type {
   SockStats,
   StartServerOptions,
 } from './types.ts'
+import { Waiter } from './waiter.ts'
 
 /** Where a sock meets the world. */
 export interface SockParts {
@@ -44,12 +46,12 @@ export class PipeSock<C extends Codec = RawCodec> extends BaseSock<C> {
   readonly #keepers: Keeper[] = []
   /** Whoever waits for a peer to be over; see #keep. */
   readonly #onOver = new Map<LivePeer<C>, () => void>()
-  #starting = false
+  #starting: Promise<void> | undefined
   #binding = false
   #listener: Listener | undefined
   #nextId = 1
   /** With the peers that were gone after this sock began to end. */
-  #lost: Lost = NOTHING
+  #lost: Lost = NOTHING_LOST
 
   constructor(options: SockOptions<C>, parts: SockParts) {
     const { platform } = parts
@@ -99,19 +101,28 @@ export class PipeSock<C extends Codec = RawCodec> extends BaseSock<C> {
   /** Does all that the options say: listens on `bind`, dials `connect`. Resolves when the first dials have settled. */
   async start(): Promise<void> {
     this.core.checkOpen('start')
-    if (this.#starting) fail('ALREADY_STARTED', 'start was called twice')
-    this.#starting = true
+    if (this.#starting !== undefined) fail('ALREADY_STARTED', 'start was called twice')
+    const starting = new Waiter()
+    this.#starting = starting.promise
     try {
       await this.#start()
+      starting.resolve()
     } catch (error) {
       // What failed can be tried again.
-      this.#starting = false
+      this.#starting = undefined
+      starting.reject(error as Error)
       throw error
     }
   }
 
+  protected override startUp(): Promise<void> {
+    return this.#starting ?? this.start()
+  }
+
   async #start(): Promise<void> {
     const { bind, connect } = this.core.settings
+    const setUp = this.ready()
+    if (setUp !== undefined) await setUp
     if (this.#listener === undefined && (bind !== undefined || this.#doors.hasServer))
       await this.startServer()
     await this.#doors.admitAdopted()
@@ -131,6 +142,8 @@ export class PipeSock<C extends Codec = RawCodec> extends BaseSock<C> {
     }
     this.#binding = true
     try {
+      const setUp = this.ready()
+      if (setUp !== undefined) await setUp
       const address = bind ?? core.settings.bind
       const listener = await this.#doors.listen(address, backlog === undefined ? {} : { backlog })
       if (core.life !== 'open') {
@@ -150,6 +163,11 @@ export class PipeSock<C extends Codec = RawCodec> extends BaseSock<C> {
 
   async connectTo(address: string, options: ConnectOptions = {}): Promise<Peer<C>> {
     this.core.checkOpen('connectTo')
+    const setUp = this.ready()
+    if (setUp !== undefined) {
+      await setUp
+      this.core.checkOpen('connectTo')
+    }
     return this.#doors.dial(address, options)
   }
 
@@ -194,7 +212,7 @@ export class PipeSock<C extends Codec = RawCodec> extends BaseSock<C> {
     this.#peers.delete(peer)
     this.core.counters.peerGone(peer.stats())
     if (error !== undefined) this.core.counters.failed(error)
-    if (this.core.life !== 'open') this.#lost = sum(this.#lost, lost)
+    if (this.core.life !== 'open') this.#lost = bothLost(this.#lost, lost)
     this.core.events.emit('gone', { peer, error, lost })
     const onOver = this.#onOver.get(peer)
     this.#onOver.delete(peer)
@@ -212,6 +230,18 @@ export class PipeSock<C extends Codec = RawCodec> extends BaseSock<C> {
 
   get knownPeers(): readonly Peer<C>[] {
     return [...this.#peers].filter(({ state }) => state !== 'gone')
+  }
+
+  protected override get schemes(): readonly string[] {
+    return this.#doors.schemes
+  }
+
+  protected override get reachable(): number {
+    return this.#sends.reachable.size
+  }
+
+  protected override owns(peer: unknown): boolean {
+    return this.#sends.owns(peer)
   }
 
   stats(): SockStats {
@@ -246,12 +276,5 @@ export class PipeSock<C extends Codec = RawCodec> extends BaseSock<C> {
 }
 
 function closeAll(peers: readonly { close(): Lost }[]): Lost {
-  return peers.reduce((lost, peer) => sum(lost, peer.close()), NOTHING)
+  return peers.reduce((lost, peer) => bothLost(lost, peer.close()), NOTHING_LOST)
 }
-
-const NOTHING: Lost = { unsent: 0, unhandled: 0 }
-
-const sum = (a: Lost, b: Lost): Lost => ({
-  unsent: a.unsent + b.unsent,
-  unhandled: a.unhandled + b.unhandled,
-})

@@ -17,6 +17,9 @@ export interface SendLimits {
   readonly maxQueue: number
 }
 
+/** In the options of a send whose other recipients are peers of other socks: one to a single peer is still one of several. */
+export const AMONG_SEVERAL = Symbol('among several')
+
 /** Sending from a sock: to one peer, to some, to all; and the one flush at the end of each turn. */
 export class Sends<C extends Codec> {
   readonly turn: Turn
@@ -60,7 +63,7 @@ export class Sends<C extends Codec> {
   }
 
   /** As Sock.sendRaw says. */
-  send(payload: Uint8Array, options: SendOptions<C>): Promise<void> {
+  send(payload: Uint8Array, options: SendOptions<C> & { [AMONG_SEVERAL]?: true }): Promise<void> {
     const { to, except } = options
     const error = unsendable(payload, this.#maxFrame)
     if (error !== undefined) return this.refuse(error, lengthOf(payload))
@@ -79,7 +82,8 @@ export class Sends<C extends Codec> {
       }
       const chosen = this.find(to).filter((peer) => !exempt.includes(peer))
       const [only] = chosen
-      if (only !== undefined && chosen.length === 1) return only.sendRaw(payload)
+      if (only !== undefined && chosen.length === 1 && options[AMONG_SEVERAL] !== true)
+        return only.sendRaw(payload)
       for (const peer of chosen) peer.offer(payload)
       return hasRoom(chosen) ? this.turn.pause : this.#roomOf(chosen)
     } catch (thrown) {
@@ -100,11 +104,15 @@ export class Sends<C extends Codec> {
       return found.length > 0 ? found : fail('UNKNOWN_PEER', 'no peer has this address', { address: to })
     }
     if (to instanceof LivePeer) {
-      if (to.uses(this.outboxes)) return [to as LivePeer<C>]
+      if (this.owns(to)) return [to]
       return fail('UNKNOWN_PEER', 'this peer belongs to another sock', { address: to.address })
     }
     if (isIterable(to)) return [...new Set([...to].flatMap((one) => this.find(one as To<C>)))]
     return fail('UNKNOWN_PEER', 'this is neither a peer nor an address')
+  }
+
+  owns(peer: unknown): peer is LivePeer<C> {
+    return peer instanceof LivePeer && peer.uses(this.outboxes)
   }
 
   join(peer: LivePeer<C>): void {

@@ -7,7 +7,7 @@ export type Maybe<T> = T | Promise<T>
 
 /** One remote process, as this sock sees it. */
 export interface Peer<C extends Codec = RawCodec> {
-  /** Unlike every other peer's of this process, for as long as it runs: `p1`, `p2` … */
+  /** Unlike that of every other peer that its sock ever has: `p1`, `p2` … Two socks may each have a `p1`. */
   readonly id: string
   /** Where it is: `tcp://127.0.0.1:50123`. The side that was dialed sees the dialer's own port. */
   readonly address: string
@@ -114,14 +114,14 @@ export interface Sock<C extends Codec = RawCodec> extends AsyncDisposable {
   sendMsg(type: string | number, data: Sent<C>, options?: SendOptions<C>): Promise<void>
   /** Sends one payload as it is, past the codec; it is still framed. Otherwise as sendMsg. */
   sendRaw(payload: Uint8Array, options?: SendOptions<C>): Promise<void>
-  /** Adds a handler; `exclusive` takes the place of those that the type had. */
+  /** Adds a handler; `exclusive` takes the place of those that the type had. Of types: see Handlers. */
   addHandler(type: string | number, handler: Handler<C>, options?: { readonly exclusive?: boolean }): Off
   /** Adds middleware around every message, inside those added before. */
   use(middleware: Middleware<C>): Off
   on<K extends keyof SockEvents<C>>(name: K, listener: (event: SockEvents<C>[K]) => unknown): Off
   /** Payloads as they arrive, after framing and before the codec. */
   readRaw(options?: SubscribeOptions): AsyncIterableIterator<[payload: Uint8Array, peer: Peer<C>]>
-  /** Messages as they arrive, of one type or of all. */
+  /** Messages as they arrive, of one type or of all. Of types: see Handlers. */
   messages(
     type?: string | number,
     options?: SubscribeOptions,
@@ -155,6 +155,7 @@ export interface ConnectOptions {
 export interface Context<C extends Codec = RawCodec> {
   readonly sock: Sock<C>
   readonly peer: Peer<C>
+  /** As handlers have it: `1` where `'1'` arrived. */
   readonly type: string | number
   /** Aborted when the peer is gone. */
   readonly signal: AbortSignal
@@ -163,6 +164,11 @@ export interface Context<C extends Codec = RawCodec> {
 /** Called once per message. While a returned promise is pending, the next message of this peer waits. */
 export type Handler<C extends Codec = RawCodec> = (data: Got<C>, context: Context<C>) => Maybe<unknown>
 
+/**
+ * Types are names or numbers, both at once, in one table: `{ 1: onOne, say: onSay }`. Text that reads as a safe
+ * integer is that number, since keys of an object are text: `1` and `'1'` are one type, here, in addHandler, in
+ * messages() and as it arrives. What is sent keeps the form in which it was given, as the codec has it.
+ */
 export interface Handlers<C extends Codec = RawCodec> {
   readonly [type: string | number]: Handler<C>
 }

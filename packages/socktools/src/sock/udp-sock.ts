@@ -17,13 +17,19 @@ const NETWORK = udp()
  * ```
  *
  * What UDP cannot promise, this does not either: that a message arrives, arrives once, arrives after those sent
- * before it, or that anyone is there. A send that resolved is with the system, and may be lost there too.
+ * before it, or that anyone is there. A send that resolved is with the system, as is all that `flushed()` waits
+ * for, and may be lost there too: awaiting sends keeps us from flooding ourselves, not the far side.
  *
  * Nobody connects and nobody hangs up. An address is a peer (`dialed: false`) from its first message on that
  * passes the gates, and until it was silent for `timeout`, 30 s unless set otherwise: it is then `gone`, in good
  * order, and IDLE_TIMEOUT is the cause of the PEER_GONE that sends to it reject with. While a handler of its
  * messages runs, it is not judged. Heard again, it is a new peer. This also holds of what `connectTo` gives; only
  * those of `connect` stay. Sender addresses can be forged: a peer is an address, and no proof of who is there.
+ *
+ * What arrives cannot be asked to wait. What is too much (`readMark`) or unwelcome is dropped, counted in
+ * `stats()`, and told at most once for all that came with one look at the socket: `dropped` with `behind` or
+ * `refused`, and `refused` itself once for each error code. `drain()` handles what arrived, waits until the
+ * system has what was sent, and closes; `ended` never comes.
  *
  * One sock is one socket, for IPv4 or for IPv6.
  */

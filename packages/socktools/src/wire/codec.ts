@@ -1,4 +1,5 @@
 import { fail, reasonOf } from '../errors.ts'
+import { cannotSend, type Fault, faultIn, hollow, isBytes, MAX_DEPTH, type Rules } from './plain-data.ts'
 
 /** How a message (type and data) becomes a payload and back. Pure. */
 export interface Codec<Out = never, In = unknown> {
@@ -27,7 +28,10 @@ export function raw(): RawCodec {
   return {
     name: 'raw',
     encode(type, data) {
-      if (type !== 0) fail('CANNOT_ENCODE', `raw() carries no type but 0, not ${JSON.stringify(type)}`)
+      if (type !== 0) {
+        const shown = typeof type === 'string' ? JSON.stringify(type) : nameOf(type)
+        fail('CANNOT_ENCODE', `raw() carries no type but 0, not ${shown}`)
+      }
       if (data instanceof Uint8Array) return data
       if (typeof data === 'string') return utf8.encode(data)
       return fail('CANNOT_ENCODE', `raw() cannot send ${nameOf(data)}`)
@@ -35,9 +39,6 @@ export function raw(): RawCodec {
     decode: (payload) => ({ type: 0, data: payload }),
   }
 }
-
-/** Nesting beyond this is refused: a handler that recurses over its data must not be overrun. */
-export const MAX_JSON_DEPTH = 64
 
 export interface JsonOptions {
   /**
@@ -50,8 +51,11 @@ export interface JsonOptions {
 
 /**
  * The seed's `[type, data]` as JSON in UTF-8. `data` arrives unchecked: `json<T>()` asserts its shape, it
- * does not test it. What JSON cannot say changes on the way, as JSON.stringify has it: undefined and NaN arrive
- * as null, a Date as a string.
+ * does not test it.
+ *
+ * What JSON.stringify would lose is CANNOT_ENCODE, wherever in `data` it stands: bytes, a bigint, a function, a
+ * symbol, a Map, a Set, a promise. Otherwise it is as JSON.stringify has it: a property that is undefined is left
+ * out, undefined elsewhere and NaN arrive as null, a Date as a string, `toJSON` is asked (twice).
  */
 export function json<T = unknown>({ max = 1024 * 1024 }: JsonOptions = {}): Codec<T, T> {
   if (!(max > 0)) fail('BAD_OPTION', `json({ max }) takes a number of bytes, not ${max}`)
@@ -60,49 +64,67 @@ export function json<T = unknown>({ max = 1024 * 1024 }: JsonOptions = {}): Code
   return {
     name: 'json',
     encode(type, data) {
-      if (!isType(type)) fail('CANNOT_ENCODE', `${TYPES}, not ${nameOf(type)}`)
-      // JSON.stringify would turn bytes into {"0":…} and a function into null: lost without a word.
-      if (ArrayBuffer.isView(data) || typeof data === 'function' || typeof data === 'symbol') {
-        fail('CANNOT_ENCODE', `json() cannot send ${nameOf(data)}`)
-      }
-      let payload: Uint8Array
+      needType(type, 'CANNOT_ENCODE')
+      let fault: Fault | undefined
+      let written = ''
       try {
-        payload = utf8.encode(JSON.stringify([type, data]))
+        // A replacer of JSON.stringify would see as much, and take several times as long.
+        fault = faultIn(data, JSON_RULES)
+        if (fault === undefined) written = JSON.stringify([type, data])
       } catch (thrown) {
         return fail('CANNOT_ENCODE', `json() cannot write this message: ${reasonOf(thrown)}`, {
           cause: thrown,
         })
       }
+      if (fault !== undefined) fail('CANNOT_ENCODE', cannotSend('json', fault))
+      const payload = utf8.encode(written)
       // The far side would only refuse it.
-      const fault = unreadable(payload, max)
-      return fault === undefined ? payload : fail('CANNOT_ENCODE', fault)
+      return payload.length <= max ? payload : fail('CANNOT_ENCODE', tooLong(payload, max))
     },
     decode(payload) {
-      const fault = unreadable(payload, max)
-      if (fault !== undefined) fail('BAD_MESSAGE', fault)
+      if (payload.length > max) fail('BAD_MESSAGE', tooLong(payload, max))
+      if (deeperThan(payload, MAX_DEPTH)) fail('BAD_MESSAGE', `JSON nested deeper than ${MAX_DEPTH}`)
       let parsed: unknown
       try {
         parsed = JSON.parse(text.decode(payload))
       } catch (thrown) {
         return fail('BAD_MESSAGE', `not JSON: ${reasonOf(thrown)}`, { cause: thrown })
       }
-      if (!Array.isArray(parsed) || parsed.length !== 2) return fail('BAD_MESSAGE', 'not a JSON [type, data]')
-      const [type, data] = parsed as [unknown, T]
-      if (isType(type)) return { type, data }
-      return fail('BAD_MESSAGE', `${TYPES}, not ${nameOf(type)}`)
+      return messageOf(parsed)
     },
   }
 }
 
-const TYPES = 'a message type is a string or a safe integer'
+export function needType(
+  type: unknown,
+  code: 'CANNOT_ENCODE' | 'BAD_MESSAGE',
+): asserts type is string | number {
+  if (typeof type === 'string' || Number.isSafeInteger(type)) return
+  fail(code, `a message type is a string or a safe integer, not ${nameOf(type)}`)
+}
 
-const isType = (type: unknown): type is string | number =>
-  typeof type === 'string' || Number.isSafeInteger(type)
+/** The message that a pair is, as the seed's mixins have it. Throws BAD_MESSAGE. */
+export function messageOf<T>(pair: unknown): Message<T> {
+  if (!Array.isArray(pair) || pair.length !== 2) return fail('BAD_MESSAGE', 'this is no [type, data]')
+  const [type, data] = pair as [unknown, T]
+  needType(type, 'BAD_MESSAGE')
+  return { type, data }
+}
 
-/** Why a text is not parsed at all. */
-function unreadable(json: Uint8Array, max: number): string | undefined {
-  if (json.length > max) return `JSON of ${json.length} bytes, and json({ max }) is ${max}`
-  return deeperThan(json, MAX_JSON_DEPTH) ? `JSON nested deeper than ${MAX_JSON_DEPTH}` : undefined
+const tooLong = ({ length }: Uint8Array, max: number): string =>
+  `JSON of ${length} bytes, and json({ max }) is ${max}`
+
+const JSON_RULES: Rules = {
+  // One more is the pair around it.
+  depth: MAX_DEPTH - 1,
+  asksToJSON: true,
+  // It is escaped: "\\ud800".
+  wellFormed: false,
+  judge(value) {
+    if (typeof value === 'bigint') return { what: 'a bigint', instead: 'send it under msgpack(), or as text' }
+    if (isBytes(value)) return { what: 'bytes', instead: 'send bytes under msgpack() or raw()' }
+    return hollow(value) ?? 'inside'
+  },
 }
 
 /** Whether the brackets in this JSON nest deeper than `limit`, told from the bytes, before anything is built. */

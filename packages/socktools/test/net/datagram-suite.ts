@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { familyOf, hostPort, parseAddress, udpAddress } from '../../src/address.ts'
 import { SockError } from '../../src/errors.ts'
-import type { DatagramNetwork, DatagramOptions, Datagrams, Remote } from '../../src/net/datagrams.ts'
+import type { DatagramNetwork, DatagramOptions, Datagrams, DatagramAddress } from '../../src/net/datagrams.ts'
 import { pattern } from '../wire/bytes.ts'
 
 /** Where a scenario plays. */
@@ -228,7 +228,7 @@ export function datagramSuite(name: string, world: () => World, skip: string | f
 
 const byNumber = (a: number, b: number): number => a - b
 
-const remote = (host: string, port: number): Remote => ({
+const remote = (host: string, port: number): DatagramAddress => ({
   address: udpAddress(host, port),
   host,
   port,
@@ -289,7 +289,7 @@ class Socket {
     })
   }
 
-  get at(): Remote {
+  get at(): DatagramAddress {
     const { host, port } = hostPort(parseAddress(this.socket.address))
     return remote(host, port)
   }
@@ -299,7 +299,7 @@ class Socket {
   }
 
   /** Resolves to what `done` was called with. */
-  send(to: Remote, bytes: Uint8Array): Promise<Error | undefined> {
+  send(to: DatagramAddress, bytes: Uint8Array): Promise<Error | undefined> {
     return new Promise((resolve) => this.socket.send(bytes, to, resolve))
   }
 

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { memoryDatagrams } from '../../src/net/memory-datagrams.ts'
 import type { DatagramWeather } from '../../src/net/memory-datagrams.ts'
-import type { Datagrams, Remote } from '../../src/net/datagrams.ts'
+import type { Datagrams, DatagramAddress } from '../../src/net/datagrams.ts'
 import { SimPlatform } from '../../src/testing/sim-platform.ts'
 import { datagramSuite, type World } from './datagram-suite.ts'
 
@@ -26,7 +26,7 @@ for (const host of ['127.0.0.1', '::1']) {
 }
 
 describe('weather of datagrams', () => {
-  const at = (port: number): Remote => ({
+  const at = (port: number): DatagramAddress => ({
     address: `udp://127.0.0.1:${port}`,
     host: '127.0.0.1',
     port,

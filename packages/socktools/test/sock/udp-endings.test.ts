@@ -144,8 +144,8 @@ describe('close', () => {
           ['10.0.0.1', undefined, { unsent: 1, unhandled: 3 }],
         ],
       )
-      assert.deepEqual(sock.stats().dropped, { closed: 7 })
       await world.sleep(100_000)
+      assert.deepEqual(sock.stats().dropped, { closed: 7 }, 'each is counted once')
       // The port is free again.
       await world.open({ bind: HERE })
     }, SLOW))
@@ -253,5 +253,14 @@ describe('misuse', () => {
     simulateUdp(async (world) => {
       const sock = await world.open({ bind: 'udp://localhost:4000' })
       assert.equal(sock.address, HERE)
+    }))
+
+  test('what the system cannot receive is counted, and the sock lives on', () =>
+    simulateUdp(async (world) => {
+      const got = new Arrivals()
+      const sock = await world.open({ bind: HERE, handlers: { 0: got.push } })
+      world.fail(HERE, new Error('ENOMEM'))
+      world.forge(HERE, '10.0.0.1', 9, 'still here')
+      assert.deepEqual([sock.stats().failed, got.list], [{ PIPE_FAILED: 1 }, ['still here']])
     }))
 })

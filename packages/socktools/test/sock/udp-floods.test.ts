@@ -97,6 +97,27 @@ describe('a flood of forged addresses', () => {
       )
       assert.equal(lines.length, 6)
     }))
+
+  test('so do handlers that are behind; what we fail to send is told each time', () =>
+    simulateUdp(async (world) => {
+      const lines: string[] = []
+      const logger = { warn: (text: string) => lines.push(text) }
+      const sock = await world.open({
+        bind: HERE,
+        readMark: 0,
+        handlers: { 0: () => new Promise(() => undefined) },
+        logger,
+      })
+      for (let turn = 0; turn < 30; turn++) {
+        for (let i = 0; i < 3; i++) world.forge(HERE, '10.0.0.1', 9)
+        void sock.sendRaw(new Uint8Array(2_000))
+        await world.sleep(100)
+      }
+      assert.deepEqual(
+        ['behind', 'unsendable'].map((reason) => lines.filter((line) => line.endsWith(reason)).length),
+        [3, 30],
+      )
+    }))
 })
 
 describe('handlers that are behind', () => {

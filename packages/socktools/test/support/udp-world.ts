@@ -58,9 +58,16 @@ export class UdpWorld {
 
   /** A datagram that arrives at `to` and says that it comes from `host` and `port`, as anybody can. */
   forge(to: string, host: string, port: number, text = 'forged'): void {
-    const sink = this.#sinks.get(to)
-    assert.ok(sink, `nothing is bound to ${to}`)
-    sink.message(new Uint8Array(Buffer.from(text)), host, port)
+    this.#sinkOf(to).message(new Uint8Array(Buffer.from(text)), host, port)
+  }
+
+  /** The system could not receive something at `to`. */
+  fail(to: string, error: Error): void {
+    this.#sinkOf(to).error(error)
+  }
+
+  #sinkOf(to: string): DatagramSink {
+    return this.#sinks.get(to) ?? assert.fail(`nothing is bound to ${to}`)
   }
 
   sleep(ms: number): Promise<void> {

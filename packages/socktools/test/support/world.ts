@@ -1,8 +1,11 @@
 import assert from 'node:assert/strict'
 import {
+  type AnyCodec,
   PipeSock,
   type Codec,
   memory,
+  MetaSock,
+  type MetaSockOptions,
   type Platform,
   type RawCodec,
   SockError,
@@ -63,6 +66,12 @@ export class World {
     const sock = new PipeSock<C>(options, { platform, transports: this.transports })
     this.#socks.push(sock)
     return sock
+  }
+
+  meta<C extends Codec = AnyCodec>(options: MetaSockOptions<C> = {}): MetaSock<C> {
+    const meta = new MetaSock<C>(options, { platform: this.platform })
+    this.#socks.push(meta)
+    return meta
   }
 
   /** A sock that is up. */

@@ -12,6 +12,7 @@ import { codeOf, frame, frames, join, latin1, textual } from './bytes.ts'
 const copying: Framing = (({ around: _, ...rest }: Framing) => rest)(lengthPrefixed())
 const framings: [string, Framing][] = [
   ['lengthPrefixed', lengthPrefixed()],
+  ['varints, of which long payloads have longer ones', lengthPrefixed({ length: 'varint' })],
   ['lines', lines({ crlf: true })],
   ['a framing that lends nothing', copying],
 ]
@@ -168,6 +169,24 @@ for (const [name, framing] of framings) {
 }
 
 describe('Batch', () => {
+  test('a lent payload has room for all that stands around it, wherever in a slab it begins', () => {
+    const framing = lengthPrefixed({ length: 'varint' })
+    const long = textual(COPY_MAX + 1)
+    for (let before = SLAB - 4; before <= SLAB + 4; before++) {
+      const batch = new Batch(framing, new Slabs())
+      // Small ones up to so many bytes of the slab.
+      const fill = Array.from({ length: 4 }, (_, i) =>
+        textual(i < 3 ? COPY_MAX - 3 : before - 3 * COPY_MAX - 3),
+      )
+      for (const payload of [...fill, long]) batch.add(payload)
+      assert.equal(
+        Buffer.compare(join(batch.take().chunks), frames(framing, [...fill, long])),
+        0,
+        String(before),
+      )
+    }
+  })
+
   test('a payload up to COPY_MAX is copied; a longer one is lent, neither copied nor changed', () => {
     const batch = new Batch(lengthPrefixed(), new Slabs())
     const [short, long] = [textual(COPY_MAX), textual(COPY_MAX + 1)]

@@ -1,12 +1,28 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'
-import { SockError } from '../../src/errors.ts'
-import { type Codec, MAX_JSON_DEPTH, json, raw } from '../../src/wire/codec.ts'
+import { SockError, fail } from '../../src/errors.ts'
+import { type Codec, json, raw } from '../../src/wire/codec.ts'
+import { MAX_DEPTH } from '../../src/wire/plain-data.ts'
 import { codeOf, hex, latin1, toHex } from './bytes.ts'
+import { codecSuite } from './codec-suite.ts'
 
 /** As a caller without types. */
 const untyped = (codec: unknown): Codec<any, any> => codec as Codec<any, any>
+
+codecSuite('raw()', untyped(raw()) as Codec<Uint8Array, Uint8Array>, fc.uint8Array(), {
+  types: fc.constant(0),
+})
+
+function revoked(): object {
+  const { proxy, revoke } = Proxy.revocable({}, {})
+  revoke()
+  return proxy
+}
+
+/** JSON itself knows no -0. */
+const jsonValues = fc.jsonValue({ maxDepth: 8 }).map((value) => JSON.parse(JSON.stringify(value)) as unknown)
+codecSuite('json()', json(), jsonValues)
 
 describe('raw', () => {
   test('bytes come out as they went in, and are not copied', () => {
@@ -38,18 +54,6 @@ describe('raw', () => {
 })
 
 describe('json', () => {
-  const types = fc.oneof(fc.string({ unit: 'binary' }), fc.maxSafeInteger())
-
-  test('any JSON value under any type comes out as it went in', () => {
-    fc.assert(
-      fc.property(types, fc.jsonValue({ maxDepth: 8 }), (type, data) => {
-        // JSON itself knows no -0.
-        const want = JSON.parse(JSON.stringify({ type, data })) as object
-        assert.deepEqual(json().decode(json().encode(type, data)), want)
-      }),
-    )
-  })
-
   test('on the wire it is [type, data] in UTF-8', () => {
     assert.equal(
       Buffer.from(json().encode('say', { text: 'hé' })).toString('latin1'),
@@ -74,23 +78,91 @@ describe('json', () => {
     assert.equal(Object.getPrototypeOf(data), Object.prototype)
   })
 
-  const cyclic: { self?: object } = {}
+  const cyclic: { self?: object; list: unknown[] } = { list: [1] }
   cyclic.self = cyclic
-  const unsayable: [string, unknown][] = [
-    ['a bigint', 1n],
-    ['a cycle', cyclic],
-    ['a toJSON that throws', { toJSON: () => assert.fail('no') }],
-    ['bytes', Uint8Array.of(1)],
-    ['a function', () => 1],
-    ['a symbol', Symbol('s')],
+  const photo = Buffer.from('photo')
+  const unsayable: [what: string, data: unknown, where: RegExp][] = [
+    ['bytes', Uint8Array.of(1), /^json\(\) cannot send bytes: send bytes under msgpack\(\) or raw\(\):/],
+    [
+      'bytes within',
+      { rows: [0, { photo }] },
+      /cannot send bytes at data\.rows\[1\]\.photo: send bytes under msgpack/,
+    ],
+    ['a DataView', [new DataView(new ArrayBuffer(1))], /bytes at data\[0\]:/],
+    ['floats', { a: new Float64Array(2) }, /bytes at data\.a:/],
+    ['an ArrayBuffer', { a: { b: new ArrayBuffer(8) } }, /bytes at data\.a\.b:/],
+    ['a bigint', 1n, /cannot send a bigint: send it under msgpack\(\), or as text/],
+    ['a bigint within', { a: [1, 2n] }, /a bigint at data\.a\[1\]/],
+    ['a function', () => 1, /cannot send a function:/],
+    ['a function within', { 'on click': () => 1 }, /a function at data\["on click"\]:/],
+    ['a symbol', Symbol('s'), /cannot send a symbol:/],
+    ['a symbol within', [[Symbol('s')]], /a symbol at data\[0\]\[0\]:/],
+    ['a Map', { a: new Map([[1, 2]]) }, /a Map at data\.a: send Object\.fromEntries/],
+    ['a Set', [new Set([1])], /a Set at data\[0\]: send \[\.\.\.set\]/],
+    ['a promise', { user: Promise.resolve(1) }, /a promise at data\.user: await it first/],
+    ['a circle', cyclic, /nests deeper than 63, or in a circle, at data\.self\.self\.self/],
+    ['bytes from toJSON', { a: { toJSON: () => ({ b: photo }) } }, /bytes at data\.a\.b:/],
+    ['a toJSON that throws', { toJSON: () => assert.fail('no') }, /cannot write this message: no/],
+    ['one that throws ours', { toJSON: () => fail('CLOSED', 'no') }, /cannot write this message: no/],
+    ['a proxy that is revoked', [revoked()], /cannot write this message: Cannot perform/],
+    [
+      'a field of a class',
+      new (class {
+        run = () => 1
+      })(),
+      /a function at data\.run:/,
+    ],
+    ['a name that would forge a line', { 'a\n[CLOSED]': 1n }, /a bigint at data\["a\\n\[CLOSED\]"\]/],
   ]
-  for (const [what, data] of unsayable) {
-    test(`${what} is CANNOT_ENCODE`, () =>
-      assert.equal(
-        codeOf(() => json().encode('x', data)),
-        'CANNOT_ENCODE',
-      ))
+  for (const [what, data, message] of unsayable) {
+    test(`${what} is CANNOT_ENCODE, and it is told where it stands`, () => {
+      assert.throws(() => json().encode('x', data), { code: 'CANNOT_ENCODE', message })
+    })
   }
+
+  test('a path that is long is cut', () => {
+    assert.throws(
+      () => json().encode('x', { ['long'.repeat(100)]: 1n }),
+      ({ message }: Error) =>
+        message.includes('data.longlong') && message.includes('…') && message.length < 500,
+    )
+  })
+
+  class Mover {
+    static kind = 1n
+    readonly at = [1, 2]
+    get double(): bigint {
+      return 2n
+    }
+    move(): void {}
+  }
+  /** As it was done before there were classes: what is inherited can be enumerated. */
+  const Old = Object.assign(function Old(this: { at: number }) {
+    this.at = 1
+  }, {}) as unknown as new () => { at: number }
+  Object.assign(Old.prototype as object, { move: () => 1 })
+  const once = { toJSON: () => ({ toJSON: () => 1n, a: 1 }) }
+
+  const sayable: [what: string, data: unknown, arrives: unknown][] = [
+    ['undefined in an object is left out', { a: undefined, b: [undefined] }, { b: [null] }],
+    ['NaN is null', [NaN, -Infinity], [null, null]],
+    ['a hole is null', Array.from({ length: 2 }).concat([1]), [null, null, 1]],
+    ['a Date is text', { at: new Date(0) }, { at: '1970-01-01T00:00:00.000Z' }],
+    ['an object of a class is its fields', new Mover(), { at: [1, 2] }],
+    ['what is inherited does not count', new Old(), { at: 1 }],
+    ['an object without a prototype', Object.assign(Object.create(null) as object, { a: 1 }), { a: 1 }],
+    ['toJSON answers for its object', [{ secret: 1n, toJSON: () => 'said' }], ['said']],
+    ['toJSON may answer with nothing', [{ toJSON: () => undefined }], [null]],
+    ['a symbol for a name is left out', { [Symbol('s')]: 1n, a: 1 }, { a: 1 }],
+    ['the same object twice', [cyclic.list, cyclic.list], [[1], [1]]],
+  ]
+  for (const [what, data, arrives] of sayable) {
+    test(what, () => assert.deepEqual(json().decode(json().encode('x', data)).data, arrives))
+  }
+
+  test('a toJSON in the answer of a toJSON is a function like any other', () => {
+    assert.throws(() => json().encode('x', once), { message: /a function at data\.toJSON/ })
+  })
 
   for (const type of [1.5, NaN, Infinity, 2 ** 53, null, ['a']]) {
     test(`type ${JSON.stringify(type)}, which no one could decode, is CANNOT_ENCODE`, () => {
@@ -104,11 +176,11 @@ describe('json', () => {
   test('what the far side would refuse is not sent: too deep, too long', () => {
     const nested = (n: number): unknown => (n === 0 ? 0 : [nested(n - 1)])
     assert.equal(
-      codeOf(() => json().encode('x', nested(MAX_JSON_DEPTH - 1))),
+      codeOf(() => json().encode('x', nested(MAX_DEPTH - 1))),
       undefined,
     )
     assert.equal(
-      codeOf(() => json().encode('x', nested(MAX_JSON_DEPTH))),
+      codeOf(() => json().encode('x', nested(MAX_DEPTH))),
       'CANNOT_ENCODE',
     )
     assert.equal(
@@ -162,11 +234,11 @@ describe('json', () => {
     const nested = (n: number): Uint8Array =>
       latin1(`["[[\\"[[",${'['.repeat(n)}"{{{${'['.repeat(99)}"${']'.repeat(n)}]`)
     assert.equal(
-      codeOf(() => json().decode(nested(MAX_JSON_DEPTH - 1))),
+      codeOf(() => json().decode(nested(MAX_DEPTH - 1))),
       undefined,
     )
     assert.equal(
-      codeOf(() => json().decode(nested(MAX_JSON_DEPTH))),
+      codeOf(() => json().decode(nested(MAX_DEPTH))),
       'BAD_MESSAGE',
     )
     assert.equal(

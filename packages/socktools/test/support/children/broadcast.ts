@@ -5,11 +5,14 @@ import { say, told } from './say.ts'
 const MARK = 4 * 1024 * 1024
 const SIZE = 65_532
 const TOTAL = 256_000_000
+const PEERS = 20
 
 const sock = await TcpSock.open({ bind: 'tcp://127.0.0.1:0', maxQueue: MARK })
 say(sock.address)
 // The one that stalls came first.
 await told()
+// They know of their connections before we have accepted them all.
+while (sock.knownPeers.length < PEERS) await new Promise((resolve) => setImmediate(resolve))
 const [stalled, ...others] = sock.knownPeers
 const payload = new Uint8Array(SIZE)
 const number = new DataView(payload.buffer)
@@ -34,6 +37,8 @@ const watch = setInterval(() => {
 }, 2)
 await send(Math.ceil(messages / 10), messages)
 await new Promise((resolve) => setImmediate(resolve))
+// The last few as well: close() drops what the system has not taken.
+await Promise.all(others.map((peer) => peer.flushed()))
 clearInterval(watch)
 say({
   peers: sock.knownPeers.length,

@@ -1,0 +1,112 @@
+/** The codec `msgpack()`, as `socktools/msgpack`. Needs the package `msgpackr`; see PROTOCOL.md for the bytes. */
+// Not 'msgpackr' itself, which would load native code where it finds some.
+import { Packr } from 'msgpackr/pack'
+import { fail, reasonOf } from '../errors.ts'
+import { type Codec, messageOf, needType } from '../wire/codec.ts'
+import {
+  cannotSend,
+  type Fault,
+  faultIn,
+  hollow,
+  isBytes,
+  MAX_DEPTH,
+  type Rules,
+} from '../wire/plain-data.ts'
+import { Scan, type ScanLimits } from './msgpack-scan.ts'
+
+export interface MsgpackOptions {
+  /**
+   * The most values in a message, sent or received: each number, text, array, key … is one. A value can be a single
+   * byte on the wire, and costs many times that in memory and time. Bytes count as one value, however many they
+   * are. Default 262,144.
+   */
+  readonly maxValues?: number
+}
+
+/**
+ * The seed's `[type, data]` as MessagePack. Beside what JSON can say, `data` may hold bytes (Uint8Array), bigints of 64
+ * bits and Dates. It arrives unchecked: `msgpack<T>()` asserts its shape, it does not test it.
+ *
+ * Integers arrive as numbers up to 2^53, beyond that as bigints, whichever they were. A property that is undefined is
+ * left out, undefined elsewhere arrives as null, -0 as 0, an object of a class as a plain one. Received bytes are
+ * views of the payload. What would be lost or altered otherwise is CANNOT_ENCODE.
+ */
+export function msgpack<T = unknown>({ maxValues = 262_144 }: MsgpackOptions = {}): Codec<T, T> {
+  if (!(maxValues > 0))
+    fail('BAD_OPTION', `msgpack({ maxValues }) takes a number from 1 up, not ${maxValues}`)
+  const limits: ScanLimits = { depth: MAX_DEPTH, values: maxValues }
+  const packr = new (Packr as new (options: object) => Packer)(OPTIONS)
+  return {
+    name: 'msgpack',
+    encode(type, data) {
+      needType(type, 'CANNOT_ENCODE')
+      let fault: Fault | undefined
+      let payload = NOTHING
+      try {
+        fault = faultIn(type, RULES) ?? faultIn(data, RULES)
+        if (fault === undefined) payload = packr.pack([type, data])
+      } catch (thrown) {
+        return fail('CANNOT_ENCODE', `msgpack() cannot write this message: ${reasonOf(thrown)}`, {
+          cause: thrown,
+        })
+      }
+      if (fault !== undefined) fail('CANNOT_ENCODE', cannotSend('msgpack', fault))
+      // The far side would only refuse it.
+      new Scan(payload, 'CANNOT_ENCODE', limits).run()
+      return payload
+    },
+    decode(payload) {
+      new Scan(payload, 'BAD_MESSAGE', limits).run()
+      try {
+        return messageOf<T>(packr.unpack(payload))
+      } catch (thrown) {
+        return fail('BAD_MESSAGE', `not MessagePack: ${reasonOf(thrown)}`, { cause: thrown })
+      }
+    },
+  }
+}
+
+/** What is used of a Packr: the types of this entry of the package lead nowhere. */
+interface Packer {
+  pack(value: unknown): Uint8Array
+  unpack(payload: Uint8Array): unknown
+}
+
+/** Plain MessagePack: nothing of msgpackr's own that others would not read. */
+const OPTIONS: object = {
+  useRecords: false,
+  mapsAsObjects: true,
+  variableMapSize: true,
+  skipValues: [undefined],
+  encodeUndefinedAsNil: true,
+  int64AsType: 'auto',
+  useToJSON: false,
+  moreTypes: false,
+  structuredClone: false,
+}
+
+const NOTHING: Uint8Array = new Uint8Array(0)
+
+const RULES: Rules = {
+  // One more is the pair around it.
+  depth: MAX_DEPTH - 1,
+  asksToJSON: false,
+  // Else some of it would become U+FFFD without a word.
+  wellFormed: true,
+  judge(value) {
+    if (typeof value === 'bigint') {
+      return value >= -(2n ** 63n) && value < 2n ** 64n ? 'fine' : { what: 'a bigint of more than 64 bits' }
+    }
+    if (value instanceof Uint8Array) return 'fine'
+    if (isBytes(value)) return { what: 'memory', instead: 'send a Uint8Array of it' }
+    if (isDate(value)) return Number.isNaN(value.getTime()) ? { what: 'an invalid Date' } : 'fine'
+    if (value instanceof Error) return { what: 'an Error', instead: 'send its message' }
+    if (value instanceof RegExp) return { what: 'a RegExp', instead: 'send its source' }
+    if ('toJSON' in value) return { what: 'what has a toJSON', instead: 'send what that answers' }
+    return hollow(value) ?? 'inside'
+  },
+}
+
+/** By its tag: the name Date is the platform's, since it is the clock as well. */
+const isDate = (value: object): value is { getTime(): number } =>
+  Object.prototype.toString.call(value) === '[object Date]'
