@@ -9,8 +9,7 @@ const FIX: Partial<Record<ErrorCode, string>> = {
   CONNECT_FAILED: 'start the other side first, or add --retry',
   CONNECT_TIMEOUT: 'check the address and any firewall, or add --retry',
   FOREIGN_PROTOCOL: 'check the port; telnet and netcat need --lines; see also --framing',
-  FRAME_STALLED:
-    'the other side began a message and never finished it; do both use the same --framing?',
+  FRAME_STALLED: 'the other side began a message and never finished it; do both use the same --framing?',
   FRAME_TOO_LARGE: 'use the same --framing on both sides, or raise --max-frame',
   TRUNCATED: 'the other side died within a message, or the two use different --framing',
   TOO_LARGE: 'split it, or raise --max-frame on both sides as far as the framing and UDP allow',

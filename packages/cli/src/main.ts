@@ -107,7 +107,9 @@ program
   .addOption(new Option('--numbered <count>').default(100_000).argParser(count).hideHelp())
   .addOption(new Option('--mebibytes <count>').default(64).argParser(count).hideHelp())
   .addOption(new Option('--deadline <seconds>').default(60).argParser(count).hideHelp())
-  .addOption(new Option('--fault <kind>').choices(['flip', 'swap', 'drop', 'hang', 'crash', 'hush']).hideHelp())
+  .addOption(
+    new Option('--fault <kind>').choices(['flip', 'swap', 'drop', 'hang', 'crash', 'hush']).hideHelp(),
+  )
   .addHelpText('after', DEMO)
   .action(async (options: import('./commands/demo.ts').DemoOptions) => {
     const { demo } = await import('./commands/demo.ts')
@@ -145,10 +147,15 @@ function nodeCommand(usage: string): Command {
         .argParser(framingNamed),
     )
     .addOption(
-      new Option('--codec <name>', 'what messages are made of').choices(['raw', 'json', 'msgpack']).default('raw'),
+      new Option('--codec <name>', 'what messages are made of')
+        .choices(['raw', 'json', 'msgpack'])
+        .default('raw'),
     )
     .option('-x, --hex', 'lines are bytes in hex, on stdin and stdout')
-    .option('-j, --json', 'print one JSON object a line: event, peer, address, and text, base64, hex or type and data')
+    .option(
+      '-j, --json',
+      'print one JSON object a line: event, peer, address, and text, base64, hex or type and data',
+    )
     .option('-q, --quiet', 'print no status')
     .addOption(
       new Option('--wait <seconds>', 'after the end of stdin: how long a far side may be silent')

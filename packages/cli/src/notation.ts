@@ -34,7 +34,7 @@ const bytesOf = ({ data }: Message): Uint8Array => data as Uint8Array
 
 /** Each line is a payload as it stands. */
 const PLAIN: Notation = {
-  codec: () => raw() as Codec as Codec<unknown>,
+  codec: () => raw(),
   longest: (max) => max,
   read: (line) => ({ type: 0, data: line }),
   text: (message) => payloadForTerminal(bytesOf(message)),

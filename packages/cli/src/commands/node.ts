@@ -207,17 +207,19 @@ class Node {
       void this.#sock.close()
     }, 50)
     await Promise.allSettled(this.#sock.knownPeers.map((peer) => peer.flushed()))
+    await this.#answersOverUdp(performance.now())
     sentAt = performance.now()
-    await this.#answersOverUdp(() => performance.now() - Math.max(sentAt, this.#heardAt(performance.now())))
     await this.#sock.drain({ timeout: A_DAY })
     clearInterval(timer)
   }
 
-  /** Over UDP nobody tells that no more will come: only silence does. `silence()` is how long it has lasted. */
-  async #answersOverUdp(silence: () => number): Promise<void> {
+  /** Over UDP nobody tells that no more will come: only silence does. */
+  async #answersOverUdp(sentAt: number): Promise<void> {
     if (this.#stays || ![...this.#peers].some(({ address }) => address.startsWith('udp:'))) return
+    const wait = this.#options.wait * 1000
     const stop = this.#interrupted.then(() => true)
-    while (silence() < this.#options.wait * 1000 && !(await Promise.race([stop, sleep(50, false)])));
+    const silent = (now: number): boolean => now - Math.max(sentAt, this.#heardAt(now)) >= wait
+    while (!silent(performance.now()) && !(await Promise.race([stop, sleep(50, false)])));
   }
 
   #heardAt(now: number): number {

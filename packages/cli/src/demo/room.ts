@@ -3,10 +3,12 @@
  * of its own. What one says, the room passes on to the two others.
  *
  *   guest ── here ──▶ room            until the room says `begin`, which it does once all are there
- *   guest ── say n ─▶ room            each waits for `heard n` before the next; unheard, it is said again (UDP)
- *   room ── said (who, n) ─▶ others
+ *   guest ── say n ─▶ room            unheard, it is said again: over UDP it may have been lost
+ *   room ── said (who, n) ─▶ others, heard n ─▶ guest
  *
- * A guest is content when it was heard to the end, and has got every number of both others, once and in order.
+ * They go in step: number n + 1 is said by who was heard with n and has got n of both others. So little is under
+ * way at a time that no buffer overflows. A guest is content when it was heard to the end, and has got every number of
+ * both others, once and in order.
  */
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -124,57 +126,54 @@ export async function holdRoom(
 export async function visit({ name, addresses: [address = ''], messages }: RoomPlan): Promise<RoomResult> {
   const codec = json<Word>()
   const sock: Sock<WordCodec> = address.startsWith('udp:') ? new UdpSock({ codec }) : new TcpSock({ codec })
-  const got = new Map<string, number>()
-  let why: string | null = null
+  const others = new Map(TRANSPORTS.filter((other) => other !== name).map((other) => [other, 0]))
   let begun = false
-  let n = 0
+  let heard = 0
+  let said = 0
   let peer: Peer<WordCodec> | undefined
   const speak = (): void => {
-    void peer?.sendMsg(begun ? 'say' : 'here', { who: name, n }).catch(() => undefined)
+    void peer?.sendMsg(begun ? 'say' : 'here', { who: name, n: heard }).catch(() => undefined)
   }
-  const timer = setInterval(speak, AGAIN)
-  try {
-    await new Promise<void>((resolve) => {
-      const doneIf = (): void => {
-        const all = [...got.values()].reduce((sum, count) => sum + count, 0)
-        if (why !== null || (n === messages && all === messages * (TRANSPORTS.length - 1))) resolve()
+  const again = setInterval(() => {
+    if (!begun || said > heard) speak()
+  }, AGAIN)
+  const why = await new Promise<string | null>((resolve) => {
+    const goOn = (): void => {
+      const behind = Math.min(...others.values()) < heard
+      if (behind) return
+      if (heard === messages) resolve(null)
+      else if (said === heard) {
+        said++
+        speak()
       }
-      sock.addHandler('begin', () => {
-        if (!begun) {
-          begun = true
-          speak()
-        }
-      })
-      sock.addHandler('wait', () => undefined)
-      sock.addHandler('heard', (word) => {
-        if (word.n === n && ++n < messages) speak()
-        doneIf()
-      })
-      sock.addHandler('said', ({ who, n: number }) => {
-        const next = got.get(who) ?? 0
-        if (number !== next) why ??= `got number ${number} of the one over ${who} when ${next} was due`
-        got.set(who, next + 1)
-        doneIf()
-      })
-      sock.on('gone', () => {
-        why ??= 'was left alone'
-        doneIf()
-      })
-      sock.connectTo(address).then(
-        (found) => {
-          peer = found
-          speak()
-        },
-        (error: unknown) => {
-          why = String(error)
-          doneIf()
-        },
-      )
+    }
+    sock.addHandler('wait', () => undefined)
+    sock.addHandler('begin', () => {
+      begun = true
+      goOn()
     })
-  } finally {
-    clearInterval(timer)
-  }
-  const total = [...got.values()].reduce((sum, count) => sum + count, 0)
+    sock.addHandler('heard', ({ n }) => {
+      if (n === heard) heard++
+      goOn()
+    })
+    sock.addHandler('said', ({ who, n }) => {
+      const next = others.get(who) ?? 0
+      if (n !== next) resolve(`got number ${n} of the one over ${who} when ${next} was due`)
+      others.set(who, next + 1)
+      goOn()
+    })
+    sock.on('gone', () => {
+      resolve('was left alone')
+    })
+    const come = async (): Promise<void> => {
+      peer = await sock.connectTo(address)
+      speak()
+    }
+    come().catch((error: unknown) => {
+      resolve(String(error))
+    })
+  })
+  clearInterval(again)
   await sock.close()
-  return { name, got: total, why }
+  return { name, got: [...others.values()].reduce((sum, n) => sum + n, 0), why }
 }
