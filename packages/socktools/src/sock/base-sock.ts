@@ -1,10 +1,11 @@
-import { asSockError, fail } from '../errors.ts'
+import { asSockError, fail, SockError } from '../errors.ts'
 import type { Off } from '../events.ts'
 import type { Platform } from '../platform/platform.ts'
 import type { Codec, Got, Message, RawCodec, Sent } from '../wire/codec.ts'
 import { Core } from './core.ts'
 import { HOOKS, withHooks } from './hooks.ts'
 import type { Settings } from './options.ts'
+import { encode } from './payload.ts'
 import type { SubscribeOptions } from './subscription.ts'
 import type { Tick } from './ticker.ts'
 import type {
@@ -191,14 +192,10 @@ export abstract class BaseSock<C extends Codec = RawCodec> implements Sock<C> {
   protected abstract stopComing(): void
 
   sendMsg(type: string | number, data: Sent<C>, options: SendOptions<C> = {}): Promise<void> {
-    let payload: Uint8Array
-    try {
-      payload = (this.core.settings.codec as Codec<Sent<C>>).encode(type, data)
-    } catch (thrown) {
-      this.core.dropNobodys('unsendable', 0)
-      return rejected(asSockError(thrown, 'CANNOT_ENCODE', 'the codec failed'))
-    }
-    return this.sendRaw(payload, options)
+    const payload = encode(this.core.settings.codec, type, data)
+    if (!(payload instanceof SockError)) return this.sendRaw(payload, options)
+    this.core.dropNobodys('unsendable', 0)
+    return rejected(payload)
   }
 
   addHandler(type: string | number, handler: Handler<C>, { exclusive = false } = {}): Off {

@@ -7,7 +7,7 @@
  *   OPEN ──▶ ENDING ──▶ GONE    ENDING: drain() waits until the system has taken what was sent
  *     └──────────────────▲      GONE: closed, or silent for too long; heard again, it is a new peer
  */
-import { SockError, asSockError } from '../errors.ts'
+import { SockError } from '../errors.ts'
 import type { DatagramAddress } from '../net/datagrams.ts'
 import type { Platform } from '../platform/platform.ts'
 import type { Codec, Sent } from '../wire/codec.ts'
@@ -15,7 +15,7 @@ import { Account, type DatagramSends } from './datagram-sends.ts'
 import type { Deadlines } from './deadlines.ts'
 import { Inbox } from './inbox.ts'
 import type { Settings } from './options.ts'
-import { lengthOf, unsendable } from './peer.ts'
+import { encode, lengthOf, unsendable } from './payload.ts'
 import { ReadWatch } from './read-watch.ts'
 import type { Turn } from './turn.ts'
 import type { DrainOptions, DropReason, Lost, Peer, PeerStats } from './types.ts'
@@ -139,15 +139,8 @@ export class DatagramPeer<C extends Codec> implements Peer<C> {
   // Out
 
   sendMsg(type: string | number, data: Sent<C>): Promise<void> {
-    try {
-      return this.sendRaw((this.#host.settings.codec as Codec<Sent<C>>).encode(type, data))
-    } catch (thrown) {
-      return this.#refuse(
-        'unsendable',
-        asSockError(thrown, 'CANNOT_ENCODE', 'the codec failed', this.address),
-        0,
-      )
-    }
+    const payload = encode(this.#host.settings.codec, type, data, this.address)
+    return payload instanceof SockError ? this.#refuse('unsendable', payload, 0) : this.sendRaw(payload)
   }
 
   sendRaw(payload: Uint8Array): Promise<void> {

@@ -4,7 +4,8 @@ import type { Codec } from '../wire/codec.ts'
 import type { Binding } from './datagram-binding.ts'
 import { DatagramPeer } from './datagram-peer.ts'
 import type { Account, DatagramSends } from './datagram-sends.ts'
-import { unsendable } from './peer.ts'
+import { unsendable } from './payload.ts'
+import { AMONG_SEVERAL } from './sends.ts'
 import type { SendOptions, To } from './types.ts'
 
 /** A peer, or an address that is no peer's. */
@@ -31,13 +32,17 @@ export class DatagramRoutes<C extends Codec> {
   }
 
   /** As Sock.sendRaw says. Throws TOO_LARGE, CANNOT_ENCODE, UNKNOWN_PEER, BAD_ADDRESS: nothing was sent. */
-  send(payload: Uint8Array, options: SendOptions<C>, max: number): Promise<void> {
+  send(
+    payload: Uint8Array,
+    options: SendOptions<C> & { [AMONG_SEVERAL]?: true },
+    max: number,
+  ): Promise<void> {
     const error = unsendable(payload, max)
     if (error !== undefined) throw error
     const targets = this.#targets(options)
     const [only] = targets
-    if (only !== undefined && targets.length === 1 && options.to !== undefined)
-      return this.#sendTo(only, payload)
+    const single = targets.length === 1 && options.to !== undefined && options[AMONG_SEVERAL] !== true
+    if (only !== undefined && single) return this.#sendTo(only, payload)
     // Copied once for all of them.
     const own = targets.length > 0 ? payload.slice() : payload
     for (const target of targets) this.#offerTo(target, own)

@@ -15,7 +15,7 @@ import { Account, DatagramSends } from './datagram-sends.ts'
 import { Deadlines } from './deadlines.ts'
 import { Drops } from './drops.ts'
 import { Keeper } from './keeper.ts'
-import { lengthOf } from './peer.ts'
+import { lengthOf } from './payload.ts'
 import { Turn } from './turn.ts'
 import type {
   ConnectOptions,

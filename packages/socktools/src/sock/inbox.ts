@@ -37,6 +37,9 @@ export class Inbox {
   /** Messages that were handed to a handler; and, in ascending order, those whose handler has not settled. */
   #started = 0
   readonly #running = new Set<number>()
+  /** A handler is running up to its first `await`; and it is not to be waited for. */
+  #inHandler = false
+  #excused = false
   /** More than readMark waits. */
   high = false
   #yielding = false
@@ -81,8 +84,12 @@ export class Inbox {
     }
   }
 
-  /** Resolves when all that has arrived by now is handled. */
+  /**
+   * Resolves when all that has arrived by now is handled. A handler that calls this gives up its place: it may
+   * wait for the messages behind it, which would else wait for it.
+   */
   settled(): Promise<void> {
+    if (this.#inHandler) this.#excused = true
     const until = this.arrived
     if (this.done >= until || this.#stopped) return Promise.resolve()
     return new Promise((resolve) => this.#waiting.push({ until, resolve }))
@@ -104,15 +111,19 @@ export class Inbox {
       this.#count = 0
       this.#nextCheck = 2
     }
+    this.#inHandler = true
     const settling = this.#host.handle(payload)
+    this.#inHandler = false
     const number = ++this.#started
-    if (settling !== undefined) {
+    if (settling !== undefined && !this.#excused) {
       this.#running.add(number)
       void settling.then(() => {
         this.#running.delete(number)
         this.#pump()
       })
     }
+    this.#excused = false
+    if (this.#waiting.length > 0) this.#wake()
     if (++this.#count >= this.#nextCheck) this.#checkBudget()
   }
 

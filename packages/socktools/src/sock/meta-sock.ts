@@ -32,7 +32,10 @@ export interface MetaSockOptions<C extends Codec = AnyCodec>
 }
 
 export interface AddOptions {
-  /** It is drained and closed with the meta; else the meta lets go of it. Default true. */
+  /**
+   * It is drained and closed with the meta. Else the meta lets go of it, and does not wait for handlers that are at
+   * work on a message of its. Default true.
+   */
   readonly owned?: boolean
 }
 
@@ -45,7 +48,9 @@ interface Member {
  * Several socks as one: whatever they carry and wherever they listen, their messages reach one table of handlers.
  *
  * ```ts
- * const meta = new MetaSock({ handlers: { say: (line, { sock, peer }) => meta.sendMsg('say', line, { except: peer }) } })
+ * const meta: MetaSock = new MetaSock({
+ *   handlers: { say: (line, { peer }) => meta.sendMsg('say', line, { except: peer }) },
+ * })
  * const tcp = meta.add(new TcpSock({ codec: json(), bind: 'tcp://127.0.0.1:0' }))
  * const local = meta.add(new TcpSock({ codec: json(), bind: 'unix:/run/app.sock' }))
  * await meta.start()

@@ -17,6 +17,7 @@ import type { Deadlines } from './deadlines.ts'
 import { Inbox } from './inbox.ts'
 import type { Settings } from './options.ts'
 import { Outbox, type OutboxShared } from './outbox.ts'
+import { encode, lengthOf, unsendable } from './payload.ts'
 import { ReadWatch } from './read-watch.ts'
 import type { DrainOptions, DropReason, Lost, Peer, PeerStats } from './types.ts'
 import { Waiter, rejected } from './waiter.ts'
@@ -162,17 +163,8 @@ export class LivePeer<C extends Codec> implements Peer<C>, Recipient {
   // Out
 
   sendMsg(type: string | number, data: Sent<C>): Promise<void> {
-    let payload: Uint8Array
-    try {
-      payload = (this.#host.settings.codec as Codec<Sent<C>>).encode(type, data)
-    } catch (thrown) {
-      return this.#refuse(
-        'unsendable',
-        asSockError(thrown, 'CANNOT_ENCODE', 'the codec failed', this.address),
-        0,
-      )
-    }
-    return this.sendRaw(payload)
+    const payload = encode(this.#host.settings.codec, type, data, this.address)
+    return payload instanceof SockError ? this.#refuse('unsendable', payload, 0) : this.sendRaw(payload)
   }
 
   sendRaw(payload: Uint8Array): Promise<void> {
@@ -363,8 +355,7 @@ export class LivePeer<C extends Codec> implements Peer<C>, Recipient {
     if (this.#state === 'gone') return
     this.#error = error
     this.#stopDecoder()
-    this.#down('gone')
-    if (this.#inbox.idle) this.#finish()
+    this.#over()
   }
 
   #onClose(cause: Error | undefined): void {
@@ -373,6 +364,10 @@ export class LivePeer<C extends Codec> implements Peer<C>, Recipient {
       const what = `the connection broke: ${reasonOf(cause)}`
       this.#error ??= new SockError('PIPE_FAILED', what, { address: this.address, cause })
     }
+    this.#over()
+  }
+
+  #over(): void {
     this.#down('gone')
     if (this.#inbox.idle) this.#finish()
   }
@@ -405,18 +400,4 @@ export class LivePeer<C extends Codec> implements Peer<C>, Recipient {
     }
     return new SockError('PEER_GONE', 'the connection is over', { address: this.address, cause: this.#error })
   }
-}
-
-/** For what may not be a payload at all. */
-export const lengthOf = (payload: unknown): number => (payload instanceof Uint8Array ? payload.length : 0)
-
-/** What is wrong with a payload, whoever it is for. */
-export function unsendable(payload: Uint8Array, max: number, address?: string): SockError | undefined {
-  if (!(payload instanceof Uint8Array)) {
-    return new SockError('CANNOT_ENCODE', `a payload is a Uint8Array, not ${typeof payload}`, { address })
-  }
-  if (payload.length <= max) return undefined
-  return new SockError('TOO_LARGE', `a message of ${payload.length} bytes, and ${max} is the most`, {
-    address,
-  })
 }

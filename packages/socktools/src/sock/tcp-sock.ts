@@ -43,7 +43,10 @@ export class TcpSock<C extends Codec = RawCodec> extends PipeSock<C> {
     })
   }
 
-  /** A sock that is up: bound, and every address of `connect` dialed once. Rejects as `start` does. */
+  /**
+   * A sock that is up: bound, and every address of `connect` dialed once. Rejects as `start` does. Always a plain
+   * TcpSock: one of a class of your own is made with `new`, and started.
+   */
   static async open<C extends Codec = RawCodec>(options: TcpSockOptions<C> = {}): Promise<TcpSock<C>> {
     const sock = new TcpSock<C>(options)
     try {

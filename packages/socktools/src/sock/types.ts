@@ -31,7 +31,13 @@ export interface Peer<C extends Codec = RawCodec> {
   sendRaw(payload: Uint8Array): Promise<void>
   /** Resolves when everything sent so far is with the operating system. Rejects with PEER_GONE. */
   flushed(): Promise<void>
-  /** Finishes what has arrived, writes what was sent, then ends the connection. See Sock.drain. */
+  /**
+   * Finishes what has arrived, writes what was sent, then ends the connection. See Sock.drain.
+   *
+   * A handler may await it if it calls it before its first `await`: that handler is then not waited for, and
+   * what came after its message is handled meanwhile. Later in a handler, call it and return: awaited there, it
+   * waits for that very handler, until its timeout.
+   */
   drain(options?: DrainOptions): Promise<void>
   /** Ends the connection at once. Returns what was lost by that. */
   close(): Lost
@@ -132,7 +138,7 @@ export interface Sock<C extends Codec = RawCodec> extends AsyncDisposable {
   /**
    * Ends in good order: accepts and dials no more, handles what arrived, writes what was sent, ends each
    * connection and goes on handling what comes until the far side has ended too. Then as close. Returns what
-   * was lost after all, because a peer did not end in time or broke meanwhile.
+   * was lost after all, because a peer did not end in time or broke meanwhile. In a handler: see Peer.drain.
    */
   drain(options?: DrainOptions): Promise<Lost>
   /** Ends at once, for good. Returns what was lost by that. */

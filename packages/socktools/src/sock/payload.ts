@@ -1,0 +1,30 @@
+import { asSockError, SockError } from '../errors.ts'
+import type { Codec, Sent } from '../wire/codec.ts'
+
+/** The payload of a message, or what is wrong with it. */
+export function encode<C extends Codec>(
+  codec: C,
+  type: string | number,
+  data: Sent<C>,
+  address?: string,
+): Uint8Array | SockError {
+  try {
+    return (codec as Codec<Sent<C>>).encode(type, data)
+  } catch (thrown) {
+    return asSockError(thrown, 'CANNOT_ENCODE', 'the codec failed', address)
+  }
+}
+
+/** For what may not be a payload at all. */
+export const lengthOf = (payload: unknown): number => (payload instanceof Uint8Array ? payload.length : 0)
+
+/** What is wrong with a payload, whoever it is for. */
+export function unsendable(payload: Uint8Array, max: number, address?: string): SockError | undefined {
+  if (!(payload instanceof Uint8Array)) {
+    return new SockError('CANNOT_ENCODE', `a payload is a Uint8Array, not ${typeof payload}`, { address })
+  }
+  if (payload.length <= max) return undefined
+  return new SockError('TOO_LARGE', `a message of ${payload.length} bytes, and ${max} is the most`, {
+    address,
+  })
+}
