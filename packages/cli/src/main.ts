@@ -6,24 +6,34 @@ import type { NodeOptions } from './commands/node.ts'
 import { version } from './place.ts'
 
 const GENERAL = `
-Addresses are URLs: tcp://127.0.0.1:4000, tcp://[::1]:4000, unix:/tmp/room.sock, udp://127.0.0.1:4000.
-Over UDP each message is one datagram: it may be lost, and nobody is told when someone leaves. Port 0 lets the system choose; the address that came of it is printed.
+Addresses are URLs: tcp://127.0.0.1:4000, tcp://[::1]:4000, unix:/tmp/room.sock, udp://127.0.0.1:4000. With port 0
+the system chooses; the address that came of it is printed.
 
 Messages go to stdout, status and errors to stderr. A line of stdin ends with LF or CR LF: a CR before the LF is
 stripped.
 
-With --codec json or msgpack a line is one message as JSON, [type, data]; bytes stand as {"base64":"..."}.
-
 Exit codes:
   0    all went well; also after SIGINT or SIGTERM, which send what is left and then end
   1    something failed while running: no connection, or data that could not be delivered or printed
-  2    wrong usage: an unknown option, a bad address
+  2    wrong usage: an unknown option, a bad address, options that exclude each other
   130  at once, after a second SIGINT (143: SIGTERM)
 
 Start here:
   socktools demo                                 see it work
   socktools listen tcp://127.0.0.1:4000          in one terminal
   socktools connect tcp://127.0.0.1:4000         in another; then type lines in either`
+
+/** What listen and connect have in common. */
+const WIRE = `
+Over TCP and Unix sockets --framing tells where a message ends: after a length of so many bits, big endian (be) or
+little endian (le), or at the end of a line. With ",inclusive" after the name, as in u16be,inclusive, the length
+counts itself. Over UDP each message is one datagram, whatever --framing says: it may be lost, come twice or out of
+order, and nobody announces that they come or go.
+
+With --codec json or msgpack each line, in and out, is one message: [type, data] as JSON on stdin, the type and the
+data as JSON on stdout. Under msgpack bytes stand as {"base64":"aGk="}, and integers beyond 2^53 come as text.
+
+A line that cannot be sent is told with its number; those after it are sent, and the exit code is 1.`
 
 const LISTEN = `
 Each line of stdin goes to every peer, as one message; lines wait until there is a peer. The node stays until it
@@ -36,12 +46,13 @@ Examples:
   socktools listen tcp://127.0.0.1:0 --connect tcp://127.0.0.1:4000     server and client at once
   socktools listen --lines tcp://127.0.0.1:4000                         then: nc 127.0.0.1 4000
   socktools listen --json unix:/tmp/in.sock | jq -r .text               one JSON object per message
-  socktools listen tcp://127.0.0.1:4000 unix:/tmp/a.sock udp://127.0.0.1:4000        all three at once`
+  socktools listen tcp://127.0.0.1:4000 unix:/tmp/a.sock udp://127.0.0.1:4000   all three in one node`
 
 const CONNECT = `
 Each line of stdin goes to every peer, as one message, the last one even if nothing ends it. When stdin ends, all
-is sent, and answers are printed until the far side has ended too or has been silent for --wait seconds. When
-every peer has ended, so does this; it is a failure if lines are left. With --retry it stays until it gets a signal.
+is sent, and answers are printed until the far side has ended too or has been silent for --wait seconds: over UDP
+only the silence tells. When every peer has ended, so does this; it is a failure if lines are left. With --retry it
+stays until it gets a signal.
 
 Examples:
   socktools connect tcp://127.0.0.1:4000
@@ -63,7 +74,7 @@ Examples:
 
 /** Commands are loaded when they are called: `--help` needs none of them. */
 const program = new Command('socktools')
-  .description('Whole messages between peers, over TCP and Unix sockets.')
+  .description('Whole messages between peers, over TCP, Unix sockets and UDP.')
   .version(version())
   .addHelpText('after', GENERAL)
   .configureHelp({ helpWidth: 110 })
@@ -121,15 +132,6 @@ program.command('demo-party <plan>', { hidden: true }).action(async (plan: strin
   await demoParty(plan)
 })
 
-type NodeFlags = NodeOptions & { readonly lines?: boolean }
-
-function nodeOptions({ lines = false, ...options }: NodeFlags): NodeOptions {
-  const { framing, codec = 'raw', hex } = options
-  if (lines && framing !== undefined) program.error('--lines is --framing lines: give one of the two')
-  if (hex === true && codec !== 'raw') program.error(`--hex writes bytes, and --codec ${codec} has values`)
-  return lines ? { ...options, framing: framingNamed('lines') } : options
-}
-
 for (const role of ['room', 'guest'] as const) {
   program.command(`demo-${role} <plan>`, { hidden: true }).action(async (plan: string) => {
     const { demoRoom } = await import('./commands/demo-room.ts')
@@ -137,14 +139,24 @@ for (const role of ['room', 'guest'] as const) {
   })
 }
 
+type NodeFlags = NodeOptions & { readonly lines?: boolean }
+
+function nodeOptions({ lines = false, ...options }: NodeFlags): NodeOptions {
+  const { framing, codec = 'raw', hex } = options
+  if (lines && framing !== undefined) program.error('--lines is --framing lines: give one of the two')
+  if (hex === true && codec !== 'raw')
+    program.error(`--hex is for bytes, and --codec ${codec} is for values: give one of the two`)
+  return lines ? { ...options, framing: framingNamed('lines') } : options
+}
+
 function nodeCommand(usage: string): Command {
   return program
     .command(usage)
-    .option('-l, --lines', 'plain lines, as telnet and netcat speak: the same as --framing lines')
+    .option('-l, --lines', 'plain lines, as telnet and netcat speak: same as --framing lines')
     .addOption(
-      new Option('-f, --framing <name>', `where a message ends: ${FRAMINGS}`)
-        .default(undefined, 'u32be')
-        .argParser(framingNamed),
+      new Option('-f, --framing <name>', `where a message ends: ${FRAMINGS} (default: u32be)`).argParser(
+        framingNamed,
+      ),
     )
     .addOption(
       new Option('--codec <name>', 'what messages are made of')
@@ -168,10 +180,12 @@ function nodeCommand(usage: string): Command {
         .argParser(count),
     )
     .addOption(
-      new Option('--max-frame <bytes>', 'the longest message, sent or received')
-        .default(undefined, '16 MiB; 1,472 over UDP')
-        .argParser(atLeastOne),
+      new Option(
+        '--max-frame <bytes>',
+        'the longest message, sent or received (default: 16 MiB; of JSON 1 MiB; over UDP 1,472)',
+      ).argParser(atLeastOne),
     )
+    .addHelpText('after', WIRE)
 }
 
 function count(text: string): number {

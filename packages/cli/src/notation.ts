@@ -3,7 +3,8 @@ import { forTerminal, payloadForTerminal, textOf } from './escape.ts'
 
 /** How messages stand on lines of text: what stdin takes, and what is printed. */
 export interface Notation {
-  readonly codec: (max: number) => Codec<unknown>
+  /** `max`: what --max-frame says. */
+  readonly codec: (max?: number) => Codec<unknown>
   /** How long a line can be that stands for a payload of `max` bytes. */
   readonly longest: (max: number) => number
   /** The message that a line of stdin stands for. Throws what is wrong with the line. */
@@ -13,6 +14,9 @@ export interface Notation {
   /** For programs: what the JSON object of a message holds of it. */
   facts(message: Message): object
 }
+
+/** The most JSON that is taken unasked, as in json(): what a peer sends can cost a hundred times its length. */
+const DENSE = 1024 * 1024
 
 export type CodecName = 'raw' | 'json' | 'msgpack'
 
@@ -24,10 +28,10 @@ export async function notationOf({
   readonly hex?: boolean
 }): Promise<Notation> {
   if (codec === 'raw') return hex ? HEX : PLAIN
-  if (codec === 'json') return { ...TYPED, codec: (max) => json({ max }) }
+  if (codec === 'json') return { ...TYPED, codec: (max = 0) => json({ max: Math.max(max, DENSE) }) }
   // Its library is loaded when it is asked for.
   const { msgpack } = await import('socktools/msgpack')
-  return { ...TYPED, codec: () => msgpack() }
+  return { ...WITH_BYTES, codec: () => msgpack() }
 }
 
 const bytesOf = ({ data }: Message): Uint8Array => data as Uint8Array
@@ -59,30 +63,46 @@ const HEX: Notation = {
   facts: (message) => ({ hex: hexOf(message) }),
 }
 
-/** Each line is `[type, data]` as JSON, whatever carries it. Bytes stand as `{"base64":"…"}`. */
+/** Each line is `[type, data]` as JSON, whatever carries it. */
 const TYPED: Omit<Notation, 'codec'> = {
   // What is short in MessagePack can be long in JSON: a byte of a number, an escape for a character.
   longest: (max) => 8 * max,
-  read(line) {
-    let parsed: unknown
-    try {
-      parsed = JSON.parse(textOf(line) ?? '', bytesFromBase64)
-    } catch {
-      parsed = undefined
-    }
-    if (Array.isArray(parsed) && parsed.length === 2) {
-      const [type, data] = parsed as [unknown, unknown]
-      if (typeof type === 'string' || typeof type === 'number') return { type, data }
-    }
-    throw new Error('is not a message: write [type, data] as JSON, as in ["say", "hi"]')
-  },
+  read: (line) => messageOn(line),
   text: ({ type, data }) => forTerminal(`${String(type)} ${JSON.stringify(shown(data))}`),
   facts: ({ type, data }) => ({ type, data: shown(data) }),
 }
 
+/** The same, and bytes stand as `{"base64":"…"}`. */
+const WITH_BYTES: typeof TYPED = { ...TYPED, read: (line) => messageOn(line, bytesFromBase64) }
+
+type Revive = (key: string, value: unknown) => unknown
+
+function messageOn(line: Uint8Array, revive?: Revive): Message {
+  const parsed = parse(textOf(line) ?? '', revive)
+  if (Array.isArray(parsed) && parsed.length === 2) {
+    const [type, data] = parsed as [unknown, unknown]
+    if (typeof type === 'string' || typeof type === 'number') return { type, data }
+  }
+  throw new Error('is not a message: write [type, data] as JSON, as in ["say", "hi"]')
+}
+
+/** Undefined for what is no JSON. */
+function parse(text: string, revive?: Revive): unknown {
+  try {
+    return JSON.parse(text, revive)
+  } catch (thrown) {
+    if (thrown instanceof SyntaxError) return undefined
+    throw thrown
+  }
+}
+
 function bytesFromBase64(_key: string, value: unknown): unknown {
   const { base64, ...more } = (value ?? {}) as { base64?: unknown }
-  return typeof base64 === 'string' && Object.keys(more).length === 0 ? Buffer.from(base64, 'base64') : value
+  if (typeof base64 !== 'string' || Object.keys(more).length > 0) return value
+  const bytes = Buffer.from(base64, 'base64')
+  // Node skips what does not belong there.
+  if (bytes.toString('base64') === base64) return bytes
+  throw new Error('has a "base64" that is none: write whole groups of four, with = at the end')
 }
 
 /** What JSON cannot say, as it can: bytes in base64, and integers that are too large for a number as text. */

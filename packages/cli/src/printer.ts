@@ -16,6 +16,8 @@ export class Printer {
   readonly #json: boolean
   readonly #quiet: boolean
   readonly #notation: Notation
+  readonly #ids = new WeakMap<object, string>()
+  #lastId = 0
   #text = ''
   #room: Promise<void> | undefined
 
@@ -25,12 +27,21 @@ export class Printer {
     this.#quiet = quiet
   }
 
+  /** `p1`, `p2` … as they come: each sock of a node counts for itself, so peers of two have the same `id`. */
+  idOf(peer: Pick<Peer, 'address'>): string {
+    const known = this.#ids.get(peer)
+    if (known !== undefined) return known
+    const id = `p${++this.#lastId}`
+    this.#ids.set(peer, id)
+    return id
+  }
+
   /** Prints one message. The promise is there while stdout is full: who awaits it is held up as it should be. */
-  message(message: Message, { id, address }: Peer<Codec<unknown>>): Promise<void> | undefined {
+  message(message: Message, peer: Peer<Codec<unknown>>): Promise<void> | undefined {
     if (this.#text === '') process.nextTick(() => this.#write())
     this.#text += this.#json
-      ? `${jsonLine({ event: 'message', peer: id, address, ...this.#notation.facts(message) })}\n`
-      : `[${forTerminal(address)}] ${this.#notation.text(message)}\n`
+      ? `${jsonLine({ event: 'message', peer: this.idOf(peer), address: peer.address, ...this.#notation.facts(message) })}\n`
+      : `[${forTerminal(peer.address)}] ${this.#notation.text(message)}\n`
     if (this.#text.length >= CHUNK) this.#write()
     return this.#room
   }

@@ -110,7 +110,7 @@ async function meet({
   try {
     return { room: await within(deadline, done), error: null }
   } catch (thrown) {
-    return { room: null, error: thrown instanceof Error ? thrown.message : String(thrown) }
+    return { room: null, error: `the room: ${thrown instanceof Error ? thrown.message : String(thrown)}` }
   } finally {
     end()
   }

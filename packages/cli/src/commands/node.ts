@@ -8,7 +8,7 @@
  */
 import { fstatSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type Codec, type Lost, type MetaSock, type Peer, SockError, lengthPrefixed } from 'socktools'
+import { type Codec, type Lost, type MetaSock, type Peer, type SockError, lengthPrefixed } from 'socktools'
 import { isUsage } from '../errors.ts'
 import { EXIT, type ExitCode } from '../exit.ts'
 import type { MakeFraming } from '../framing-names.ts'
@@ -16,9 +16,9 @@ import { firstInterrupt } from '../interrupt.ts'
 import { type CodecName, type Notation, notationOf } from '../notation.ts'
 import { Printer, type PrinterOptions } from '../printer.ts'
 import { readLines } from '../read-lines.ts'
-import { type Dial, type Places, gather } from '../socks.ts'
+import { type Dial, type Places, gather, isUdp } from '../socks.ts'
 import { watchStalls } from '../stall.ts'
-import { tellEvents } from '../status.ts'
+import { counted, tellEvents } from '../status.ts'
 import { checkAddresses } from '../transports.ts'
 
 export interface NodeOptions extends PrinterOptions {
@@ -48,7 +48,7 @@ export async function runNode(places: Places, options: NodeOptions): Promise<Exi
   try {
     // Node would take it for an empty file.
     if (fstatSync(0).isDirectory()) throw new Error('stdin is a directory: give it a file or a pipe')
-    await checkAddresses([...(places.dial ?? []), ...(places.keep ?? [])])
+    await checkAddresses(places)
     return await new Node(places, options, notation, printer).run()
   } catch (error) {
     printer.error(error)
@@ -79,17 +79,16 @@ class Node {
 
   constructor(places: Places, options: NodeOptions, notation: Notation, printer: Printer) {
     const { bind = [], keep = [] } = places
-    const { maxFrame = MAX_FRAME, framing = () => lengthPrefixed() } = options
+    const { maxFrame, framing = () => lengthPrefixed() } = options
     this.#options = options
     this.#notation = notation
     this.#printer = printer
-    this.#longest = notation.longest(maxFrame)
+    this.#longest = notation.longest(maxFrame ?? MAX_FRAME)
     this.#stays = bind.length > 0 || keep.length > 0
-    const made = framing(maxFrame)
     const { meta, dials } = gather(places, {
       codec: notation.codec(maxFrame),
-      framing: made,
-      ...(options.maxFrame === undefined ? {} : { maxFrame: Math.min(maxFrame, made.max) }),
+      framing: framing(maxFrame ?? MAX_FRAME),
+      ...(maxFrame === undefined ? {} : { maxFrame }),
     })
     this.#sock = meta
     this.#dials = dials
@@ -101,6 +100,10 @@ class Node {
       this.#peers.add(peer)
       this.#changed()
     })
+    this.#sock.on('dropped', ({ reason }) => {
+      // Over UDP the system may refuse a message after its send has resolved.
+      if (reason === 'unsendable') this.#failed = true
+    })
     this.#sock.on('gone', ({ peer, error, lost }) => {
       this.#judge(peer, error, lost)
       this.#peers.delete(peer)
@@ -110,11 +113,17 @@ class Node {
 
   async run(): Promise<ExitCode> {
     const interrupted = this.#interrupted.then((signal) => {
-      const unsent = this.#unsent > 0 ? `; ${this.#unsent} lines of stdin are not sent` : ''
+      const unsent = this.#unsent > 0 ? `; not sent: ${counted(this.#unsent, 'line')} of stdin` : ''
       const text = `${signal}: finishing what was sent, once more to leave at once${unsent}`
       this.#printer.status('interrupted', { signal, unsent: this.#unsent }, text)
     })
-    await Promise.race([this.#startAndTalk(), interrupted])
+    try {
+      await Promise.race([this.#startAndTalk(), interrupted])
+    } catch (error) {
+      // Not all of it came up: then none of it stays, nor the file of a Unix socket.
+      await this.#sock.close()
+      throw error
+    }
     await this.#leave()
     return this.#failed ? EXIT.failed : EXIT.ok
   }
@@ -164,10 +173,13 @@ class Node {
     }
     const { type, data } = message
     const sends = await Promise.allSettled(peers.map((peer) => peer.sendMsg(type, data)))
-    for (const one of sends) {
-      // One that goes away meanwhile is reported by its "gone" event, with what it lost.
-      if (one.status === 'fulfilled' || !isUnsendable(one.reason)) continue
-      this.#fail(one.reason, where)
+    const errors = sends.flatMap((one) => (one.status === 'rejected' ? [one.reason as SockError] : []))
+    const told = new Set<string>()
+    for (const error of errors) {
+      // What is wrong with the line itself is so for many peers, and told once.
+      if (isEnding(error) || told.has(error.what)) continue
+      told.add(error.what)
+      this.#fail(error, where)
     }
   }
 
@@ -203,19 +215,22 @@ class Node {
     const timer = setInterval(() => {
       const now = performance.now()
       if (now < deadline && now - Math.max(sentAt, this.#heardAt(now)) < wait) return
-      this.#printer.status('cut', {}, 'the far side does not end: left')
+      const hangers = [...this.#peers].some(({ address }) => !isUdp(address))
+      if (hangers) this.#printer.status('cut', {}, 'the far side does not end: left')
       void this.#sock.close()
     }, 50)
     await Promise.allSettled(this.#sock.knownPeers.map((peer) => peer.flushed()))
-    await this.#answersOverUdp(performance.now())
     sentAt = performance.now()
+    await this.#answersOverUdp(sentAt)
     await this.#sock.drain({ timeout: A_DAY })
     clearInterval(timer)
   }
 
-  /** Over UDP nobody tells that no more will come: only silence does. */
+  /** Over UDP nobody tells that no more will come: only silence does. Whoever can tell is not kept waiting for it. */
   async #answersOverUdp(sentAt: number): Promise<void> {
-    if (this.#stays || ![...this.#peers].some(({ address }) => address.startsWith('udp:'))) return
+    const streams = [...this.#peers].filter(({ address }) => !isUdp(address))
+    if (this.#stays || streams.length === this.#peers.size) return
+    await Promise.all(streams.map((peer) => peer.drain({ timeout: A_DAY })))
     const wait = this.#options.wait * 1000
     const stop = this.#interrupted.then(() => true)
     const silent = (now: number): boolean => now - Math.max(sentAt, this.#heardAt(now)) >= wait
@@ -237,9 +252,13 @@ class Node {
   }
 
   #giveUpOn(peer: Peer<Codec<unknown>>): void {
-    const { id, address } = peer
+    const { address } = peer
     const { stall } = this.#options
-    this.#printer.status('stalled', { peer: id, address }, `${address} took nothing for ${stall} s: closed`)
+    this.#printer.status(
+      'stalled',
+      { peer: this.#printer.idOf(peer), address },
+      `${address} took nothing for ${stall} s: closed`,
+    )
     peer.close()
   }
 
@@ -257,6 +276,5 @@ class Node {
   }
 }
 
-/** What is wrong with the message itself, whoever it is for. */
-const isUnsendable = (error: unknown): boolean =>
-  error instanceof SockError && ['CANNOT_ENCODE', 'CANNOT_FRAME', 'TOO_LARGE'].includes(error.code)
+/** Whoever goes away is reported by the "gone" event, with what was lost. */
+const isEnding = ({ code }: SockError): boolean => ['PEER_GONE', 'DRAINING', 'CLOSED'].includes(code)

@@ -32,6 +32,7 @@ export const intro = (numbered: number, lines: number, frames: number, withPytho
     `A listens, B listens and dials A, C only dials${withPython ? ', P is written in Python' : ''}: each a process on this machine.`,
     'Each pair exchanges, both ways at once:',
     `  ${whole(numbered)} numbered messages, ${whole(lines)} lines of text, ${whole(frames)} frames of 0 bytes to 8 MiB`,
+    'Then three guests meet in one room, by TCP, a Unix socket and UDP.',
   ].join('\n')
 
 /** What came of it, for a person. */
