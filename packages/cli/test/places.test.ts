@@ -89,7 +89,9 @@ describe('UDP', () => {
     assert.deepEqual({ code, signal }, { code: 0, signal: null })
   })
 
-  test('one that ends is told so at once, though another one is heard by UDP', async (t) => {
+  test('one that ends is told so at once, though another one is heard by UDP', {
+    timeout: 30_000,
+  }, async (t) => {
     const { address } = await someone(t, () => undefined)
     const sock = await TcpSock.open({ bind: ANY })
     t.after(() => sock.close())
@@ -101,7 +103,9 @@ describe('UDP', () => {
     assert.equal((await cli.ended).code, 0)
   })
 
-  test('connect takes nothing from a stranger who finds its port, and sends it nothing', async (t) => {
+  test('connect takes nothing from a stranger who finds its port, and sends it nothing', {
+    timeout: 30_000,
+  }, async (t) => {
     let from = 0
     const far = await someone(t, () => undefined)
     far.socket.once('message', (_bytes, { port }) => (from = port))
