@@ -31,7 +31,7 @@ export function payloadForTerminal(payload: Uint8Array): string {
 }
 
 /** What JSON.stringify leaves as it is and `printable` does not. */
-const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu
+const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\u115f\u1160\u3164\uffa0]/gu
 
 /** One line of JSON that is harmless to a terminal as well; it parses to the same value. */
 export const jsonLine = (value: object): string =>

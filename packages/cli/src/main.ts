@@ -1,12 +1,13 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
 import { forTerminal } from './escape.ts'
 import { EXIT, type ExitCode } from './exit.ts'
+import { FRAMINGS, framingNamed } from './framing-names.ts'
 import type { NodeOptions } from './commands/node.ts'
 import { version } from './place.ts'
 
 const GENERAL = `
-Addresses are URLs: tcp://127.0.0.1:4000, tcp://[::1]:4000, unix:/tmp/room.sock.
-Port 0 lets the system choose; the address that came of it is printed.
+Addresses are URLs: tcp://127.0.0.1:4000, tcp://[::1]:4000, unix:/tmp/room.sock, udp://127.0.0.1:4000. With port 0
+the system chooses; the address that came of it is printed.
 
 Messages go to stdout, status and errors to stderr. A line of stdin ends with LF or CR LF: a CR before the LF is
 stripped.
@@ -14,13 +15,25 @@ stripped.
 Exit codes:
   0    all went well; also after SIGINT or SIGTERM, which send what is left and then end
   1    something failed while running: no connection, or data that could not be delivered or printed
-  2    wrong usage: an unknown option, a bad address
+  2    wrong usage: an unknown option, a bad address, options that exclude each other
   130  at once, after a second SIGINT (143: SIGTERM)
 
 Start here:
   socktools demo                                 see it work
   socktools listen tcp://127.0.0.1:4000          in one terminal
   socktools connect tcp://127.0.0.1:4000         in another; then type lines in either`
+
+/** What listen and connect have in common. */
+const WIRE = `
+Over TCP and Unix sockets --framing tells where a message ends: after a length of so many bits, big endian (be) or
+little endian (le), or at the end of a line. With ",inclusive" after the name, as in u16be,inclusive, the length
+counts itself. Over UDP each message is one datagram, whatever --framing says: it may be lost, come twice or out of
+order, and nobody announces that they come or go.
+
+With --codec json or msgpack each line, in and out, is one message: [type, data] as JSON on stdin, the type and the
+data as JSON on stdout. Under msgpack bytes stand as {"base64":"aGk="}, and integers beyond 2^53 come as text.
+
+A line that cannot be sent is told with its number; those after it are sent, and the exit code is 1.`
 
 const LISTEN = `
 Each line of stdin goes to every peer, as one message; lines wait until there is a peer. The node stays until it
@@ -32,23 +45,28 @@ Examples:
   socktools listen tcp://127.0.0.1:4000
   socktools listen tcp://127.0.0.1:0 --connect tcp://127.0.0.1:4000     server and client at once
   socktools listen --lines tcp://127.0.0.1:4000                         then: nc 127.0.0.1 4000
-  socktools listen --json unix:/tmp/in.sock | jq -r .text               one JSON object per message`
+  socktools listen --json unix:/tmp/in.sock | jq -r .text               one JSON object per message
+  socktools listen tcp://127.0.0.1:4000 unix:/tmp/a.sock udp://127.0.0.1:4000   all three in one node`
 
 const CONNECT = `
 Each line of stdin goes to every peer, as one message, the last one even if nothing ends it. When stdin ends, all
-is sent, and answers are printed until the far side has ended too or has been silent for --wait seconds. When
-every peer has ended, so does this; it is a failure if lines are left. With --retry it stays until it gets a signal.
+is sent, and answers are printed until the far side has ended too or has been silent for --wait seconds: over UDP
+only the silence tells. When every peer has ended, so does this; it is a failure if lines are left. With --retry it
+stays until it gets a signal.
 
 Examples:
   socktools connect tcp://127.0.0.1:4000
   printf hi | socktools connect tcp://127.0.0.1:4000                    send one message, print the answers
   seq 100000 | socktools connect tcp://127.0.0.1:4000 unix:/tmp/b.sock  each line to both
-  socktools connect --retry tcp://127.0.0.1:4000                        until it is up, and again after that`
+  socktools connect --retry tcp://127.0.0.1:4000                        until it is up, and again after that
+  echo '["say","hi"]' | socktools connect --codec json tcp://127.0.0.1:4000
+  echo 68 69 | socktools connect --hex --framing u16be tcp://127.0.0.1:4000`
 
 const DEMO = `
 Three peers and one written in Python (left out where there is no python3) run as processes of their own on this
 machine. Each pair exchanges, both ways at once, numbered messages, every line of a text file and 64 MiB in frames
-of 0 bytes to 8 MiB. Order and SHA-256 are verified on every side. Exits with 1 unless all of it is right.
+of 0 bytes to 8 MiB. Order and SHA-256 are verified on every side. Then three guests meet in one room, a MetaSock, by
+TCP, a Unix socket and UDP: what each says must reach the others. Exits with 1 unless all of it is right.
 
 Examples:
   socktools demo
@@ -56,7 +74,7 @@ Examples:
 
 /** Commands are loaded when they are called: `--help` needs none of them. */
 const program = new Command('socktools')
-  .description('Whole messages between peers, over TCP and Unix sockets.')
+  .description('Whole messages between peers, over TCP, Unix sockets and UDP.')
   .version(version())
   .addHelpText('after', GENERAL)
   .configureHelp({ helpWidth: 110 })
@@ -74,33 +92,35 @@ const program = new Command('socktools')
 
 let exitCode: ExitCode = EXIT.ok
 
-nodeCommand('listen <address>')
-  .description('listen, and talk with whoever connects')
+nodeCommand('listen <addresses...>')
+  .description('listen, on one address or several, and talk with whoever connects')
   .option('-c, --connect <address>', 'also dial this one and keep it up; may be given again', collect)
   .addHelpText('after', LISTEN)
-  .action(async (bind: string, { connect = [], ...options }: NodeOptions & { connect?: string[] }) => {
+  .action(async (bind: string[], { connect = [], ...options }: NodeFlags & { connect?: string[] }) => {
     const { runNode } = await import('./commands/node.ts')
-    exitCode = await runNode({ bind, keep: connect }, options)
+    exitCode = await runNode({ bind, keep: connect }, nodeOptions(options))
   })
 
 nodeCommand('connect <addresses...>')
   .description('connect, and talk with whoever answers')
   .option('-r, --retry', 'keep trying, and connect again whenever a connection ends')
   .addHelpText('after', CONNECT)
-  .action(async (addresses: string[], { retry, ...options }: NodeOptions & { retry?: boolean }) => {
+  .action(async (addresses: string[], { retry, ...options }: NodeFlags & { retry?: boolean }) => {
     const { runNode } = await import('./commands/node.ts')
-    exitCode = await runNode(retry === true ? { keep: addresses } : { dial: addresses }, options)
+    exitCode = await runNode(retry === true ? { keep: addresses } : { dial: addresses }, nodeOptions(options))
   })
 
 program
   .command('demo')
-  .description('see four processes exchange messages, and every byte verified')
+  .description('see processes exchange messages, and every byte verified')
   .option('--json', 'print one line of JSON')
   .option('--text <file>', 'the text whose lines are sent (default: the licence)')
   .addOption(new Option('--numbered <count>').default(100_000).argParser(count).hideHelp())
   .addOption(new Option('--mebibytes <count>').default(64).argParser(count).hideHelp())
   .addOption(new Option('--deadline <seconds>').default(60).argParser(count).hideHelp())
-  .addOption(new Option('--fault <kind>').choices(['flip', 'swap', 'drop', 'hang', 'crash']).hideHelp())
+  .addOption(
+    new Option('--fault <kind>').choices(['flip', 'swap', 'drop', 'hang', 'crash', 'hush']).hideHelp(),
+  )
   .addHelpText('after', DEMO)
   .action(async (options: import('./commands/demo.ts').DemoOptions) => {
     const { demo } = await import('./commands/demo.ts')
@@ -112,11 +132,42 @@ program.command('demo-party <plan>', { hidden: true }).action(async (plan: strin
   await demoParty(plan)
 })
 
+for (const role of ['room', 'guest'] as const) {
+  program.command(`demo-${role} <plan>`, { hidden: true }).action(async (plan: string) => {
+    const { demoRoom } = await import('./commands/demo-room.ts')
+    await demoRoom(role, plan)
+  })
+}
+
+type NodeFlags = NodeOptions & { readonly lines?: boolean }
+
+function nodeOptions({ lines = false, ...options }: NodeFlags): NodeOptions {
+  const { framing, codec = 'raw', hex } = options
+  if (lines && framing !== undefined) program.error('--lines is --framing lines: give one of the two')
+  if (hex === true && codec !== 'raw')
+    program.error(`--hex is for bytes, and --codec ${codec} is for values: give one of the two`)
+  return lines ? { ...options, framing: framingNamed('lines') } : options
+}
+
 function nodeCommand(usage: string): Command {
   return program
     .command(usage)
-    .option('-l, --lines', 'plain lines, as telnet and netcat speak, instead of length-prefixed messages')
-    .option('-j, --json', 'print one JSON object a line: event, peer, address, and text or base64')
+    .option('-l, --lines', 'plain lines, as telnet and netcat speak: same as --framing lines')
+    .addOption(
+      new Option('-f, --framing <name>', `where a message ends: ${FRAMINGS} (default: u32be)`).argParser(
+        framingNamed,
+      ),
+    )
+    .addOption(
+      new Option('--codec <name>', 'what messages are made of')
+        .choices(['raw', 'json', 'msgpack'])
+        .default('raw'),
+    )
+    .option('-x, --hex', 'lines are bytes in hex, on stdin and stdout')
+    .option(
+      '-j, --json',
+      'print one JSON object a line: event, peer, address, and text, base64, hex or type and data',
+    )
     .option('-q, --quiet', 'print no status')
     .addOption(
       new Option('--wait <seconds>', 'after the end of stdin: how long a far side may be silent')
@@ -129,10 +180,12 @@ function nodeCommand(usage: string): Command {
         .argParser(count),
     )
     .addOption(
-      new Option('--max-frame <bytes>', 'the longest message, sent or received')
-        .default(16 * 1024 * 1024, '16 MiB')
-        .argParser(atLeastOne),
+      new Option(
+        '--max-frame <bytes>',
+        'the longest message, sent or received (default: 16 MiB; of JSON 1 MiB; over UDP 1,472)',
+      ).argParser(atLeastOne),
     )
+    .addHelpText('after', WIRE)
 }
 
 function count(text: string): number {

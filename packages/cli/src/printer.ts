@@ -1,6 +1,7 @@
-import { type Peer, SockError } from 'socktools'
+import { type Codec, type Message, type Peer, SockError } from 'socktools'
 import { explain } from './errors.ts'
-import { forTerminal, jsonLine, payloadForTerminal, textOf } from './escape.ts'
+import { forTerminal, jsonLine } from './escape.ts'
+import type { Notation } from './notation.ts'
 
 /** Text collected before it is written: one system call for a burst of short messages. */
 const CHUNK = 64 * 1024
@@ -14,20 +15,33 @@ export interface PrinterOptions {
 export class Printer {
   readonly #json: boolean
   readonly #quiet: boolean
+  readonly #notation: Notation
+  readonly #ids = new WeakMap<object, string>()
+  #lastId = 0
   #text = ''
   #room: Promise<void> | undefined
 
-  constructor({ json = false, quiet = false }: PrinterOptions) {
+  constructor({ json = false, quiet = false }: PrinterOptions, notation: Notation) {
+    this.#notation = notation
     this.#json = json
     this.#quiet = quiet
   }
 
+  /** `p1`, `p2` … as they come: each sock of a node counts for itself, so peers of two have the same `id`. */
+  idOf(peer: Pick<Peer, 'address'>): string {
+    const known = this.#ids.get(peer)
+    if (known !== undefined) return known
+    const id = `p${++this.#lastId}`
+    this.#ids.set(peer, id)
+    return id
+  }
+
   /** Prints one message. The promise is there while stdout is full: who awaits it is held up as it should be. */
-  message(payload: Uint8Array, { id, address }: Peer): Promise<void> | undefined {
+  message(message: Message, peer: Peer<Codec<unknown>>): Promise<void> | undefined {
     if (this.#text === '') process.nextTick(() => this.#write())
     this.#text += this.#json
-      ? `${jsonLine({ event: 'message', peer: id, address, ...contentOf(payload) })}\n`
-      : `[${forTerminal(address)}] ${payloadForTerminal(payload)}\n`
+      ? `${jsonLine({ event: 'message', peer: this.idOf(peer), address: peer.address, ...this.#notation.facts(message) })}\n`
+      : `[${forTerminal(peer.address)}] ${this.#notation.text(message)}\n`
     if (this.#text.length >= CHUNK) this.#write()
     return this.#room
   }
@@ -39,8 +53,8 @@ export class Printer {
   }
 
   /** What makes the exit code one of failure: told even if --quiet. */
-  error(error: unknown): void {
-    const message = explain(error)
+  error(error: unknown, where?: string): void {
+    const message = where === undefined ? explain(error) : `${where}: ${explain(error)}`
     const code = error instanceof SockError ? error.code : undefined
     process.stderr.write(
       this.#json
@@ -60,9 +74,4 @@ export class Printer {
       })
     })
   }
-}
-
-function contentOf(payload: Uint8Array): { text: string } | { base64: string } {
-  const text = textOf(payload)
-  return text === undefined ? { base64: Buffer.from(payload).toString('base64') } : { text }
 }

@@ -1,4 +1,4 @@
-import type { Peer, Sock } from 'socktools'
+import type { Codec, Peer, Sock } from 'socktools'
 
 /** Looks taken within the limit. Counted rather than timed: a process that was asleep blames nobody for it. */
 const LOOKS = 8
@@ -6,8 +6,12 @@ const LOOKS = 8
 const MAX_DELAY = 2 ** 31 - 1
 
 /** Calls `onStall` for a peer that took nothing for so many seconds while something waited for it. */
-export function watchStalls(sock: Sock, seconds: number, onStall: (peer: Peer) => void): void {
-  const seen = new WeakMap<Peer, { taken: number; looks: number }>()
+export function watchStalls<C extends Codec>(
+  sock: Sock<C>,
+  seconds: number,
+  onStall: (peer: Peer<C>) => void,
+): void {
+  const seen = new WeakMap<Peer<C>, { taken: number; looks: number }>()
   const look = (): void => {
     for (const peer of sock.knownPeers) {
       const { bytesOut, queued } = peer.stats()

@@ -1,21 +1,28 @@
-import type { Sock } from 'socktools'
+import type { Codec, Sock } from 'socktools'
 import { explain } from './errors.ts'
 import type { Printer } from './printer.ts'
+import { isUdp } from './socks.ts'
 
 /** Tells on stderr what happens to a sock beside its messages. */
-export function tellEvents(sock: Sock, printer: Printer): void {
+export function tellEvents<C extends Codec>(sock: Sock<C>, printer: Printer): void {
   sock.on('listening', ({ address }) => {
     printer.status('listening', { address }, `listening on ${address}`)
   })
-  sock.on('peer', ({ peer: { id, address, dialed } }) => {
-    printer.status('peer', { peer: id, address, dialed }, `${address} joined`)
+  sock.on('peer', ({ peer }) => {
+    const { address, dialed } = peer
+    // Nobody answers a dial over UDP.
+    const what = isUdp(address) && dialed ? `sending to ${address}` : `${address} joined`
+    printer.status('peer', { peer: printer.idOf(peer), address, dialed }, what)
   })
-  sock.on('gone', ({ peer: { id, address }, error, lost }) => {
-    const facts = { peer: id, address, code: error?.code, lost }
+  sock.on('gone', ({ peer, error, lost }) => {
+    const { address } = peer
+    const facts = { peer: printer.idOf(peer), address, code: error?.code, lost }
+    // Nor does anyone hang up there: we, or its silence, made an end.
+    const left = isUdp(address) ? 'is let go' : 'left'
     printer.status(
       'gone',
       facts,
-      error === undefined ? `${address} left` : `${address} is gone: ${explain(error)}`,
+      error === undefined ? `${address} ${left}` : `${address} is gone: ${explain(error)}`,
     )
   })
   sock.on('refused', ({ address, error }) => {
@@ -27,8 +34,12 @@ export function tellEvents(sock: Sock, printer: Printer): void {
   })
   sock.on('dropped', ({ peer, reason, messages, bytes }) => {
     const whose = peer === undefined ? '' : ` for ${peer.address}`
-    const facts = { peer: peer?.id, reason, messages, bytes }
-    printer.status('dropped', facts, `dropped ${messages} messages${whose}: ${reason}`)
+    const facts = { peer: peer && printer.idOf(peer), reason, messages, bytes }
+    printer.status('dropped', facts, `dropped ${counted(messages, 'message')}${whose}: ${reason}`)
+  })
+  sock.on('invalid', ({ peer, error }) => {
+    const facts = { peer: printer.idOf(peer), address: peer.address, code: error.code }
+    printer.status('invalid', facts, `a message of ${peer.address} cannot be read: ${explain(error)}`)
   })
   sock.on('fault', ({ error, in: where }) => {
     printer.status('fault', { in: where, code: error.code }, explain(error))
@@ -36,3 +47,5 @@ export function tellEvents(sock: Sock, printer: Printer): void {
 }
 
 const duration = (ms: number): string => (ms < 1000 ? `${Math.ceil(ms)} ms` : `${(ms / 1000).toFixed(1)} s`)
+
+export const counted = (n: number, what: string): string => `${n} ${what}${n === 1 ? '' : 's'}`

@@ -17,9 +17,11 @@ describe('socktools demo', () => {
   test('is right, in one line of JSON: every message each way between every pair', async (t) => {
     const { code, stdout, stderr } = await run(t, ['demo', '--json'])
     assert.match(stdout, /^\{[^\n]+\}\n$/)
-    const { ok, counts, bytes, pairs, error } = JSON.parse(stdout) as Outcome
+    const { ok, counts, bytes, pairs, room, error } = JSON.parse(stdout) as Outcome
     assert.deepEqual({ ok, error, code, stderr }, { ok: true, error: null, code: 0, stderr: '' })
     assert.equal(pairs.length, hasPython ? 5 : 3)
+    // 1,000 of each of three guests, to the two others.
+    assert.deepEqual(room, { ok: true, transports: ['tcp', 'unix', 'udp'], messages: 6000, why: null })
     assert.equal(counts.numbered, 100_000)
     assert.equal(counts.lines, licence.trimEnd().split('\n').length)
     const perPair = 2 * (counts.numbered + counts.lines + counts.frames)
@@ -42,6 +44,7 @@ describe('socktools demo', () => {
       stdout,
       /^pair +messages both ways +bytes +seconds +verdict\nA ↔ B +2,\d+ .*in order, SHA-256 equal on both sides$/m,
     )
+    assert.match(stdout, /^one MetaSock over tcp, unix, udp: 60 messages passed on, each once and in order$/m)
     assert.match(stdout, hasPython ? /^OK: 5 of 5 pairs right; /m : /^P was left out: /m)
   })
 
@@ -88,6 +91,26 @@ describe('a demo in which C does wrong is not right', () => {
       }
     })
   }
+
+  test('the room keeps silent about one message: whoever misses it says which', async (t) => {
+    const { code, stdout } = await run(t, ['demo', '--json', ...SMALL, '--fault', 'hush', '--deadline', '30'])
+    const { ok, pairs, room, error } = JSON.parse(stdout) as Outcome
+    assert.equal(code, 1)
+    assert.deepEqual([ok, room?.ok, error], [false, false, null])
+    assert.ok(pairs.every((row) => row.ok))
+    assert.match(
+      room?.why ?? '',
+      /^the guest over (unix|udp) got number 6 of the one over tcp when 5 was due$/,
+    )
+  })
+
+  test('the room keeps silent about the last message: after the deadline it is ended by force', async (t) => {
+    const last = ['--numbered', '100', '--mebibytes', '0', '--fault', 'hush', '--deadline', '2']
+    const { code, stdout } = await run(t, ['demo', '--json', ...last])
+    const { ok, room, error } = JSON.parse(stdout) as Outcome
+    assert.deepEqual({ code, ok, room }, { code: 1, ok: false, room: null })
+    assert.match(error ?? '', /^the room: not finished within 2 s/)
+  })
 
   test('it hangs: after the deadline every party is ended by force', async (t) => {
     const { code, stdout } = await run(t, ['demo', '--json', ...SMALL, '--fault', 'hang', '--deadline', '2'])

@@ -8,10 +8,12 @@ describe('help', () => {
     const { code, stdout, stderr } = await run(t, ['--help'])
     assert.equal(code, 0)
     assert.equal(stderr, '')
-    assert.match(stdout, /tcp:\/\/\[::1\]:4000/)
+    for (const address of ['tcp://[::1]:4000', 'unix:/tmp/room.sock', 'udp://127.0.0.1:4000'])
+      assert.ok(stdout.includes(address), address)
+    assert.ok(stdout.split('\n').every((line) => line.length <= 120))
     assert.match(stdout, /Exit codes:\n +0 .*\n +1 .*\n +2 .*\n +130 /)
     assert.match(stdout, /Start here:\n +socktools demo/)
-    assert.doesNotMatch(stdout, /demo-party/, 'what is not for people is not shown')
+    assert.doesNotMatch(stdout, /demo-/, 'what is not for people is not shown')
   })
 
   for (const command of ['listen', 'connect', 'demo']) {
@@ -31,6 +33,17 @@ describe('help', () => {
     )
   })
 
+  test('tells the names and the defaults of what is on the wire', async (t) => {
+    for (const command of ['listen', 'connect']) {
+      const help = (await run(t, [command, '--help'])).stdout.replaceAll(/\s+/g, ' ')
+      assert.match(help, /--framing <name> [^-]*u8, u16be, [^-]*varint, lines or crlf \(default: u32be\)/)
+      assert.match(help, /choices: "raw", "json", "msgpack"/)
+      assert.match(help, /\(default: 16 MiB; of JSON 1 MiB; over UDP 1,472\)/)
+      assert.match(help, /Over UDP each message is one datagram/)
+      assert.match(help, /\{"base64":"aGk="\}/)
+    }
+  })
+
   test('is on stderr, and wrong usage, when nothing was asked', async (t) => {
     const { code, stdout, stderr } = await run(t, [])
     assert.equal(code, 2)
@@ -47,12 +60,20 @@ describe('help', () => {
 
 describe('wrong usage ends with 2 and one line that says what to do', () => {
   const MEMORY =
-    /"memory:a"[^\n]*: write tcp:\/\/host:port, tcp:\/\/\[::1\]:port or unix:\/path \[BAD_ADDRESS\]/
+    /"memory:a"[^\n]*: write tcp:\/\/host:port, tcp:\/\/\[::1\]:port, unix:\/path or udp:\/\/host:port \[BAD_ADDRESS\]/
   const wrong: Record<string, RegExp> = {
     lisen: /unknown command 'lisen' \(Did you mean listen\?\): see socktools --help/,
-    listen: /missing required argument 'address'/,
+    listen: /missing required argument 'addresses'/,
     'listen --lnes tcp://127.0.0.1:0': /unknown option '--lnes' \(Did you mean --lines\?\)/,
-    'listen tcp://127.0.0.1:0 more': /too many arguments/,
+    'listen tcp://127.0.0.1:0 more': /"more" names no scheme/,
+    'listen tcp://127.0.0.1:0 udp://127.0.0.1': /udp:\/\/127.0.0.1 names no port/,
+    'listen tcp://127.0.0.1:0 --connect udp://127.0.0.1:0': /has port 0, where nobody is/,
+    'connect tcp://127.0.0.1:9 udp://127.0.0.1': /udp:\/\/127.0.0.1 names no port/,
+    'listen --framing u24be tcp://127.0.0.1:0':
+      /'u24be' is invalid. It is u8, u16be, u16le, u32be, u32le, u64be, u64le, varint, lines or crlf;/,
+    'listen --lines --framing u8 tcp://127.0.0.1:0': /--lines is --framing lines: give one of the two/,
+    'connect --hex --codec json tcp://127.0.0.1:9': /--hex is for bytes, and --codec json is for values/,
+    'connect --codec xml tcp://127.0.0.1:9': /'xml' is invalid. Allowed choices are raw, json, msgpack/,
     'listen --wait soon tcp://127.0.0.1:0': /'soon' is invalid. It must be a whole number/,
     'listen 127.0.0.1:4000':
       /did you mean "tcp:\/\/127.0.0.1:4000"\?: write tcp:\/\/host:port.* \[BAD_ADDRESS\]/,
@@ -64,13 +85,15 @@ describe('wrong usage ends with 2 and one line that says what to do', () => {
     'listen tcp://127.0.0.1:0 --connect memory:a': MEMORY,
     'connect memory:a': MEMORY,
     'connect tcp://127.0.0.1:9 foo': /"foo" names no scheme/,
-    'listen --max-frame 9999999999 tcp://127.0.0.1:0': /\[BAD_OPTION\]/,
+    'listen --max-frame 9999999999 tcp://127.0.0.1:0': /: lower --max-frame, or [^\n]*\[BAD_OPTION\]/,
+    'listen --max-frame 256 --framing u8 tcp://127.0.0.1:0': /carries 255 bytes at the most.*\[BAD_OPTION\]/,
     'connect tcp://127.0.0.1': /names no port/,
     'connect --retry tcp://127.0.0.1': /names no port/,
     'connect http://127.0.0.1:80': /needs a transport that is not here/,
   }
   for (const [args, message] of Object.entries(wrong)) {
-    test(args, async (t) => {
+    // One that is not refused would listen for ever.
+    test(args, { timeout: 60_000 }, async (t) => {
       const { code, stdout, stderr } = await run(t, args.split(' '))
       assert.equal(code, 2)
       assert.equal(stdout, '')

@@ -3,6 +3,7 @@ import { EXIT, type ExitCode } from '../exit.ts'
 import { Party, type Program, python, self } from '../demo/parties.ts'
 import { type Fault, type Plan, type Result, frameSizes } from '../demo/plan.ts'
 import { splitLines } from '../demo/script.ts'
+import { type Room, openRoom } from '../demo/room.ts'
 import { type Outcome, intro, table } from '../demo/table.ts'
 import { type Pair, judge } from '../demo/verdict.ts'
 import { packageFile } from '../place.ts'
@@ -15,8 +16,8 @@ export interface DemoOptions {
   readonly mebibytes: number
   /** Seconds. */
   readonly deadline: number
-  /** What C does wrong towards everyone. */
-  readonly fault?: Fault
+  /** What C does wrong towards everyone; or `hush`: the room keeps silent about one message. */
+  readonly fault?: Fault | 'hush'
 }
 
 /** A listens; B listens and dials A; P, in Python, as well; C only dials. */
@@ -38,15 +39,18 @@ export async function demo(options: DemoOptions): Promise<ExitCode> {
 
   const began = performance.now()
   const pairs = PAIRS.filter((pair) => withPython !== undefined || !pair.includes('P'))
-  const { results, error } = await run({ numbered, text, sizes }, pairs, withPython, options)
+  const { results, error: failed } = await run({ numbered, text, sizes }, pairs, withPython, options)
+  const { room, error: roomFailed } = failed === null ? await meet(options) : { room: null, error: null }
+  const error = failed ?? roomFailed
   const rows = pairs.map((pair) => judge(pair, results, numbered + lines + sizes.length))
   const sum = (of: 'messages' | 'bytes'): number => rows.reduce((total, row) => total + row[of], 0)
   const outcome: Outcome = {
-    ok: error === null && rows.every((row) => row.ok),
+    ok: error === null && room?.ok === true && rows.every((row) => row.ok),
     counts: { pairs: rows.length, messages: sum('messages'), numbered, lines, frames: sizes.length },
     bytes: sum('bytes'),
     seconds: Math.round(performance.now() - began) / 1000,
     pairs: rows,
+    room,
     leftOut: withPython === undefined ? 'there is no python3 (3.8 or later) on the PATH' : null,
     error,
   }
@@ -66,14 +70,14 @@ async function run(
   const addresses = new Map<string, string>()
 
   /** Starts one party. Those that it dials must be listening. */
-  const enter = async (name: string, program: Program = self()): Promise<void> => {
+  const enter = async (name: string, program: Program = self('demo-party')): Promise<void> => {
     const plan: Plan = {
       ...common,
       name,
       accept: pairs.filter(([, listener]) => listener === name).length,
       listen: 'tcp://127.0.0.1:0',
       dial: pairs.filter(([dialer]) => dialer === name).map(([, listener]) => addresses.get(listener) ?? ''),
-      fault: name === 'C' ? fault : undefined,
+      fault: name === 'C' && fault !== 'hush' ? fault : undefined,
     }
     const party = new Party(plan, program, (result) => results.set(`${name}>${result.peer}`, result))
     parties.push(party)
@@ -94,6 +98,22 @@ async function run(
   }
   for (const party of parties) party.kill()
   return { results, error }
+}
+
+/** The room and its guests: a hundredth of what the pairs send, three times. */
+async function meet({
+  numbered,
+  deadline,
+  fault,
+}: DemoOptions): Promise<{ room: Room | null; error: string | null }> {
+  const { done, end } = openRoom(Math.ceil(numbered / 100), fault === 'hush')
+  try {
+    return { room: await within(deadline, done), error: null }
+  } catch (thrown) {
+    return { room: null, error: `the room: ${thrown instanceof Error ? thrown.message : String(thrown)}` }
+  } finally {
+    end()
+  }
 }
 
 /** Rejects when `work` takes longer than so many seconds. */

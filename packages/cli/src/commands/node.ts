@@ -1,41 +1,40 @@
 /*
  * `socktools listen` and `socktools connect`: one node.
  *
- *   stdin ──▶ readLines ──▶ every peer, each awaited        the slowest sets the pace, nothing is dropped
- *   peers ──▶ Printer ──▶ stdout                            a full stdout stops the reading from the peers
+ *   stdin ──▶ readLines ──▶ notation ──▶ every peer, each awaited     the slowest sets the pace, nothing is dropped
+ *   peers ──▶ notation ──▶ Printer ──▶ stdout                         a full stdout stops the reading from the peers
  *
  *   start ──▶ talk ──▶ leave      talk ends with stdin or with the last peer; a node that stays needs a signal
  */
 import { fstatSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { PipeSock, type Lost, type Peer, type SockError, lengthPrefixed, lines } from 'socktools'
+import { type Codec, type Lost, type MetaSock, type Peer, type SockError, lengthPrefixed } from 'socktools'
 import { isUsage } from '../errors.ts'
 import { EXIT, type ExitCode } from '../exit.ts'
+import type { MakeFraming } from '../framing-names.ts'
 import { firstInterrupt } from '../interrupt.ts'
+import { type CodecName, type Notation, notationOf } from '../notation.ts'
 import { Printer, type PrinterOptions } from '../printer.ts'
 import { readLines } from '../read-lines.ts'
+import { type Dial, type Places, gather, isUdp } from '../socks.ts'
 import { watchStalls } from '../stall.ts'
-import { tellEvents } from '../status.ts'
-import { PARTS, checkAddresses } from '../transports.ts'
-
-export interface NodePlan {
-  readonly bind?: string
-  /** Dialed once; every one must answer. */
-  readonly dial?: readonly string[]
-  /** Kept up: dialed again whenever they end. */
-  readonly keep?: readonly string[]
-}
+import { counted, tellEvents } from '../status.ts'
+import { checkAddresses } from '../transports.ts'
 
 export interface NodeOptions extends PrinterOptions {
-  readonly lines?: boolean
-  /** Bytes. */
-  readonly maxFrame: number
+  /** Default: the plain wire's. */
+  readonly framing?: MakeFraming
+  readonly codec?: CodecName
+  readonly hex?: boolean
+  /** Bytes. Default 16 MiB, over UDP 1,472. */
+  readonly maxFrame?: number
   /** Seconds. */
   readonly wait: number
   /** Seconds; 0: for ever. */
   readonly stall: number
 }
 
+const MAX_FRAME = 16 * 1024 * 1024
 /** How long leaving may take after a signal, in milliseconds. */
 const GRACE = 5_000
 /** Given to drain(), which counts from its start. Here the count is from the last that was heard. */
@@ -43,13 +42,14 @@ const A_DAY = 24 * 3600 * 1000
 /** After the last peer has ended: how soon more must come from stdin to count as left, in milliseconds. */
 const MOMENT = 100
 
-export async function runNode(plan: NodePlan, options: NodeOptions): Promise<ExitCode> {
-  const printer = new Printer(options)
+export async function runNode(places: Places, options: NodeOptions): Promise<ExitCode> {
+  const notation = await notationOf(options)
+  const printer = new Printer(options, notation)
   try {
     // Node would take it for an empty file.
     if (fstatSync(0).isDirectory()) throw new Error('stdin is a directory: give it a file or a pipe')
-    await checkAddresses([...(plan.dial ?? []), ...(plan.keep ?? [])])
-    return await new Node(plan, options, printer).run()
+    await checkAddresses(places)
+    return await new Node(places, options, notation, printer).run()
   } catch (error) {
     printer.error(error)
     return isUsage(error) ? EXIT.usage : EXIT.failed
@@ -57,41 +57,52 @@ export async function runNode(plan: NodePlan, options: NodeOptions): Promise<Exi
 }
 
 class Node {
-  readonly #sock: PipeSock
+  readonly #sock: MetaSock
+  readonly #dials: readonly Dial[]
+  readonly #notation: Notation
   readonly #printer: Printer
-  readonly #plan: NodePlan
   readonly #options: NodeOptions
+  /** The longest line of stdin. */
+  readonly #longest: number
   /** It does not end by itself: others may come. */
   readonly #stays: boolean
   readonly #interrupted = firstInterrupt()
-  readonly #peers = new Set<Peer>()
+  readonly #peers = new Set<Peer<Codec<unknown>>>()
   /** Whoever waits for a peer to come or go. */
   #waiting: (() => void)[] = []
   /** Lines read from stdin and not sent to anyone yet. */
   #unsent = 0
+  /** The number of the line that was read last. */
+  #line = 0
   #leaving = false
   #failed = false
 
-  constructor(plan: NodePlan, options: NodeOptions, printer: Printer) {
-    const { bind, keep = [] } = plan
-    const { maxFrame } = options
-    this.#plan = plan
+  constructor(places: Places, options: NodeOptions, notation: Notation, printer: Printer) {
+    const { bind = [], keep = [] } = places
+    const { maxFrame, framing = () => lengthPrefixed() } = options
     this.#options = options
+    this.#notation = notation
     this.#printer = printer
-    this.#stays = bind !== undefined || keep.length > 0
-    const sockOptions = {
-      ...(bind === undefined ? {} : { bind }),
-      connect: keep,
-      framing: options.lines === true ? lines({ max: maxFrame }) : lengthPrefixed(),
-      maxFrame,
-      handlers: { 0: (payload: Uint8Array, { peer }: { peer: Peer }) => printer.message(payload, peer) },
-    }
-    this.#sock = new PipeSock(sockOptions, PARTS)
+    this.#longest = notation.longest(maxFrame ?? MAX_FRAME)
+    this.#stays = bind.length > 0 || keep.length > 0
+    const { meta, dials } = gather(places, {
+      codec: notation.codec(maxFrame),
+      framing: framing(maxFrame ?? MAX_FRAME),
+      ...(maxFrame === undefined ? {} : { maxFrame }),
+    })
+    this.#sock = meta
+    this.#dials = dials
+    // Messages of every type.
+    meta.use((message, { peer }) => printer.message(message, peer))
     tellEvents(this.#sock, printer)
     if (options.stall > 0) watchStalls(this.#sock, options.stall, (peer) => this.#giveUpOn(peer))
     this.#sock.on('peer', ({ peer }) => {
       this.#peers.add(peer)
       this.#changed()
+    })
+    this.#sock.on('dropped', ({ reason }) => {
+      // Over UDP the system may refuse a message after its send has resolved.
+      if (reason === 'unsendable') this.#failed = true
     })
     this.#sock.on('gone', ({ peer, error, lost }) => {
       this.#judge(peer, error, lost)
@@ -102,19 +113,24 @@ class Node {
 
   async run(): Promise<ExitCode> {
     const interrupted = this.#interrupted.then((signal) => {
-      const unsent = this.#unsent > 0 ? `; ${this.#unsent} lines of stdin are not sent` : ''
+      const unsent = this.#unsent > 0 ? `; not sent: ${counted(this.#unsent, 'line')} of stdin` : ''
       const text = `${signal}: finishing what was sent, once more to leave at once${unsent}`
       this.#printer.status('interrupted', { signal, unsent: this.#unsent }, text)
     })
-    await Promise.race([this.#startAndTalk(), interrupted])
+    try {
+      await Promise.race([this.#startAndTalk(), interrupted])
+    } catch (error) {
+      // Not all of it came up: then none of it stays, nor the file of a Unix socket.
+      await this.#sock.close()
+      throw error
+    }
     await this.#leave()
     return this.#failed ? EXIT.failed : EXIT.ok
   }
 
   async #startAndTalk(): Promise<void> {
     await this.#sock.start()
-    const { dial = [] } = this.#plan
-    const dials = await Promise.allSettled(dial.map((address) => this.#sock.connectTo(address)))
+    const dials = await Promise.allSettled(this.#dials.map((dial) => dial()))
     const [error, ...more] = dials
       .filter((one) => one.status === 'rejected')
       .map((one) => one.reason as Error)
@@ -128,15 +144,15 @@ class Node {
   async #tell(): Promise<void> {
     if (this.#stays) await this.#someone()
     try {
-      for await (const batch of readLines(process.stdin, this.#options.maxFrame)) {
+      for await (const batch of readLines(process.stdin, this.#longest)) {
         this.#unsent = batch.length
         this.#changed()
         for (const line of batch) {
           const peers = await this.#someone()
           if (this.#leaving) return
           this.#unsent--
-          // One that goes away meanwhile is reported by its "gone" event, with what it lost.
-          await Promise.allSettled(peers.map((peer) => peer.sendMsg(0, line)))
+          this.#line++
+          await this.#send(line, peers)
         }
       }
     } catch (error) {
@@ -145,7 +161,29 @@ class Node {
     }
   }
 
-  async #someone(): Promise<Peer[]> {
+  /** A line that cannot be sent is told, and those after it are sent all the same. */
+  async #send(line: Uint8Array, peers: readonly Peer<Codec<unknown>>[]): Promise<void> {
+    const where = `line ${this.#line} of stdin`
+    let message
+    try {
+      message = this.#notation.read(line)
+    } catch (thrown) {
+      this.#fail(new Error(`${where} ${thrown instanceof Error ? thrown.message : String(thrown)}`))
+      return
+    }
+    const { type, data } = message
+    const sends = await Promise.allSettled(peers.map((peer) => peer.sendMsg(type, data)))
+    const errors = sends.flatMap((one) => (one.status === 'rejected' ? [one.reason as SockError] : []))
+    const told = new Set<string>()
+    for (const error of errors) {
+      // What is wrong with the line itself is so for many peers, and told once.
+      if (isEnding(error) || told.has(error.what)) continue
+      told.add(error.what)
+      this.#fail(error, where)
+    }
+  }
+
+  async #someone(): Promise<Peer<Codec<unknown>>[]> {
     for (;;) {
       const open = this.#sock.knownPeers.filter(({ state }) => state === 'open')
       if (open.length > 0 || this.#leaving) return open
@@ -177,13 +215,26 @@ class Node {
     const timer = setInterval(() => {
       const now = performance.now()
       if (now < deadline && now - Math.max(sentAt, this.#heardAt(now)) < wait) return
-      this.#printer.status('cut', {}, 'the far side does not end: left')
+      const hangers = [...this.#peers].some(({ address }) => !isUdp(address))
+      if (hangers) this.#printer.status('cut', {}, 'the far side does not end: left')
       void this.#sock.close()
     }, 50)
     await Promise.allSettled(this.#sock.knownPeers.map((peer) => peer.flushed()))
     sentAt = performance.now()
+    await this.#answersOverUdp(sentAt)
     await this.#sock.drain({ timeout: A_DAY })
     clearInterval(timer)
+  }
+
+  /** Over UDP nobody tells that no more will come: only silence does. Whoever can tell is not kept waiting for it. */
+  async #answersOverUdp(sentAt: number): Promise<void> {
+    const streams = [...this.#peers].filter(({ address }) => !isUdp(address))
+    if (this.#stays || streams.length === this.#peers.size) return
+    await Promise.all(streams.map((peer) => peer.drain({ timeout: A_DAY })))
+    const wait = this.#options.wait * 1000
+    const stop = this.#interrupted.then(() => true)
+    const silent = (now: number): boolean => now - Math.max(sentAt, this.#heardAt(now)) >= wait
+    while (!silent(performance.now()) && !(await Promise.race([stop, sleep(50, false)])));
   }
 
   #heardAt(now: number): number {
@@ -193,23 +244,27 @@ class Node {
   }
 
   /** Which endings make the exit code one of failure. For a node that stays, peers may come and go as they like. */
-  #judge({ address }: Peer, error: SockError | undefined, { unsent }: Lost): void {
+  #judge({ address }: Peer<Codec<unknown>>, error: SockError | undefined, { unsent }: Lost): void {
     if (error !== undefined && !this.#stays) this.#fail(error)
     if (unsent > 0 && (this.#leaving || !this.#stays)) {
       this.#fail(new Error(`${unsent} messages for ${address} were not sent`))
     }
   }
 
-  #giveUpOn(peer: Peer): void {
-    const { id, address } = peer
+  #giveUpOn(peer: Peer<Codec<unknown>>): void {
+    const { address } = peer
     const { stall } = this.#options
-    this.#printer.status('stalled', { peer: id, address }, `${address} took nothing for ${stall} s: closed`)
+    this.#printer.status(
+      'stalled',
+      { peer: this.#printer.idOf(peer), address },
+      `${address} took nothing for ${stall} s: closed`,
+    )
     peer.close()
   }
 
-  #fail(error: unknown): void {
+  #fail(error: unknown, where?: string): void {
     this.#failed = true
-    this.#printer.error(error)
+    this.#printer.error(error, where)
   }
 
   #change(): Promise<void> {
@@ -220,3 +275,6 @@ class Node {
     for (const resolve of this.#waiting.splice(0)) resolve()
   }
 }
+
+/** Whoever goes away is reported by the "gone" event, with what was lost. */
+const isEnding = ({ code }: SockError): boolean => ['PEER_GONE', 'DRAINING', 'CLOSED'].includes(code)

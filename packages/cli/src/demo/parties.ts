@@ -1,13 +1,13 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { createInterface } from 'node:readline'
 import { packageFile } from '../place.ts'
-import type { Plan, Report, Result } from './plan.ts'
+import type { Report, Result } from './plan.ts'
 
 /** A file to run, and what comes before the plan in its arguments. */
 export type Program = readonly [file: string, ...args: string[]]
 
 /** A process of the demo. */
-export class Party {
+export class Party<R = Result> {
   readonly name: string
   /** Where it listens. Rejects if it ends before it says so. */
   readonly listening: Promise<string>
@@ -15,7 +15,7 @@ export class Party {
   readonly ended: Promise<void>
   readonly #child: ChildProcess
 
-  constructor(plan: Plan, [file, ...args]: Program, onResult: (result: Result) => void) {
+  constructor(plan: { readonly name: string }, [file, ...args]: Program, onResult: (result: R) => void) {
     this.name = plan.name
     const child = spawn(file, [...args, JSON.stringify(plan)], { stdio: 'pipe' })
     this.#child = child
@@ -36,7 +36,7 @@ export class Party {
     this.listening = new Promise((resolve, reject) => {
       this.ended.then(() => reject(new Error(`${plan.name} ended too early`)), reject)
       createInterface({ input: child.stdout }).on('line', (line) => {
-        const report = JSON.parse(line) as Report
+        const report = JSON.parse(line) as Report<R>
         if ('listening' in report) resolve(report.listening)
         else onResult(report.result)
       })
@@ -52,7 +52,7 @@ export class Party {
 }
 
 /** This program again. */
-export const self = (): Program => [process.execPath, packageFile('dist/main.js'), 'demo-party']
+export const self = (command: string): Program => [process.execPath, packageFile('dist/main.js'), command]
 
 /** The party in Python, or undefined where there is none that could run it. */
 export function python(): Program | undefined {

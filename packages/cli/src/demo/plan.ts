@@ -45,7 +45,7 @@ export interface Result {
 }
 
 /** What a party says, a line each. */
-export type Report = { readonly listening: string } | { readonly result: Result }
+export type Report<R = Result> = { readonly listening: string } | { readonly result: R }
 
 const LARGEST = 8 * 1024 * 1024
 

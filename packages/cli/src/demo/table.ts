@@ -1,3 +1,4 @@
+import type { Room } from './room.ts'
 import type { Row } from './verdict.ts'
 
 export interface Outcome {
@@ -13,6 +14,8 @@ export interface Outcome {
   readonly bytes: number
   readonly seconds: number
   readonly pairs: readonly Row[]
+  /** The MetaSock over three transports; null where it did not come to that. */
+  readonly room: Room | null
   /** Why the party in Python was left out, or null. */
   readonly leftOut: string | null
   /** What stopped the demo, or null. */
@@ -29,10 +32,11 @@ export const intro = (numbered: number, lines: number, frames: number, withPytho
     `A listens, B listens and dials A, C only dials${withPython ? ', P is written in Python' : ''}: each a process on this machine.`,
     'Each pair exchanges, both ways at once:',
     `  ${whole(numbered)} numbered messages, ${whole(lines)} lines of text, ${whole(frames)} frames of 0 bytes to 8 MiB`,
+    'Then three guests meet in one room, by TCP, a Unix socket and UDP.',
   ].join('\n')
 
 /** What came of it, for a person. */
-export function table({ ok, counts, bytes, seconds, pairs, leftOut, error }: Outcome): string {
+export function table({ ok, counts, bytes, seconds, pairs, room, leftOut, error }: Outcome): string {
   const cells = pairs.map((row) => [
     `${row.pair[1]} ↔ ${row.pair[0]}`,
     whole(row.messages),
@@ -54,6 +58,7 @@ export function table({ ok, counts, bytes, seconds, pairs, leftOut, error }: Out
   return [
     '',
     ...aligned,
+    ...(room === null ? [] : ['', roomLine(room)]),
     ...(leftOut === null ? [] : [`P was left out: ${leftOut}`]),
     '',
     ...(error === null ? [] : [error]),
@@ -61,3 +66,7 @@ export function table({ ok, counts, bytes, seconds, pairs, leftOut, error }: Out
       `${whole(counts.messages)} messages and ${mib(bytes)} in ${seconds.toFixed(1)} s (${rate})`,
   ].join('\n')
 }
+
+const roomLine = ({ ok, transports, messages, why }: Room): string =>
+  `one MetaSock over ${transports.join(', ')}: ` +
+  (ok ? `${whole(messages)} messages passed on, each once and in order` : `WRONG: ${why ?? ''}`)
