@@ -20,18 +20,28 @@ export class WideReads {
   /** What a read is handed to. */
   sink: (chunk: Uint8Array) => void = () => undefined
   #own: Uint8Array | undefined
+  /** Where the system reads to, as far as it was told. */
+  #handed: Uint8Array | undefined
 
   /** The option of net.connect. */
   get option(): Pick<net.TcpSocketConnectOpts, 'onread'> {
     return {
       onread: {
-        buffer: () => this.memory,
+        // Asked once before the first read and then after each; no answer means the same memory again.
+        buffer: () => this.#handOver() as Uint8Array,
         callback: (n) => {
           this.sink(this.take(n))
           return true
         },
       },
     }
+  }
+
+  /** The memory for the next read, if it is another one. */
+  #handOver(): Uint8Array | undefined {
+    const { memory } = this
+    if (memory === this.#handed) return undefined
+    return (this.#handed = memory)
   }
 
   /** Where the next read goes. */

@@ -53,7 +53,8 @@ export class Core<C extends Codec> {
         this.fault(thrown, where, peer)
       },
     })
-    this.drops = new Drops(platform.defer, (peer, reason, messages, bytes) => {
+    // After the loop has looked at its sockets: a listener that answers with what is dropped again must not keep it.
+    this.drops = new Drops(platform.afterPoll, (peer, reason, messages, bytes) => {
       this.events.emit('dropped', { peer, reason, messages, bytes })
     })
     this.dispatch.addAll(handlers)

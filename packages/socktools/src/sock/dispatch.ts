@@ -150,11 +150,19 @@ export class Dispatch<C extends Codec> {
     }
     const step = (at: number): unknown => {
       const one = chain[at]
+      // Whether what `next()` throws still reaches somebody: us, by way of the middleware that called it.
+      let heard = true
+      const next = (): unknown => (heard ? step(at + 1) : unheard(() => step(at + 1)))
       try {
-        const answer = one === undefined ? innermost(fault) : one(message, { sock, peer }, () => step(at + 1))
-        if (isThenable(answer)) settling.push(Promise.resolve(answer).then(ignore, fault))
+        const answer = one === undefined ? innermost(fault) : one(message, { sock, peer }, next)
+        heard = isThenable(answer)
+        if (isThenable(answer)) {
+          const settled = Promise.resolve(answer).then(ignore, fault)
+          settling.push(settled.then(() => void (heard = false)))
+        }
         return answer
       } catch (thrown) {
+        heard = false
         fault(thrown)
         throw thrown
       }
@@ -321,6 +329,16 @@ async function allSettled(settling: readonly Promise<void>[]): Promise<void> {
 }
 
 const ignore = (): void => undefined
+
+/** Runs what reports its own faults, for a caller that nobody hears: a timer, say. What it throws must end there. */
+function unheard(run: () => unknown): unknown {
+  try {
+    const answer = run()
+    return isThenable(answer) ? Promise.resolve(answer).then(ignore, ignore) : answer
+  } catch {
+    return undefined
+  }
+}
 
 export function isThenable(value: unknown): value is PromiseLike<unknown> {
   return (

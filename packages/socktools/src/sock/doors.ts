@@ -134,7 +134,9 @@ export class Doors<P> {
       const closed = (): SockError =>
         new SockError('CLOSED', 'the sock was closed before goodPeer answered', { address })
       const giveUp = (): void => {
-        question.giveUp(closed())
+        question.giveUp(
+          signal?.aborted === true ? asSockError(signal.reason, 'ABORTED', 'given up') : closed(),
+        )
       }
       this.#giveUps.add(giveUp)
       signal?.addEventListener('abort', giveUp, { once: true })
@@ -155,6 +157,8 @@ export class Doors<P> {
           reject(why)
         }
       })
+      // The gate closed this sock when it was asked, before it could be told to give up.
+      if (!this.#host.isOpen()) giveUp()
     })
   }
 

@@ -34,9 +34,10 @@ export interface Peer<C extends Codec = RawCodec> {
   /**
    * Finishes what has arrived, writes what was sent, then ends the connection. See Sock.drain.
    *
-   * A handler may await it if it calls it before its first `await`: that handler is then not waited for, and
-   * what came after its message is handled meanwhile. Later in a handler, call it and return: awaited there, it
-   * waits for that very handler, until its timeout.
+   * A handler may await it if it calls it before its first `await`, and nothing that ran before it for the same
+   * message (middleware, the handlers of a sock in a meta) was asynchronous: that handler is then not waited for,
+   * and what came after its message is handled meanwhile. Elsewhere in a handler, call it and return: awaited
+   * there, it waits for that very handler, until its timeout.
    */
   drain(options?: DrainOptions): Promise<void>
   /** Ends the connection at once. Returns what was lost by that. */
@@ -179,7 +180,10 @@ export interface Handlers<C extends Codec = RawCodec> {
   readonly [type: string | number]: Handler<C>
 }
 
-/** Runs around every message. May change `message.type` and `.data`; without `next()` the message stops here. */
+/**
+ * Runs around every message. May change `message.type` and `.data`; without `next()` the message stops here. Await or
+ * return `next()` to hear what the handlers threw; it is a `fault` of its own in any case.
+ */
 export type Middleware<C extends Codec = RawCodec> = (
   message: Message<Got<C>>,
   context: { readonly sock: Sock<C>; readonly peer: Peer<C> },

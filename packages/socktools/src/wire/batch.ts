@@ -1,3 +1,4 @@
+import { fail } from '../errors.ts'
 import type { Framing } from './framing.ts'
 
 /** Longer payloads are lent to the pipe instead of copied. */
@@ -69,8 +70,10 @@ export class Batch {
     if (payload.length > COPY_MAX && framing.around !== undefined) {
       this.#lend(payload, framing.around)
     } else {
-      const slab = this.#room(framing.size(payload.length))
+      const size = framing.size(payload.length)
+      const slab = this.#room(size)
       const end = framing.write(slab, this.#to, payload)
+      if (!(end >= this.#to && end <= this.#to + size)) wrongEnd(framing)
       this.bytes += end - this.#to
       this.#to = end
       this.#open++
@@ -82,10 +85,15 @@ export class Batch {
     around.check?.(payload)
     const n = payload.length
     const edge = this.#framing.size(n) - n
-    this.#written(around.before(this.#room(edge), this.#to, n))
-    this.#push(payload, 0)
     const slab = this.#room(edge)
-    const end = around.after(slab, this.#to, n)
+    const start = this.#to
+    // Both before anything counts as written: what throws has added nothing. They stand side by side in the slab, and
+    // the cut between them is where the payload goes.
+    const middle = around.before(slab, start, n)
+    const end = around.after(slab, middle, n)
+    if (!(start <= middle && middle <= end && end <= start + edge)) wrongEnd(this.#framing)
+    this.#written(middle)
+    this.#push(payload, 0)
     // A message counts with its last byte: that of the payload, unless something stands behind it.
     if (end > this.#to) this.#open++
     else this.#counts[this.#counts.length - 1] = 1
@@ -179,6 +187,11 @@ export class Batch {
     this.#slabs.give(this.#slab)
     this.#slab = undefined
   }
+}
+
+/** Whoever wrote it, memory that others will be written to must not be counted as its own. */
+function wrongEnd(framing: Framing): never {
+  return fail('CANNOT_FRAME', `${framing.name}() wrote more or less than its size() said`)
 }
 
 /** At least what any framing here puts around a payload: `ripe` is a hint, `add` makes sure. */

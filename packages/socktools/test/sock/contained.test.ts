@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { json, PipeSock, type SockOptions } from '../../src/index.ts'
+import { type Framing, json, lengthPrefixed, PipeSock, type SockOptions } from '../../src/index.ts'
 import { memory, SimPlatform } from '../../src/testing/index.ts'
 
 /** A server with `options` and a client of it, in virtual time. */
@@ -141,3 +141,140 @@ test('what a peer names its message types cannot write to a log', () => {
     }
   })
 })
+
+for (const [what, late] of [
+  ['from a timer', (next: () => unknown, sim: SimPlatform) => void sim.setTimer(next, 5)],
+  ['from a promise that nobody awaits', (next: () => unknown) => void Promise.resolve().then(next)],
+] as const) {
+  for (const sync of [true, false]) {
+    test(`a next() that is called late, ${what}, of a handler that ${sync ? 'throws' : 'rejects'}: one fault, no crash`, () => {
+      const handler = (): Promise<void> => {
+        if (sync) throw new Error('bad input')
+        return Promise.reject(new Error('bad input'))
+      }
+      return scene({ handlers: { 0: handler } }, async ({ sim, server, peer }) => {
+        server.use((_message, _context, next) => late(next, sim))
+        const faults: string[] = []
+        server.on('fault', ({ error }) => faults.push(error.message))
+        await peer.sendMsg(0, 'x')
+        await sim.sleep(20)
+        assert.equal(faults.length, 1)
+        assert.match(faults[0] ?? '', /bad input/)
+      })
+    })
+  }
+}
+
+test('middleware that awaits before next() still hears what the handler throws', () => {
+  const heard: unknown[] = []
+  const handler = (): void => {
+    throw new Error('bad input')
+  }
+  return scene({ handlers: { 0: handler } }, async ({ sim, server, peer }) => {
+    server.use(async (_message, _context, next) => {
+      await Promise.resolve()
+      try {
+        await next()
+      } catch (error) {
+        heard.push((error as Error).message)
+      }
+    })
+    await peer.sendMsg(0, 'x')
+    await sim.sleep(10)
+    assert.deepEqual(heard, ['bad input'])
+  })
+})
+
+test('a listener of "dropped" that answers with what is dropped again does not keep the loop', () =>
+  scene({}, async ({ sim, client, peer }) => {
+    let drops = 0
+    let dropsAtPoll = 0
+    client.on('dropped', () => {
+      if (drops++ === 0) sim.afterPoll(() => (dropsAtPoll = drops))
+      if (drops < 1000) void peer.sendMsg(0, 'again').catch(() => undefined)
+    })
+    peer.close()
+    void peer.sendMsg(0, 'too late').catch(() => undefined)
+    await sim.sleep(10)
+    assert.equal(drops, 1000)
+    assert.ok(dropsAtPoll < 10, `${dropsAtPoll} in a row before anything else had its turn`)
+  }))
+
+test('a gate that closes its sock and never answers: whoever waits is refused, and nothing is left', async () => {
+  const sim = new SimPlatform(1)
+  await sim.run(async () => {
+    const parts = { platform: sim, transports: [memory(sim)] }
+    const goodPeer = (): Promise<boolean> => {
+      void server.close()
+      return new Promise(() => undefined)
+    }
+    const server: PipeSock = new PipeSock({ bind: 'memory:server', goodPeer }, parts)
+    await server.start()
+    const client = new PipeSock({}, parts)
+    const peer = await client.connectTo('memory:server')
+    await sim.sleep(10)
+    assert.deepEqual([server.stats().pending, server.stats().refused], [0, { CLOSED: 1 }])
+    assert.equal(peer.state, 'gone')
+    await client.close()
+  })
+})
+
+test('a dial that is given up at the gate is refused for that reason, not as if the sock were closed', async () => {
+  const sim = new SimPlatform(1)
+  await sim.run(async () => {
+    const parts = { platform: sim, transports: [memory(sim)] }
+    const server = new PipeSock({ bind: 'memory:server' }, parts)
+    await server.start()
+    const client = new PipeSock({ goodPeer: () => new Promise(() => undefined) }, parts)
+    const aborter = new AbortController()
+    const { signal } = aborter
+    const aborted = assert.rejects(client.connectTo('memory:server', { signal }), { code: 'ABORTED' })
+    const late = client.connectTo('memory:server', { timeout: 50 })
+    const timedOut = assert.rejects(late, { code: 'CONNECT_TIMEOUT' })
+    await sim.sleep(10)
+    aborter.abort('enough')
+    await aborted
+    await timedOut
+    assert.deepEqual(client.stats().refused, { ABORTED: 1, CONNECT_TIMEOUT: 1 })
+    await client.close()
+    await server.close()
+  })
+})
+
+/** lengthPrefixed() with a fault on its way out. */
+const broken: [string, Partial<Framing>, number][] = [
+  ['write ends beyond its room', { write: (_into, at, { length }) => at + length + 100 }, 10],
+  ['write ends before it began', { write: (_into, at) => at - 1 }, 10],
+  ['write answers with no number', { write: () => NaN }, 10],
+  ['size is no number', { size: () => NaN }, 10],
+  ['size is too small', { size: () => 1 }, 10],
+  [
+    'before ends beyond its room',
+    { around: { before: (_into, at) => at + 9, after: (_into, at) => at } },
+    20_000,
+  ],
+  ['before answers with no number', { around: { before: () => NaN, after: (_into, at) => at } }, 20_000],
+  ['after throws', { around: { before: (_into, at) => at + 4, after: () => assert.fail('broken') } }, 20_000],
+  ['after ends before it began', { around: { before: (_into, at) => at + 4, after: () => 0 } }, 20_000],
+]
+for (const [what, fault, size] of broken) {
+  test(`a framing whose ${what}: that message is CANNOT_FRAME, nothing of it is sent, and the accounts hold`, () => {
+    const framing: Framing = { ...lengthPrefixed(), ...fault }
+    const got: number[] = []
+    return scene(
+      { handlers: { 0: (bytes: unknown) => void got.push((bytes as Uint8Array).length) } },
+      async ({ sim, client, peer }) => {
+        for (let i = 0; i < 3; i++) {
+          await assert.rejects(peer.sendMsg(0, new Uint8Array(size)), { code: 'CANNOT_FRAME' })
+          await assert.rejects(client.sendMsg(0, new Uint8Array(size)), { code: 'CANNOT_FRAME' })
+        }
+        await sim.sleep(10)
+        await peer.flushed()
+        assert.deepEqual(got, [])
+        const { queued, bytesOut, messagesOut } = peer.stats()
+        assert.deepEqual([queued, bytesOut, messagesOut], [0, 0, 0])
+      },
+      { framing },
+    )
+  })
+}

@@ -106,7 +106,7 @@ describe('order', () => {
 
 describe('pressure', () => {
   test('more than readMark waiting is told once, and less than half of it once', async () => {
-    const it = new Given({ readMark: 1000 })
+    const it = new Given({ readMark: 1200 })
     it.put(1, 400, 401)
     assert.deepEqual(it.pressure, [])
     it.put(402, 403)
@@ -118,7 +118,7 @@ describe('pressure', () => {
     assert.deepEqual(it.pressure, [true, false])
     it.put(900)
     assert.deepEqual(it.pressure, [true, false, true])
-    assert.ok(it.inbox.bytes > 1000, `${it.inbox.bytes}`)
+    assert.ok(it.inbox.bytes > 1200, `${it.inbox.bytes}`)
   })
 
   test('the message being handled is not waiting: one larger than the mark is no pressure', () => {
