@@ -12,24 +12,26 @@ const ADVICE = {
   BAD_CHILD: 'a sock is in one MetaSock at a time, and none is in itself; remove it there first',
   BAD_FRAME: 'both sides must use the same framing, with the same options',
   BAD_MESSAGE: 'both sides must use the same codec; see the `invalid` event',
-  BAD_OPTION: 'see the option in the documentation of SockOptions',
+  BAD_OPTION: 'what it takes stands in the comment of that option, which an editor shows',
   BIND_TWICE: 'give the address once: to the constructor or to startServer',
   BROADCAST_OFF: 'open the sock with broadcast: true to send to everyone on a network',
   CANNOT_ENCODE:
     'send what the codec takes: bytes or a string under raw(), JSON values under json(), both under msgpack()',
   CANNOT_FRAME: 'send a payload that this framing can carry, or choose lengthPrefixed()',
-  CLOSED: 'this sock is closed for good; open a new one',
+  CLOSED: 'that is for good; open a new one',
   CONNECT_FAILED: 'check that the other side listens at this address; `connect: [...]` retries for you',
   CONNECT_TIMEOUT: 'check the address and any firewall, or raise connectTimeout',
   DEADLOCK: 'do not await there what waits for the running function itself; call it and return',
   DRAINING: 'this sock is draining: it sends what it has and takes nothing new',
   FOREIGN_PROTOCOL: 'the other side speaks another protocol; check the port, or choose another framing',
   FRAME_STALLED: 'the peer began a frame and sent less than the minimum rate; see frameGrace and frameRate',
-  FRAME_TOO_LARGE: 'raise maxFrame if this peer may send so much',
+  FRAME_TOO_LARGE:
+    'raise maxFrame if this peer may send so much; an odd length means that the two sides use different framings',
   GATE_TIMEOUT: 'goodPeer did not answer in time; make it faster or raise gateTimeout',
   GROUP_FAILED: 'the cause tells what the system said of this group or interface',
   HANDLER_FAILED: 'the error of your own function is in `cause`; the sock and its peers live on',
-  IDLE_TIMEOUT: 'the peer was silent for longer than `timeout`; raise it or let peers send something',
+  IDLE_TIMEOUT:
+    'the peer was silent for longer than `timeout` (milliseconds); raise it or let peers send something',
   LISTEN_FAILED: 'the cause tells what the system said of this address',
   NOT_BOUND: 'give an address: startServer({ bind: "tcp://127.0.0.1:0" }) or the `bind` option',
   PEER_GONE: 'the connection to this peer has ended; connect again',
@@ -38,7 +40,8 @@ const ADVICE = {
   SEND_FAILED: 'the cause tells what the system said of this datagram',
   SLOW_CONSUMER: 'read the iterable faster, or raise its `limit`',
   SLOW_PEER: 'await each send, or raise maxQueue; slowPeer tells what happens at that point',
-  TOO_LARGE: 'split the message, or raise maxFrame on both sides as far as the framing allows',
+  TOO_LARGE:
+    'split the message, or raise maxFrame on both sides as far as the framing (over UDP 65,507 bytes) allows',
   TOO_MANY_PEERS: 'raise maxPeers, or close peers that you no longer need',
   TOO_MANY_PENDING: 'raise maxPending or make goodPeer faster; a flood of connections also looks like this',
   TRUNCATED: 'the connection ended inside a frame: the other side died or does not speak this framing',
@@ -86,6 +89,13 @@ export function fail(code: ErrorCode, what: string, facts?: ErrorFacts): never {
 /** Callers in JavaScript may pass anything. Throws BAD_OPTION. */
 export function needFunction(value: unknown, what: string): void {
   if (typeof value !== 'function') fail('BAD_OPTION', `${what} must be a function`)
+}
+
+/** The same of options: one that does not exist would do nothing, in silence. Throws BAD_OPTION. */
+export function needKnown(options: object, known: readonly string[], what: string): void {
+  for (const name of Object.keys(options)) {
+    if (!known.includes(name)) fail('BAD_OPTION', `${what} has no "${name}"; it has ${known.join(', ')}`)
+  }
 }
 
 /** Whatever was thrown, as a SockError: ours as it is, anything else wrapped under `code`. */

@@ -1,4 +1,4 @@
-import { asSockError, fail, SockError } from '../errors.ts'
+import { asSockError, fail, SockError, needKnown } from '../errors.ts'
 import type { Off } from '../events.ts'
 import type { Platform } from '../platform/platform.ts'
 import type { Codec, Got, Message, RawCodec, Sent } from '../wire/codec.ts'
@@ -198,7 +198,14 @@ export abstract class BaseSock<C extends Codec = RawCodec> implements Sock<C> {
     return rejected(payload)
   }
 
-  addHandler(type: string | number, handler: Handler<C>, { exclusive = false } = {}): Off {
+  addHandler(
+    type: string | number,
+    handler: Handler<C>,
+    options: { readonly exclusive?: boolean } = {},
+  ): Off {
+    if (typeof options !== 'object') fail('BAD_OPTION', 'what comes third is written { exclusive: true }')
+    needKnown(options, ['exclusive'], 'addHandler()')
+    const { exclusive = false } = options
     return this.core.dispatch.add(type, handler, exclusive)
   }
 
@@ -207,6 +214,8 @@ export abstract class BaseSock<C extends Codec = RawCodec> implements Sock<C> {
   }
 
   on<K extends keyof SockEvents<C>>(name: K, listener: (event: SockEvents<C>[K]) => unknown): Off {
+    if (!EVENTS.includes(name))
+      fail('BAD_OPTION', `there is no event "${name}"; there are ${EVENTS.join(', ')}`)
     return this.core.events.on(name, listener)
   }
 
@@ -261,3 +270,19 @@ export abstract class BaseSock<C extends Codec = RawCodec> implements Sock<C> {
     await this.drain()
   }
 }
+
+/** Each once: a name that is missing here, or too much, is a type error. */
+const NAMES: { readonly [K in keyof SockEvents]: K } = {
+  listening: 'listening',
+  peer: 'peer',
+  ended: 'ended',
+  gone: 'gone',
+  refused: 'refused',
+  dialFailed: 'dialFailed',
+  dropped: 'dropped',
+  invalid: 'invalid',
+  unhandled: 'unhandled',
+  fault: 'fault',
+  closed: 'closed',
+}
+const EVENTS: readonly string[] = Object.keys(NAMES)

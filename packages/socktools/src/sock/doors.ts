@@ -152,7 +152,7 @@ export class Doors<P> {
           resolve(this.#host.join(pipe, dialed))
         } catch (thrown) {
           // Or the framing, which is the application's, failed to make a decoder.
-          const why = asSockError(thrown, 'PIPE_FAILED', 'the framing failed', address)
+          const why = asSockError(thrown, 'BAD_OPTION', 'the framing made no decoder', address)
           this.#turnAway(pipe, dialed, why)
           reject(why)
         }

@@ -65,7 +65,8 @@ interface Member {
  *   `remove`, messages whose handlers had begun are finished by the meta, and no other comes to it.
  * - A sock that is closed leaves its meta.
  *
- * Of the hooks for subclasses it calls `handleAll`, `tick` and `setUp`; the others are those of the socks in it.
+ * Of the hooks for subclasses it has `handleAll`, `tick` and `setUp`; the others are those of the socks in it
+ * (BAD_OPTION).
  */
 export class MetaSock<C extends Codec = AnyCodec> extends BaseSock<C> {
   /** In the order in which they came. */
@@ -80,6 +81,11 @@ export class MetaSock<C extends Codec = AnyCodec> extends BaseSock<C> {
     { platform = nodePlatform }: { readonly platform?: Platform } = {},
   ) {
     super(settleMeta(options), platform)
+    for (const name of ['parse', 'serialise', 'goodPeer'] as const) {
+      // A gate that is never asked would be open.
+      if (this[name] !== BaseSock.prototype[name])
+        fail('BAD_OPTION', `a MetaSock never calls ${name}: give it to the class of the socks in it`)
+    }
     this.core.overrides = options.override === true
     const begin = (): void => {
       this.core.begin()

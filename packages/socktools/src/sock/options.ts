@@ -202,6 +202,8 @@ function backoffOf(backoff: Partial<Backoff> = {}): Backoff {
 
 function checkPart(name: string, methods: readonly string[], part: unknown): void {
   if (part === undefined) return
+  if (typeof part === 'function')
+    fail('BAD_OPTION', `${name} is a function: call it, as in ${name}: ${part.name || 'json'}()`)
   if (typeof part !== 'object' || part === null) fail('BAD_OPTION', `${name} must be an object`)
   for (const method of methods) needFunction((part as Record<string, unknown>)[method], `${name}.${method}`)
 }
@@ -223,6 +225,8 @@ function checkNumber(name: string, value: unknown): number {
   if (typeof value !== 'number' || Number.isNaN(value) || value < 0) {
     return fail('BAD_OPTION', `${name} must be a number from 0 up, not ${String(value)}`)
   }
+  if (TIMES.has(name) && value > 0 && value < 1)
+    fail('BAD_OPTION', `${name} is in milliseconds: for ${value} s write ${value * 1000}`)
   if (TIMES.has(name) && value > MAX_TIME) return fail('BAD_OPTION', `${name} is at most ${MAX_TIME} ms`)
   if (value === 0 && !MAY_BE_ZERO.has(name)) return fail('BAD_OPTION', `${name} cannot be 0`)
   return value

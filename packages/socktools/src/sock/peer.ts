@@ -336,7 +336,7 @@ export class LivePeer<C extends Codec> implements Peer<C>, Recipient {
   }
 
   #errorOf(thrown: unknown): SockError {
-    const error = asSockError(thrown, 'PIPE_FAILED', 'the framing failed', this.address)
+    const error = asSockError(thrown, 'BAD_FRAME', 'the framing failed', this.address)
     if (error.address !== undefined) return error
     return new SockError(error.code, error.what, { address: this.address, cause: error.cause })
   }

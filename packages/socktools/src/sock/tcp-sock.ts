@@ -44,11 +44,11 @@ export class TcpSock<C extends Codec = RawCodec> extends PipeSock<C> {
   }
 
   /**
-   * A sock that is up: bound, and every address of `connect` dialed once. Rejects as `start` does. Always a plain
-   * TcpSock: one of a class of your own is made with `new`, and started.
+   * A sock that is up: bound, and every address of `connect` dialed once. Rejects as `start` does. Called on a
+   * class of your own it gives one of that class, whose constructor takes the options as this one does.
    */
   static async open<C extends Codec = RawCodec>(options: TcpSockOptions<C> = {}): Promise<TcpSock<C>> {
-    const sock = new TcpSock<C>(options)
+    const sock = new this<C>(options)
     try {
       await sock.start()
     } catch (error) {

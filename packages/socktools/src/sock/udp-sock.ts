@@ -40,7 +40,7 @@ export class UdpSock<C extends Codec = RawCodec> extends DatagramSock<C> {
 
   /** A sock that is up: bound, if the options say where, and every address of `connect` looked up once. */
   static async open<C extends Codec = RawCodec>(options: UdpSockOptions<C> = {}): Promise<UdpSock<C>> {
-    const sock = new UdpSock<C>(options)
+    const sock = new this<C>(options)
     try {
       await sock.start()
     } catch (error) {

@@ -1,4 +1,4 @@
-import { fail, reasonOf } from '../errors.ts'
+import { fail, needKnown, reasonOf } from '../errors.ts'
 import { cannotSend, type Fault, faultIn, hollow, isBytes, MAX_DEPTH, type Rules } from './plain-data.ts'
 
 /** How a message (type and data) becomes a payload and back. Pure. */
@@ -57,7 +57,9 @@ export interface JsonOptions {
  * symbol, a Map, a Set, a promise. Otherwise it is as JSON.stringify has it: a property that is undefined is left
  * out, undefined elsewhere and NaN arrive as null, a Date as a string, `toJSON` is asked (twice).
  */
-export function json<T = unknown>({ max = 1024 * 1024 }: JsonOptions = {}): Codec<T, T> {
+export function json<T = unknown>(options: JsonOptions = {}): Codec<T, T> {
+  needKnown(options, ['max'], 'json()')
+  const { max = 1024 * 1024 } = options
   if (!(max > 0)) fail('BAD_OPTION', `json({ max }) takes a number of bytes, not ${max}`)
   // `fatal`: a byte that is no UTF-8 is an error here, never a silent U+FFFD.
   const text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })

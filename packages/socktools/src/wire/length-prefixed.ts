@@ -1,4 +1,4 @@
-import { fail } from '../errors.ts'
+import { fail, needKnown } from '../errors.ts'
 import { foreignProtocol } from './foreign.ts'
 import type { Decoder, Framing } from './framing.ts'
 import { Held } from './held.ts'
@@ -21,6 +21,7 @@ export interface LengthPrefixedOptions extends LengthOptions {
  * See PROTOCOL.md.
  */
 export function lengthPrefixed(options: LengthPrefixedOptions = {}): Framing {
+  needKnown(options, ['length', 'endian', 'inclusive', 'max'], 'lengthPrefixed()')
   const header = lengthHeader(options)
   const { max = header.max } = options
   if (!Number.isInteger(max) || max < 0 || max > header.max) {

@@ -1,4 +1,4 @@
-import { fail } from '../errors.ts'
+import { fail, needKnown } from '../errors.ts'
 import type { Decoder, Framing } from './framing.ts'
 import { Held } from './held.ts'
 
@@ -18,7 +18,9 @@ export interface LinesOptions {
 }
 
 /** Line by line, as telnet and netcat speak: the payload, then LF or CR LF. */
-export function lines({ max = 64 * 1024, crlf = false, unterminated = true }: LinesOptions = {}): Framing {
+export function lines(options: LinesOptions = {}): Framing {
+  needKnown(options, ['max', 'crlf', 'unterminated'], 'lines()')
+  const { max = 64 * 1024, crlf = false, unterminated = true } = options
   if (!Number.isSafeInteger(max) || max < 0)
     fail('BAD_OPTION', `lines({ max }) takes a number of bytes, not ${max}`)
   const ending = crlf ? Uint8Array.of(CR, LF) : Uint8Array.of(LF)

@@ -1,10 +1,21 @@
 /** What goes wrong by the hand of whoever uses a sock: coded errors that say what to do, and never a crash. */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { PipeSock, json, lines, type Peer, type SockError, TcpSock } from '../../src/index.ts'
+import {
+  PipeSock,
+  type Framing,
+  json,
+  lengthPrefixed,
+  lines,
+  MetaSock,
+  type Peer,
+  type SockError,
+  TcpSock,
+  UdpSock,
+} from '../../src/index.ts'
 import { coded } from '../support/coded.ts'
 import { noCrashes } from '../support/crashes.ts'
-import { all, Arrivals } from '../support/events.ts'
+import { all, Arrivals, next } from '../support/events.ts'
 import { ANY, at, frame, GUARD, open, Plain } from '../support/tcp.ts'
 import { simulate, type World } from '../support/world.ts'
 
@@ -319,3 +330,82 @@ describe('wrong options', GUARD, () => {
       }
     }))
 })
+
+describe('what would do nothing, or something else, in silence', GUARD, () => {
+  const wrong = (what: () => unknown, fix: RegExp): void => assert.throws(what, coded('BAD_OPTION', fix))
+
+  test('options of framings, codecs and addHandler that do not exist', () => {
+    wrong(() => lengthPrefixed({ size: 2 } as object), /lengthPrefixed\(\) has no "size"; it has length/)
+    wrong(() => lines({ eol: '\r\n' } as object), /lines\(\) has no "eol"; it has max, crlf/)
+    wrong(() => json({ maxSize: 2 } as object), /json\(\) has no "maxSize"; it has max/)
+    const sock = new TcpSock()
+    wrong(() => sock.addHandler(0, () => undefined, { exclusiv: true } as object), /has no "exclusiv"/)
+    wrong(() => sock.addHandler(0, () => undefined, true as unknown as object), /\{ exclusive: true \}/)
+  })
+
+  test('an event that does not exist', () => {
+    wrong(
+      () => new TcpSock().on('message' as 'peer', () => undefined),
+      /no event "message"; there are listening/,
+    )
+  })
+
+  test('a codec or framing that was not called', () => {
+    wrong(() => new TcpSock({ codec: json as never }), /codec is a function: call it, as in codec: json\(\)/)
+    wrong(() => new TcpSock({ framing: lines as never }), /as in framing: lines\(\)/)
+  })
+
+  test('seconds where milliseconds are meant', () => {
+    wrong(() => new TcpSock({ tickInterval: 0.25 }), /tickInterval is in milliseconds: for 0.25 s write 250/)
+    new TcpSock({ tickInterval: 1, timeout: 0 })
+  })
+
+  test('open() called on a class of one’s own gives one of it, with its gate', async (t) => {
+    class Closed extends TcpSock {
+      protected override goodPeer(): boolean {
+        return false
+      }
+    }
+    class Udp extends UdpSock {}
+    const sock = await Closed.open({ bind: 'memory:gated' })
+    t.after(() => sock.close())
+    assert.ok(sock instanceof Closed)
+    const refused = next(sock, 'refused')
+    const dialer = await open(t)
+    await dialer.connectTo('memory:gated')
+    assert.equal((await refused).error.code, 'REFUSED')
+    const udp = await Udp.open()
+    assert.ok(udp instanceof Udp)
+    await udp.close()
+  })
+
+  test('a gate on a MetaSock, which would never be asked', () => {
+    class Gate extends MetaSock {
+      protected override goodPeer(): boolean {
+        return false
+      }
+    }
+    wrong(() => new Gate(), /a MetaSock never calls goodPeer/)
+  })
+})
+
+test('a decoder that throws is told as a framing that failed, not as the network', () =>
+  simulate(async (world) => {
+    const framing: Framing = {
+      ...lengthPrefixed(),
+      decoder: () => ({
+        push: () => {
+          throw new Error('oops')
+        },
+        stop: () => undefined,
+        partial: 0,
+      }),
+    }
+    const server = await world.open({ bind: 'memory:a', framing })
+    const gone = next(server, 'gone')
+    const client = await world.open()
+    await (await client.connectTo('memory:a')).sendMsg(0, 'x')
+    const { error } = await gone
+    assert.equal(error?.code, 'BAD_FRAME')
+    assert.match(error.message, /oops/)
+  }))
