@@ -314,7 +314,7 @@ export class DatagramSock<C extends Codec = RawCodec> extends BaseSock<C> {
   }
 
   protected override owns(peer: unknown): boolean {
-    return peer instanceof DatagramPeer && this.#peers.get(peer.address) === peer
+    return this.#routes.owns(peer)
   }
 
   stats(): SockStats {
