@@ -79,8 +79,8 @@ export class DatagramSock<C extends Codec = RawCodec> extends BaseSock<C> {
     })
     this.#binding = new Binding(given, network, {
       ready: () => this.ready(),
-      checkOpen: () => {
-        core.checkOpen('binding')
+      checkNotClosed: () => {
+        core.checkNotClosed('binding')
       },
       opened: (socket) => {
         this.#sends.opened(socket)
@@ -171,6 +171,8 @@ export class DatagramSock<C extends Codec = RawCodec> extends BaseSock<C> {
     this.#serving = true
     try {
       const { address } = await this.#binding.serve(bind)
+      // The socket may still have to send, but nobody is let in by it.
+      core.checkOpen('startServer')
       core.events.emit('listening', { address })
       return address
     } catch (error) {
