@@ -354,8 +354,9 @@ export class DatagramSock<C extends Codec = RawCodec> extends BaseSock<C> {
     const unsent = this.#sends.close()
     for (const peer of [...this.#peers.values()]) peer.close()
     this.#deadlines.clear()
-    this.#dropsIn.flush()
     await this.#binding.close()
+    // Last, since a gate that closes the sock has someone waiting until it returns.
+    this.#dropsIn.flush()
     return { unsent, unhandled: this.#lost.unhandled }
   }
 
