@@ -1,4 +1,5 @@
 import { fail } from '../errors.ts'
+import { MARK, type MarkedText, SHORT } from './msgpack-marks.ts'
 
 /** MessagePack, as https://github.com/msgpack/msgpack/blob/master/spec.md has it. */
 const NIL = 0xc0
@@ -37,6 +38,8 @@ export interface ScanLimits {
  * class names of the sender's choice among them, and takes an array's length at its word.
  */
 export class Scan {
+  /** The texts, keys too, that begin with U+FEFF and are not SHORT. */
+  readonly marked: MarkedText[] = []
   readonly #code: 'BAD_MESSAGE' | 'CANNOT_ENCODE'
   readonly #bytes: Uint8Array
   readonly #depth: number
@@ -107,7 +110,7 @@ export class Scan {
       case STR:
       case STR + 1:
       case STR + 2:
-        this.#text(this.#uint(1 << (token - STR)))
+        this.#longText(1 << (token - STR))
         break
       case ARRAY:
       case ARRAY + 1:
@@ -146,13 +149,23 @@ export class Scan {
     const token = this.#byte()
     const isShort = token >= 0xa0 && token < 0xc0
     if (isShort || (token >= STR && token <= STR + 2)) {
-      const from = this.#text(isShort ? token & 0x1f : this.#uint(1 << (token - STR)))
+      const from = isShort ? this.#text(token & 0x1f) : this.#longText(1 << (token - STR))
       if (this.#at - from === PROTO.length && PROTO.every((byte, i) => this.#bytes[from + i] === byte))
         this.#refuse('the key __proto__')
     } else if (token >= UINT && token <= INT_64) this.#skip(1 << (token & 3))
     else if (token >= 0x80 && token < 0xe0) this.#refuse('a key that is neither text nor an integer')
   }
 
+  /** Text whose length is said in `width` bytes. */
+  #longText(width: number): number {
+    const length = this.#uint(width)
+    const from = this.#text(length)
+    if (length > SHORT && MARK.every((byte, i) => this.#bytes[from + i] === byte))
+      this.marked.push({ token: from - width - 1, from, length })
+    return from
+  }
+
+  /** Where it begins. */
   #text(n: number): number {
     const from = this.#skip(n)
     if (!isUtf8(this.#bytes, from, this.#at)) this.#refuse('text that is not UTF-8')

@@ -10,8 +10,8 @@ type BindingSettings = Pick<DatagramSettings, 'bind' | 'reuseAddr' | 'broadcast'
 export interface BindingHost extends DatagramSink {
   /** What has to be done before anything is bound. */
   ready(): Promise<void> | undefined
-  /** Throws CLOSED or DRAINING. */
-  checkOpen(): void
+  /** Throws CLOSED. While it is drained, what was sent before still needs a socket. */
+  checkNotClosed(): void
   /** Bound, and in its groups. */
   opened(socket: Datagrams): void
 }
@@ -72,7 +72,7 @@ export class Binding {
     const socket = await this.#network.open(at, { reuseAddr, broadcast, ...leaving })
     socket.attach(this.#host)
     try {
-      this.#host.checkOpen()
+      this.#host.checkNotClosed()
       for (const group of groups) socket.join(this.#groupOf(group, socket), multicast.interface)
     } catch (error) {
       await socket.close()

@@ -42,8 +42,6 @@ export class DatagramGate<P extends { heard(payload: Uint8Array): void }> {
   readonly #host: DatagramGateHost<P>
   /** Those who were heard and wait for goodPeer's answer, by address. */
   readonly #knocks = new Map<string, Knock>()
-  /** What gives up a dial that waits for goodPeer's answer. */
-  readonly #giveUps = new Set<() => void>()
   /** The refusals that were told in this turn. */
   readonly #told = new Set<ErrorCode>()
 
@@ -96,6 +94,8 @@ export class DatagramGate<P extends { heard(payload: Uint8Array): void }> {
         this.#turnAway(who, error, knock)
       }
     })
+    // It may also have closed this sock and never answer: giveUpAll came too early for this one.
+    if (!this.#host.isOpen()) knock.question.giveUp(closed(address))
   }
 
   #wait(knock: Knock, payload: Uint8Array): void {
@@ -107,7 +107,10 @@ export class DatagramGate<P extends { heard(payload: Uint8Array): void }> {
     knock.bytes += payload.length
   }
 
-  /** Resolves to the peer at `remote`. Rejects with TOO_MANY_PEERS, REFUSED, GATE_TIMEOUT or CLOSED. */
+  /**
+   * Resolves to the peer at `remote`. Rejects with TOO_MANY_PEERS, REFUSED, GATE_TIMEOUT, or the reason of `signal`,
+   * which is aborted, with a SockError, once the sock is closed at the latest.
+   */
   dial(remote: DatagramAddress, signal: AbortSignal): Promise<P> {
     const { address, host } = remote
     if (this.#full) fail('TOO_MANY_PEERS', `${this.#maxPeers} is the most`, { address })
@@ -115,14 +118,13 @@ export class DatagramGate<P extends { heard(payload: Uint8Array): void }> {
     return new Promise((resolve, reject) => {
       const question = this.#ask(who)
       const giveUp = (): void => {
-        question.giveUp(closed(address))
+        question.giveUp(signal.reason as SockError)
       }
-      this.#giveUps.add(giveUp)
       signal.addEventListener('abort', giveUp, { once: true })
       question.onAnswer((answer) => {
-        const error = answer ?? (this.#host.isOpen() ? undefined : closed(address))
+        // The gate itself may have closed this sock, or aborted the dial.
+        const error = answer ?? (signal.aborted ? (signal.reason as SockError) : undefined)
         signal.removeEventListener('abort', giveUp)
-        this.#giveUps.delete(giveUp)
         if (error === undefined) {
           resolve(this.#enter(remote, true))
           return
@@ -130,12 +132,12 @@ export class DatagramGate<P extends { heard(payload: Uint8Array): void }> {
         this.#host.refused(who, error)
         reject(error)
       })
+      if (signal.aborted) giveUp()
     })
   }
 
-  /** Everyone who waits is told to go. */
+  /** Everyone who was heard and waits is told to go. */
   giveUpAll(): void {
-    for (const giveUp of [...this.#giveUps]) giveUp()
     for (const [address, { question }] of [...this.#knocks]) question?.giveUp(closed(address))
   }
 

@@ -5,6 +5,7 @@ import type { Binding } from './datagram-binding.ts'
 import { DatagramPeer } from './datagram-peer.ts'
 import type { Account, DatagramSends } from './datagram-sends.ts'
 import { unsendable } from './payload.ts'
+import { isIterable, withoutStrangers } from './recipients.ts'
 import { AMONG_SEVERAL } from './sends.ts'
 import type { SendOptions, To } from './types.ts'
 
@@ -78,16 +79,26 @@ export class DatagramRoutes<C extends Codec> {
     // To leave `to` out means everyone. To look someone up and find nobody must not.
     if (to === undefined && 'to' in options) fail('UNKNOWN_PEER', '`to` is there and undefined')
     const chosen = to === undefined ? [...this.#peers.values()].filter(isOpen) : this.find(to)
-    const exempt = new Set(except === undefined ? [] : this.find(except).map(({ address }) => address))
+    const exempt = new Set(this.#exempt(except).map(({ address }) => address))
     const byAddress = new Map(chosen.map((target) => [target.address, target]))
     return [...byAddress.values()].filter(({ address }) => !exempt.has(address))
+  }
+
+  #exempt(except: To<C> | undefined): Target<C>[] {
+    if (except === undefined) return []
+    return this.find(withoutStrangers(except, (peer) => this.owns(peer)))
+  }
+
+  /** Whether it is or was a peer here. */
+  owns(peer: unknown): peer is DatagramPeer<C> {
+    return peer instanceof DatagramPeer && peer.uses(this.#sends)
   }
 
   /** Throws UNKNOWN_PEER or BAD_ADDRESS. */
   find(to: To<C>): Target<C>[] {
     if (typeof to === 'string') return [this.#named(to)]
     if (to instanceof DatagramPeer) {
-      if (to.uses(this.#sends)) return [to as DatagramPeer<C>]
+      if (this.owns(to)) return [to]
       return fail('UNKNOWN_PEER', 'this peer belongs to another sock', { address: to.address })
     }
     if (isIterable(to)) return [...to].flatMap((one) => this.find(one as To<C>))
@@ -106,7 +117,3 @@ export class DatagramRoutes<C extends Codec> {
 }
 
 const isOpen = ({ state }: { readonly state: string }): boolean => state === 'open'
-
-/** Callers in JavaScript may pass anything. */
-const isIterable = (to: unknown): to is Iterable<unknown> =>
-  typeof to === 'object' && to !== null && Symbol.iterator in to

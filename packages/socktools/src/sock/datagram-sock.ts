@@ -79,8 +79,8 @@ export class DatagramSock<C extends Codec = RawCodec> extends BaseSock<C> {
     })
     this.#binding = new Binding(given, network, {
       ready: () => this.ready(),
-      checkOpen: () => {
-        core.checkOpen('binding')
+      checkNotClosed: () => {
+        core.checkNotClosed('binding')
       },
       opened: (socket) => {
         this.#sends.opened(socket)
@@ -171,6 +171,8 @@ export class DatagramSock<C extends Codec = RawCodec> extends BaseSock<C> {
     this.#serving = true
     try {
       const { address } = await this.#binding.serve(bind)
+      // The socket may still have to send, but nobody is let in by it.
+      core.checkOpen('startServer')
       core.events.emit('listening', { address })
       return address
     } catch (error) {
@@ -314,7 +316,7 @@ export class DatagramSock<C extends Codec = RawCodec> extends BaseSock<C> {
   }
 
   protected override owns(peer: unknown): boolean {
-    return peer instanceof DatagramPeer && this.#peers.get(peer.address) === peer
+    return this.#routes.owns(peer)
   }
 
   stats(): SockStats {
@@ -352,8 +354,9 @@ export class DatagramSock<C extends Codec = RawCodec> extends BaseSock<C> {
     const unsent = this.#sends.close()
     for (const peer of [...this.#peers.values()]) peer.close()
     this.#deadlines.clear()
-    this.#dropsIn.flush()
     await this.#binding.close()
+    // Last, since a gate that closes the sock has someone waiting until it returns.
+    this.#dropsIn.flush()
     return { unsent, unhandled: this.#lost.unhandled }
   }
 

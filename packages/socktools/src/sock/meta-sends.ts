@@ -1,6 +1,7 @@
 import { fail } from '../errors.ts'
 import type { Codec } from '../wire/codec.ts'
 import type { InnerSock } from './base-sock.ts'
+import { isIterable, withoutStrangers } from './recipients.ts'
 import { AMONG_SEVERAL } from './sends.ts'
 import { RESOLVED } from './turn.ts'
 import type { Peer, SendOptions, To } from './types.ts'
@@ -18,7 +19,7 @@ export function sendByAll(
   const [first] = socks
   if (first !== undefined && socks.length === 1) return send(first, options)
   const { to, except } = options
-  const exempt: readonly Peer<Codec>[] = except === undefined ? [] : findAmong(socks, except)
+  const exempt: readonly Peer<Codec>[] = except === undefined ? [] : exemptAmong(socks, except)
   if (to === undefined) {
     // As a sock has it: to leave `to` out means everyone, to look someone up and find nobody must not.
     if ('to' in options) fail('UNKNOWN_PEER', '`to` is there and undefined')
@@ -39,6 +40,11 @@ export function sendByAll(
     groups.set(sock, [...(groups.get(sock) ?? []), peer])
   }
   return firstRoom([...groups].map(([sock, own]) => ({ sock, sent: send(sock, { to: own, ...several }) })))
+}
+
+function exemptAmong(socks: readonly InnerSock[], except: To<Codec>): Peer<Codec>[] {
+  const own = withoutStrangers(except, (peer) => socks.some((sock) => sock.owns(peer)))
+  return findAmong(socks, own)
 }
 
 /** The peers that `to` names, each once. Throws UNKNOWN_PEER. */
@@ -68,10 +74,6 @@ const isNamed = ({ address, id }: Peer<Codec>, name: string): boolean => address
 function ownerOf(socks: readonly InnerSock[], peer: Peer<Codec>): InnerSock {
   return socks.find((sock) => sock.owns(peer)) ?? fail('UNKNOWN_PEER', 'no sock in here has this peer')
 }
-
-/** Callers in JavaScript may pass anything. */
-const isIterable = (to: unknown): to is Iterable<unknown> =>
-  typeof to === 'object' && to !== null && Symbol.iterator in to
 
 /**
  * Rejects with the first error; else resolves when the first sock has room: one that is slow holds the others

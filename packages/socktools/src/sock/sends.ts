@@ -7,6 +7,7 @@ import { Broadcast } from './broadcast.ts'
 import type { Outbox, OutboxShared } from './outbox.ts'
 import { lengthOf, unsendable } from './payload.ts'
 import { LivePeer } from './peer.ts'
+import { isIterable, withoutStrangers } from './recipients.ts'
 import { Turn } from './turn.ts'
 import type { SendOptions, To } from './types.ts'
 import { rejected, Waiter } from './waiter.ts'
@@ -69,7 +70,7 @@ export class Sends<C extends Codec> {
     const error = unsendable(payload, this.#maxFrame)
     if (error !== undefined) return this.refuse(error, lengthOf(payload))
     try {
-      const exempt: readonly LivePeer<C>[] = except === undefined ? NOBODY : this.find(except)
+      const exempt: readonly LivePeer<C>[] = except === undefined ? NOBODY : this.#exempt(except)
       // To leave `to` out means everyone. To look someone up and find nobody must not.
       if (to === undefined && 'to' in options) fail('UNKNOWN_PEER', '`to` is there and undefined')
       if (to === undefined) {
@@ -110,6 +111,10 @@ export class Sends<C extends Codec> {
     }
     if (isIterable(to)) return [...new Set([...to].flatMap((one) => this.find(one as To<C>)))]
     return fail('UNKNOWN_PEER', 'this is neither a peer nor an address')
+  }
+
+  #exempt(except: To<C>): LivePeer<C>[] {
+    return this.find(withoutStrangers(except, (peer) => this.owns(peer)))
   }
 
   owns(peer: unknown): peer is LivePeer<C> {
@@ -164,10 +169,6 @@ export class Sends<C extends Codec> {
     this.#dirty.length = 0
   }
 }
-
-/** Callers in JavaScript may pass anything. */
-const isIterable = (to: unknown): to is Iterable<unknown> =>
-  typeof to === 'object' && to !== null && Symbol.iterator in to
 
 const NOBODY: readonly never[] = []
 

@@ -193,7 +193,10 @@ export type Middleware<C extends Codec = RawCodec> = (
 export interface SendOptions<C extends Codec = RawCodec> {
   /** One peer or several, themselves or their addresses. Absent: every peer. */
   readonly to?: To<C>
-  /** Everyone but these. */
+  /**
+   * Everyone but these. A Peer that has left or is another sock's changes nothing: it would not have been sent to
+   * anyway. Text that names nobody is UNKNOWN_PEER: a typo must not widen a broadcast.
+   */
   readonly except?: To<C>
 }
 

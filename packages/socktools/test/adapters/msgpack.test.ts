@@ -83,6 +83,7 @@ const values = fc.letrec((tie) => ({
       fc.constantFrom(null, true, false),
       fc.string({ unit: 'grapheme' }),
       fc.string({ unit: 'binary-ascii', maxLength: 100 }),
+      fc.string({ minLength: 60, maxLength: 70 }).map((text) => `\ufeff${text}`),
       fc.uint8Array(),
       fc.integer(),
       fc.maxSafeInteger(),
@@ -183,6 +184,32 @@ describe('msgpack', () => {
         code: 'CANNOT_ENCODE',
         message: /half a surrogate pair:/,
       })
+  })
+
+  test('U+FEFF at the beginning is text like any other: in data, keys and types, however long they are', () => {
+    const texts = [0, 1, 12, 28, 29, 60, 61, 62, 63, 249, 250, 252, 253, 300, 70_000].flatMap((n) => [
+      `\ufeff${'a'.repeat(n)}`,
+      `\ufeff\ufeff\ufeff${'é'.repeat(n >> 1)}`,
+      `a\ufeff${'b'.repeat(n)}`,
+    ])
+    const bytes = Uint8Array.of(0xd9, 0x41, 0xef, 0xbb, 0xbf)
+    for (const text of texts) {
+      const data = [text, 1, { [text]: { text, [`${text}é`]: [bytes, text] } }, text, 2 ** 60, bytes]
+      const payload = Uint8Array.from(msgpack().encode(text, data))
+      assert.deepEqual(readMsgpack(payload, 1000), { type: text, data }, 'as it is on the wire')
+      const before = toHex(payload)
+      assert.deepEqual(msgpack().decode(payload), { type: text, data })
+      assert.equal(toHex(payload), before)
+    }
+    assert.deepEqual(msgpack().decode(Uint8Array.from(msgpack().encode(0, texts))).data, texts)
+  })
+
+  test('so it is where its length takes more bytes than it needs', () => {
+    const text = `\ufeff${'a'.repeat(97)}`
+    for (const head of ['d964', 'da0064', 'db00000064']) {
+      const payload = octets(`92 00 82 ${head} efbbbf + 61*97 + ${head} efbbbf + 61*97 + a161 07`)
+      assert.deepEqual(msgpack().decode(payload).data, { [text]: text, a: 7 })
+    }
   })
 
   test('integers are integers on the wire, and fractions are not, wherever they stand', () => {

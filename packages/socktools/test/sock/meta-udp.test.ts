@@ -97,6 +97,53 @@ describe('datagrams and streams in one MetaSock', GUARD, () => {
     )
   })
 
+  test('`except` a peer that has left, or whose sock was removed: everyone else still hears', async () => {
+    await simulateUdp(async (udp) => {
+      const { world } = udp
+      const room = world.meta()
+      const datagrams = room.add(udp.sock({ bind: 'udp://127.0.0.1:4000' }))
+      const streams = room.add(world.sock({ bind: 'memory:room' }))
+      const third = room.add(world.sock({ bind: 'memory:third' }))
+      await room.start()
+      const got = new Arrivals()
+      await (await world.open({ handlers: { 0: got.push } })).connectTo('memory:room')
+      const ann = await room.connectTo('udp://127.0.0.1:4001')
+      await (await world.open()).connectTo('memory:third')
+      const bob = third.knownPeers[0]!
+      const sends: Promise<void>[] = []
+      room.on('gone', ({ peer }) => void sends.push(room.sendMsg(0, 'left', { except: peer })))
+      ann.close()
+      await Promise.all(sends.splice(0))
+      await assert.rejects(room.sendMsg(0, 'x', { to: ann }), { code: 'PEER_GONE' })
+
+      // With two socks left, and then with one, which is then asked by itself.
+      room.remove(datagrams)
+      await room.sendMsg(0, 'removed', { except: [ann] })
+      room.remove(third)
+      await room.sendMsg(0, 'one left', { except: [ann, bob] })
+      await room.sendMsg(0, 'to some', { to: streams.knownPeers, except: ann })
+      await world.quiet()
+      assert.deepEqual(got.list, ['left', 'removed', 'one left', 'to some'])
+      await assert.rejects(room.sendMsg(0, 'x', { to: bob }), coded('UNKNOWN_PEER', /another sock/))
+    })
+  })
+
+  test('a UDP sock alone: `except` a peer of another kind, or of another sock, changes nothing', async () => {
+    await simulateUdp(async (udp) => {
+      const got = new Arrivals()
+      await udp.open({ bind: 'udp://127.0.0.1:4000', handlers: { 0: got.push } })
+      await udp.world.open({ bind: 'memory:a' })
+      const stream = await (await udp.world.open()).connectTo('memory:a')
+      const other = await (await udp.open()).connectTo('udp://127.0.0.1:4000')
+      const sock = await udp.open({ connect: 'udp://127.0.0.1:4000' })
+      await sock.sendMsg(0, 'x', { except: [stream, other] })
+      await sock.sendMsg(0, 'y', { except: other })
+      await udp.quiet()
+      assert.deepEqual(got.list, ['x', 'y'])
+      await assert.rejects(sock.sendMsg(0, 'z', { except: 'p9' }), { code: 'UNKNOWN_PEER' })
+    })
+  })
+
   test('a type that is text for a number is that number in every meta', async () => {
     await simulate(async (world) => {
       const got: unknown[] = []

@@ -56,6 +56,32 @@ describe('drain', () => {
       assert.equal(got.list.length, 10)
     }, SLOW))
 
+  test('what was sent before there was a socket is sent', () =>
+    simulateUdp(async (world) => {
+      const got = new Arrivals()
+      await world.open({ bind: HERE, handlers: { 0: got.push } })
+      const sock = world.sock()
+      const sends = [sock.sendMsg(0, 'one', { to: HERE }), sock.sendMsg(0, 'some', { to: [HERE, THERE] })]
+      assert.deepEqual(await sock.drain(), { unsent: 0, unhandled: 0 })
+      await Promise.all(sends)
+      await world.quiet()
+      assert.deepEqual([got.list, sock.stats().dropped], [['one', 'some'], {}])
+    }))
+
+  test('startServer and a dial that it overtakes are DRAINING and CLOSED, though it binds; nothing stays bound', () =>
+    simulateUdp(async (world) => {
+      const sock = world.sock({ bind: HERE })
+      const listening = all(sock, 'listening')
+      const [starting, dial] = [sock.startServer(), sock.connectTo(THERE)]
+      void sock.sendMsg(0, 'x', { to: THERE })
+      const drained = sock.drain()
+      await assert.rejects(starting, { code: 'DRAINING' })
+      await assert.rejects(dial, { code: 'CLOSED' })
+      await drained
+      assert.deepEqual(listening, [])
+      await world.open({ bind: HERE })
+    }))
+
   test('nobody new comes in, nothing new is begun; who is a peer can still be answered', () =>
     simulateUdp(async (world) => {
       const hang = signal()

@@ -150,6 +150,72 @@ describe('the gates', () => {
       assert.deepEqual(sock.stats().dropped, { refused: 1 })
     }))
 
+  for (const ending of ['close', 'drain'] as const) {
+    test(`a gate that calls ${ending} and never answers: whoever waits is given up at once, and counted`, () =>
+      simulateUdp(async (world) => {
+        const server = await world.open({
+          bind: HERE,
+          goodPeer: () => {
+            void server[ending]()
+            return new Promise(() => undefined)
+          },
+        })
+        const [refused, dropped] = [all(server, 'refused'), all(server, 'dropped')]
+        world.forge(HERE, '10.0.0.1', 9, 'abc')
+        assert.equal(server.stats().pending, 0)
+        await world.quiet()
+        assert.deepEqual(
+          refused.map(({ error }) => error.code),
+          ['CLOSED'],
+        )
+        assert.deepEqual(dropped, [{ peer: undefined, reason: 'refused', messages: 1, bytes: 3 }])
+        assert.deepEqual(server.stats().dropped, { refused: 1 })
+      }))
+
+    test(`so is a dial that waits for a gate that calls ${ending}`, () =>
+      simulateUdp(async (world) => {
+        const sock = await world.open({
+          goodPeer: () => {
+            void sock[ending]()
+            return new Promise(() => undefined)
+          },
+        })
+        const dial = sock.connectTo(HERE)
+        assert.equal(await world.stateOf(dial), 'CLOSED')
+        assert.deepEqual([sock.stats().pending, sock.stats().refused], [0, { CLOSED: 1 }])
+      }))
+  }
+
+  test('a dial that is given up at the gate is told as what it is, in `refused` too', () =>
+    simulateUdp(async (world) => {
+      const sock = await world.open({ goodPeer: () => new Promise(() => undefined) })
+      const refused = all(sock, 'refused')
+      await assert.rejects(sock.connectTo(HERE, { timeout: 50 }), { code: 'CONNECT_TIMEOUT' })
+      const aborter = new AbortController()
+      const dial = sock.connectTo(HERE, { signal: aborter.signal })
+      await world.quiet()
+      aborter.abort()
+      await assert.rejects(dial, { code: 'ABORTED' })
+      assert.deepEqual(
+        refused.map(({ error }) => error.code),
+        ['CONNECT_TIMEOUT', 'ABORTED'],
+      )
+      assert.deepEqual([sock.stats().pending, sock.stats().refused], [0, { CONNECT_TIMEOUT: 1, ABORTED: 1 }])
+    }))
+
+  test('a gate that aborts the dial and says yes lets nobody in', () =>
+    simulateUdp(async (world) => {
+      const aborter = new AbortController()
+      const sock = await world.open({
+        goodPeer: () => {
+          aborter.abort()
+          return true
+        },
+      })
+      await assert.rejects(sock.connectTo(HERE, { signal: aborter.signal }), { code: 'ABORTED' })
+      assert.deepEqual(sock.knownPeers, [])
+    }))
+
   test('a listener of `peer` may close it: what it said is dropped, and counted', () =>
     simulateUdp(async (world) => {
       const sock = await world.open({ bind: HERE, handlers: { 0: () => assert.fail('it was closed') } })
