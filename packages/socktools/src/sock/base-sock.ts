@@ -36,6 +36,8 @@ export interface Inner {
   /** Itself; of a meta, the socks at the ends of its branches. */
   readonly leaves: readonly InnerSock[]
   owns(peer: unknown): boolean
+  /** Whether it can send to this address though it is no peer's. */
+  sendsTo(address: string): boolean
   /** As start, for one that may be up already. */
   startUp(): Promise<void>
 }
@@ -168,6 +170,11 @@ export abstract class BaseSock<C extends Codec = RawCodec> implements Sock<C> {
   /** @internal */
   protected owns(peer: unknown): boolean {
     return this.knownPeers.includes(peer as Peer<C>)
+  }
+
+  /** @internal */
+  protected sendsTo(_address: string): boolean {
+    return false
   }
 
   /** @internal */

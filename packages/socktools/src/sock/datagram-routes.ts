@@ -5,7 +5,7 @@ import type { Binding } from './datagram-binding.ts'
 import { DatagramPeer } from './datagram-peer.ts'
 import type { Account, DatagramSends } from './datagram-sends.ts'
 import { unsendable } from './payload.ts'
-import { isIterable, withoutStrangers } from './recipients.ts'
+import { checkSendOptions, isIterable, withoutStrangers } from './recipients.ts'
 import { AMONG_SEVERAL } from './sends.ts'
 import type { SendOptions, To } from './types.ts'
 
@@ -75,6 +75,7 @@ export class DatagramRoutes<C extends Codec> {
   }
 
   #targets(options: SendOptions<C>): Target<C>[] {
+    checkSendOptions(options)
     const { to, except } = options
     // To leave `to` out means everyone. To look someone up and find nobody must not.
     if (to === undefined && 'to' in options) fail('UNKNOWN_PEER', '`to` is there and undefined')

@@ -315,6 +315,10 @@ export class DatagramSock<C extends Codec = RawCodec> extends BaseSock<C> {
     return [this.#binding.scheme]
   }
 
+  protected override sendsTo(address: string): boolean {
+    return address.startsWith(`${this.#binding.scheme}:`)
+  }
+
   protected override owns(peer: unknown): boolean {
     return this.#routes.owns(peer)
   }

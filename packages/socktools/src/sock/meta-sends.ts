@@ -1,7 +1,7 @@
 import { fail } from '../errors.ts'
 import type { Codec } from '../wire/codec.ts'
 import type { InnerSock } from './base-sock.ts'
-import { isIterable, withoutStrangers } from './recipients.ts'
+import { checkSendOptions, isIterable, withoutStrangers } from './recipients.ts'
 import { AMONG_SEVERAL } from './sends.ts'
 import { RESOLVED } from './turn.ts'
 import type { Peer, SendOptions, To } from './types.ts'
@@ -16,6 +16,7 @@ export function sendByAll(
   options: SendOptions<Codec>,
   send: SendBy,
 ): Promise<void> {
+  checkSendOptions(options)
   const [first] = socks
   if (first !== undefined && socks.length === 1) return send(first, options)
   const { to, except } = options
@@ -23,13 +24,17 @@ export function sendByAll(
   if (to === undefined) {
     // As a sock has it: to leave `to` out means everyone, to look someone up and find nobody must not.
     if ('to' in options) fail('UNKNOWN_PEER', '`to` is there and undefined')
+    // One that nobody can be sent to by has no say, about lengths and codecs for instance.
+    const peopled = socks.filter((sock) => sock.reachable > 0)
     return firstRoom(
-      socks.map((sock) => {
+      (peopled.length > 0 ? peopled : socks).map((sock) => {
         const own = exempt.filter((peer) => sock.owns(peer))
         return { sock, sent: send(sock, own.length === 0 ? {} : { except: own }) }
       }),
     )
   }
+  const stranger = typeof to === 'string' ? senderTo(socks, to) : undefined
+  if (stranger !== undefined) return send(stranger, options)
   const chosen = findAmong(socks, to).filter((peer) => !exempt.includes(peer))
   const [only] = chosen
   const several = chosen.length > 1 ? { [AMONG_SEVERAL]: true } : undefined
@@ -40,6 +45,12 @@ export function sendByAll(
     groups.set(sock, [...(groups.get(sock) ?? []), peer])
   }
   return firstRoom([...groups].map(([sock, own]) => ({ sock, sent: send(sock, { to: own, ...several }) })))
+}
+
+/** The sock that can send to an address which is no peer's, as over UDP. */
+function senderTo(socks: readonly InnerSock[], address: string): InnerSock | undefined {
+  const known = socks.some((sock) => sock.knownPeers.some((peer) => isNamed(peer, address)))
+  return known ? undefined : socks.find((sock) => sock.sendsTo(address))
 }
 
 function exemptAmong(socks: readonly InnerSock[], except: To<Codec>): Peer<Codec>[] {

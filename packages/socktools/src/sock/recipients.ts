@@ -1,3 +1,4 @@
+import { fail } from '../errors.ts'
 import type { Codec } from '../wire/codec.ts'
 import { DatagramPeer } from './datagram-peer.ts'
 import { LivePeer } from './peer.ts'
@@ -19,3 +20,14 @@ export function withoutStrangers<C extends Codec>(except: To<C>, owns: (peer: un
     return typeof left === 'string' || !isIterable(left) ? [left] : [...left]
   })
 }
+
+/**
+ * Throws BAD_OPTION for what is no `{ to, except }`: a name that does not exist, or a peer in their place, would
+ * otherwise mean everyone.
+ */
+export function checkSendOptions(options: unknown): void {
+  if (typeof options !== 'object' || options === null) return fail('BAD_OPTION', WHERE_TO)
+  for (const name in options) if (name !== 'to' && name !== 'except') fail('BAD_OPTION', WHERE_TO)
+}
+
+const WHERE_TO = 'who is sent to is written { to: peer }, and who is not { except: peer }'

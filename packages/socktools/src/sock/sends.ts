@@ -7,7 +7,7 @@ import { Broadcast } from './broadcast.ts'
 import type { Outbox, OutboxShared } from './outbox.ts'
 import { lengthOf, unsendable } from './payload.ts'
 import { LivePeer } from './peer.ts'
-import { isIterable, withoutStrangers } from './recipients.ts'
+import { checkSendOptions, isIterable, withoutStrangers } from './recipients.ts'
 import { Turn } from './turn.ts'
 import type { SendOptions, To } from './types.ts'
 import { rejected, Waiter } from './waiter.ts'
@@ -66,10 +66,11 @@ export class Sends<C extends Codec> {
 
   /** As Sock.sendRaw says. */
   send(payload: Uint8Array, options: SendOptions<C> & { [AMONG_SEVERAL]?: true }): Promise<void> {
-    const { to, except } = options
     const error = unsendable(payload, this.#maxFrame)
     if (error !== undefined) return this.refuse(error, lengthOf(payload))
     try {
+      checkSendOptions(options)
+      const { to, except } = options
       const exempt: readonly LivePeer<C>[] = except === undefined ? NOBODY : this.#exempt(except)
       // To leave `to` out means everyone. To look someone up and find nobody must not.
       if (to === undefined && 'to' in options) fail('UNKNOWN_PEER', '`to` is there and undefined')

@@ -144,6 +144,39 @@ describe('datagrams and streams in one MetaSock', GUARD, () => {
     })
   })
 
+  test('a sock without peers has no say in what is sent to all', async () => {
+    await simulateUdp(async (udp) => {
+      const { world } = udp
+      const meta = world.meta()
+      meta.add(udp.sock({ bind: 'udp://127.0.0.1:4000' }))
+      meta.add(world.sock())
+      meta.add(world.sock({ codec: json(), bind: 'memory:room' }))
+      await meta.start()
+      const got: unknown[] = []
+      const ann = await world.open({ codec: json(), handlers: { say: (data) => void got.push(data) } })
+      await ann.connectTo('memory:room')
+      await world.quiet()
+      // Too long for UDP, and of a type that raw() does not have.
+      await meta.sendMsg('say', 'x'.repeat(3000))
+      await world.quiet()
+      assert.deepEqual(got, ['x'.repeat(3000)])
+    })
+  })
+
+  test('an address over UDP that is no peer’s can be sent to, as with the sock alone', async () => {
+    await simulateUdp(async (udp) => {
+      const far = new Arrivals()
+      await udp.open({ bind: 'udp://127.0.0.1:4001', handlers: { 0: far.push } })
+      const meta = udp.world.meta()
+      meta.add(udp.world.sock())
+      meta.add(udp.sock({ bind: 'udp://127.0.0.1:4000' }))
+      await meta.start()
+      await meta.sendMsg(0, 'hi', { to: 'udp://127.0.0.1:4001' })
+      assert.deepEqual(await far.atLeast(1), ['hi'])
+      await assert.rejects(meta.sendMsg(0, 'hi', { to: 'tcp://127.0.0.1:4001' }), coded('UNKNOWN_PEER', /./))
+    })
+  })
+
   test('a type that is text for a number is that number in every meta', async () => {
     await simulate(async (world) => {
       const got: unknown[] = []

@@ -344,6 +344,38 @@ describe('what would do nothing, or something else, in silence', GUARD, () => {
     wrong(() => sock.addHandler(0, () => undefined, true as unknown as object), /\{ exclusive: true \}/)
   })
 
+  for (const [what, third] of [
+    ['the name of the seed', (peer: Peer) => ({ to_peer: peer })],
+    ['a peer in place of the options', (peer: Peer) => peer],
+    ['an address in their place', (peer: Peer) => peer.address],
+    ['null', () => null],
+  ] as const) {
+    test(`${what} where a send says whom it is for: BAD_OPTION, and nobody gets it`, () =>
+      simulate(async (world) => {
+        const got = new Arrivals()
+        const server = await world.open({ bind: 'memory:a' })
+        const meta = world.meta()
+        const inner = meta.add(world.sock({ bind: 'memory:b' }))
+        meta.add(world.sock())
+        await meta.start()
+        for (const name of ['a', 'a', 'b', 'b']) {
+          const client = await world.open({ handlers: { 0: got.push } })
+          await client.connectTo(`memory:${name}`)
+        }
+        await world.quiet()
+        for (const sock of [server, inner, meta]) {
+          const options = third(sock.knownPeers[0] as Peer) as object
+          await assert.rejects(sock.sendMsg(0, 'secret', options), coded('BAD_OPTION', /\{ to: peer \}/))
+          await assert.rejects(
+            sock.sendRaw(new Uint8Array(1), options),
+            coded('BAD_OPTION', /\{ to: peer \}/),
+          )
+        }
+        await world.quiet()
+        assert.deepEqual(got.list, [])
+      }))
+  }
+
   test('an event that does not exist', () => {
     wrong(
       () => new TcpSock().on('message' as 'peer', () => undefined),
