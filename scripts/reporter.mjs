@@ -89,7 +89,8 @@ function explain(error) {
   if (error.signal || error.exitCode > 0)
     return `the process ended with ${error.signal ?? `code ${error.exitCode}`}`
   const thrown = error.cause ?? error
-  return thrown instanceof Error ? inspect(thrown, { depth: 6 }) : String(thrown)
+  // What comes from the process of the test may be anything, an object without a prototype too.
+  return typeof thrown === 'string' ? thrown : inspect(thrown, { depth: 6 })
 }
 
 const seconds = (ms) => `${(ms / 1000).toFixed(2)} s`

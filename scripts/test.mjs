@@ -34,7 +34,11 @@ if (files.length === 0) console.log(`no test file matches ${patterns.join(' ')}`
 const coverage = patterns.length === 0
 if (coverage) collectCoverage()
 
-const reports = await runAll(files)
+const reports = await runAll(files).catch((error) => {
+  // Without this a fault of the reporter itself would end the run without a word.
+  console.log(error)
+  end({ passed: 0, failed: 1, skipped: 0 })
+})
 const total = { passed: 0, failed: 0, skipped: 0 }
 for (const report of reports) {
   total.passed += report.passed

@@ -1,5 +1,3 @@
-import { printable } from 'socktools'
-
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
 /** The text of a payload, or undefined where it is not UTF-8. */
@@ -11,31 +9,51 @@ export function textOf(payload: Uint8Array): string | undefined {
   }
 }
 
-/** On one line and harmless to a terminal, whoever wrote it. A tab stays a tab. */
-export const forTerminal = (text: string): string =>
-  text
-    .split('\t')
-    .map((part) => printable(part, Infinity))
-    .join('\t')
+/** How much is escaped at a time: a few milliseconds of work at the worst. */
+const PIECE = 16 * 1024
+
+/** Controls, formats, separators, lone surrogates, blank Hangul fillers, as the library's `printable` has them; a tab stays a tab. */
+const UNPRINTABLE = /(?!\t)[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Surrogate}\u115f\u1160\u3164\uffa0]/gu
+/** The same, but for what JSON.stringify has escaped already. */
+const UNPRINTABLE_JSON = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\u115f\u1160\u3164\uffa0]/gu
+
+/** On one line and harmless to a terminal, whoever wrote it. In pieces, so that others can have a turn between them. */
+export const terminalPieces = (text: string): Iterable<string> =>
+  replaced(text, UNPRINTABLE, (c) => `\\u{${(c.codePointAt(0) ?? 0).toString(16)}}`)
+
+export const forTerminal = (text: string): string => [...terminalPieces(text)].join('')
 
 /** A payload for a terminal; bytes that are no text as `\xNN`. */
-export function payloadForTerminal(payload: Uint8Array): string {
+export function payloadPieces(payload: Uint8Array): Iterable<string> {
   const text = textOf(payload)
-  if (text !== undefined) return forTerminal(text)
-  let shown = ''
-  for (const byte of payload) {
-    const ascii = byte >= 0x20 && byte < 0x7f
-    shown += ascii ? String.fromCharCode(byte) : `\\x${byte.toString(16).padStart(2, '0')}`
-  }
-  return shown
+  return text === undefined ? bytePieces(payload) : terminalPieces(text)
 }
 
-/** What JSON.stringify leaves as it is and `printable` does not. */
-const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\u115f\u1160\u3164\uffa0]/gu
+function* bytePieces(payload: Uint8Array): Generator<string> {
+  for (let at = 0; at < payload.length; at += PIECE) {
+    yield Array.from(payload.subarray(at, at + PIECE), (byte) => BYTES[byte]).join('')
+  }
+}
+
+const BYTES = Array.from({ length: 256 }, (_, byte) =>
+  byte >= 0x20 && byte < 0x7f ? String.fromCharCode(byte) : `\\x${byte.toString(16).padStart(2, '0')}`,
+)
 
 /** One line of JSON that is harmless to a terminal as well; it parses to the same value. */
-export const jsonLine = (value: object): string =>
-  JSON.stringify(value).replace(UNPRINTABLE, (c) => c.split('').map(jsonEscape).join(''))
+export const jsonPieces = (value: object): Iterable<string> =>
+  replaced(JSON.stringify(value), UNPRINTABLE_JSON, (c) => c.split('').map(jsonEscape).join(''))
+
+export const jsonLine = (value: object): string => [...jsonPieces(value)].join('')
 
 /** One UTF-16 unit, as JSON escapes them. */
 const jsonEscape = (unit: string): string => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`
+
+function* replaced(text: string, pattern: RegExp, escape: (c: string) => string): Generator<string> {
+  for (let at = 0; at < text.length; ) {
+    let end = at + PIECE
+    // Never between the halves of a pair.
+    if ((text.charCodeAt(end - 1) & 0xfc00) === 0xd800) end++
+    yield text.slice(at, end).replace(pattern, escape)
+    at = end
+  }
+}

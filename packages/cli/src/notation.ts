@@ -1,5 +1,5 @@
 import { type Message, type Codec, json, raw } from 'socktools'
-import { forTerminal, payloadForTerminal, textOf } from './escape.ts'
+import { payloadPieces, terminalPieces, textOf } from './escape.ts'
 
 /** How messages stand on lines of text: what stdin takes, and what is printed. */
 export interface Notation {
@@ -9,8 +9,8 @@ export interface Notation {
   readonly longest: (max: number) => number
   /** The message that a line of stdin stands for. Throws what is wrong with the line. */
   read(line: Uint8Array): Message
-  /** For people: one line, harmless to a terminal. */
-  text(message: Message): string
+  /** For people: one line, harmless to a terminal, in pieces. */
+  text(message: Message): Iterable<string>
   /** For programs: what the JSON object of a message holds of it. */
   facts(message: Message): object
 }
@@ -41,7 +41,7 @@ const PLAIN: Notation = {
   codec: () => raw(),
   longest: (max) => max,
   read: (line) => ({ type: 0, data: line }),
-  text: (message) => payloadForTerminal(bytesOf(message)),
+  text: (message) => payloadPieces(bytesOf(message)),
   facts(message) {
     const text = textOf(bytesOf(message))
     return text === undefined ? { base64: Buffer.from(bytesOf(message)).toString('base64') } : { text }
@@ -59,7 +59,7 @@ const HEX: Notation = {
     if (/^(?:[0-9a-f]{2})*$/i.test(digits)) return { type: 0, data: Buffer.from(digits, 'hex') }
     throw new Error('is not hex: write two digits for each byte, as in 68 69')
   },
-  text: hexOf,
+  text: (message) => [hexOf(message)],
   facts: (message) => ({ hex: hexOf(message) }),
 }
 
@@ -68,7 +68,7 @@ const TYPED: Omit<Notation, 'codec'> = {
   // What is short in MessagePack can be long in JSON: a byte of a number, an escape for a character.
   longest: (max) => 8 * max,
   read: (line) => messageOn(line),
-  text: ({ type, data }) => forTerminal(`${String(type)} ${JSON.stringify(shown(data))}`),
+  text: ({ type, data }) => terminalPieces(`${String(type)} ${JSON.stringify(shown(data))}`),
   facts: ({ type, data }) => ({ type, data: shown(data) }),
 }
 

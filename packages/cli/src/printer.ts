@@ -1,6 +1,7 @@
+import { setImmediate as turn } from 'node:timers/promises'
 import { type Codec, type Message, type Peer, SockError } from 'socktools'
 import { explain } from './errors.ts'
-import { forTerminal, jsonLine } from './escape.ts'
+import { forTerminal, jsonLine, jsonPieces } from './escape.ts'
 import type { Notation } from './notation.ts'
 
 /** Text collected before it is written: one system call for a burst of short messages. */
@@ -38,10 +39,30 @@ export class Printer {
 
   /** Prints one message. The promise is there while stdout is full: who awaits it is held up as it should be. */
   message(message: Message, peer: Peer<Codec<unknown>>): Promise<void> | undefined {
+    const { address } = peer
+    const head = this.#json ? '' : `[${forTerminal(address)}] `
+    const pieces = this.#json
+      ? jsonPieces({ event: 'message', peer: this.idOf(peer), address, ...this.#notation.facts(message) })
+      : this.#notation.text(message)
+    const left = pieces[Symbol.iterator]()
+    const [first, second] = [left.next(), left.next()]
+    if (second.done === true) return this.#add(`${head}${first.done === true ? '' : first.value}\n`)
+    return this.#addLong(`${head}${String(first.value)}${second.value}`, left)
+  }
+
+  /** Escaping a long message takes its time: others are served in between, and it is still one line. */
+  async #addLong(start: string, left: Iterator<string>): Promise<void> {
+    const line = [start]
+    for (let next = left.next(); next.done !== true; next = left.next()) {
+      line.push(next.value)
+      await turn()
+    }
+    await this.#add(`${line.join('')}\n`)
+  }
+
+  #add(text: string): Promise<void> | undefined {
     if (this.#text === '') process.nextTick(() => this.#write())
-    this.#text += this.#json
-      ? `${jsonLine({ event: 'message', peer: this.idOf(peer), address: peer.address, ...this.#notation.facts(message) })}\n`
-      : `[${forTerminal(peer.address)}] ${this.#notation.text(message)}\n`
+    this.#text += text
     if (this.#text.length >= CHUNK) this.#write()
     return this.#room
   }

@@ -36,6 +36,30 @@ describe('what is printed', () => {
     ])
   })
 
+  test('a long message is one line, and the lines of others that come meanwhile are whole as well', async (t) => {
+    const listener = new Cli(t, ['listen', ANY])
+    const address = await listener.address()
+    const [slow, quick] = [new TcpSock(), new TcpSock()]
+    const [a, b] = [await slow.connectTo(address), await quick.connectTo(address)]
+    await a.sendMsg(0, '\u200b'.repeat(1_000_000))
+    await a.sendMsg(0, 'after it')
+    for (let i = 0; i < 50; i++) await b.sendMsg(0, `line ${i}`)
+    await Promise.all([slow.drain(), quick.drain()])
+    await listener.shows(/after it\n/)
+    listener.kill('SIGINT')
+    const { stdout } = await listener.ended
+    const texts = stdout
+      .trimEnd()
+      .split('\n')
+      .map((line) => line.replace(/^\[tcp:[^\]]+\] /, ''))
+    assert.equal(texts.length, 52)
+    assert.ok(texts.indexOf('after it') > texts.indexOf('\\u{200b}'.repeat(1_000_000)))
+    assert.deepEqual(
+      texts.filter((text) => text.startsWith('line')),
+      Array.from({ length: 50 }, (_, i) => `line ${i}`),
+    )
+  })
+
   test('bytes that are no text are shown as such', async (t) => {
     const { stdout } = await printed(t, [], [Uint8Array.of(0x68, 0x69, 0xff, 0x00)])
     assert.match(stdout, /\] hi\\xff\\x00\n$/)

@@ -3,15 +3,7 @@
 import { Packr } from 'msgpackr/pack'
 import { fail, reasonOf } from '../errors.ts'
 import { type Codec, messageOf, needType } from '../wire/codec.ts'
-import {
-  cannotSend,
-  type Fault,
-  faultIn,
-  hollow,
-  isBytes,
-  MAX_DEPTH,
-  type Rules,
-} from '../wire/plain-data.ts'
+import { cannotSend, type Fault, faultIn, isBytes, MAX_DEPTH, type Rules } from '../wire/plain-data.ts'
 import { markedTwice, SHORT } from './msgpack-marks.ts'
 import { Scan, type ScanLimits } from './msgpack-scan.ts'
 
@@ -35,6 +27,8 @@ export interface MsgpackOptions {
 export function msgpack<T = unknown>({ maxValues = 262_144 }: MsgpackOptions = {}): Codec<T, T> {
   if (!(maxValues > 0))
     fail('BAD_OPTION', `msgpack({ maxValues }) takes a number from 1 up, not ${maxValues}`)
+  // Each is a value, and an array or object that is an item or property is counted as both.
+  const rules: Rules = { ...RULES, most: 2 * maxValues, tooMuch: 'more values than msgpack({ maxValues })' }
   const limits: ScanLimits = { depth: MAX_DEPTH, values: maxValues }
   const packr = new (Packr as new (options: object) => Packer)(OPTIONS)
   const drops = dropsMarks(packr)
@@ -45,7 +39,7 @@ export function msgpack<T = unknown>({ maxValues = 262_144 }: MsgpackOptions = {
       let fault: Fault | undefined
       let payload = NOTHING
       try {
-        fault = faultIn(type, RULES) ?? faultIn(data, RULES)
+        fault = faultIn(type, rules) ?? faultIn(data, rules)
         if (fault === undefined) payload = packr.pack([type, data])
       } catch (thrown) {
         return fail('CANNOT_ENCODE', `msgpack() cannot write this message: ${reasonOf(thrown)}`, {
@@ -97,10 +91,10 @@ const OPTIONS: object = {
 
 const NOTHING: Uint8Array = new Uint8Array(0)
 
-const RULES: Rules = {
+const RULES: Omit<Rules, 'most' | 'tooMuch'> = {
   // One more is the pair around it.
   depth: MAX_DEPTH - 1,
-  asksToJSON: false,
+  asJSON: false,
   // Else some of it would become U+FFFD without a word.
   wellFormed: true,
   judge(value) {
@@ -110,10 +104,8 @@ const RULES: Rules = {
     if (value instanceof Uint8Array) return 'fine'
     if (isBytes(value)) return { what: 'memory', instead: 'send a Uint8Array of it' }
     if (isDate(value)) return Number.isNaN(value.getTime()) ? { what: 'an invalid Date' } : 'fine'
-    if (value instanceof Error) return { what: 'an Error', instead: 'send its message' }
-    if (value instanceof RegExp) return { what: 'a RegExp', instead: 'send its source' }
     if ('toJSON' in value) return { what: 'what has a toJSON', instead: 'send what that answers' }
-    return hollow(value) ?? 'inside'
+    return 'inside'
   },
 }
 

@@ -48,7 +48,7 @@ export interface UdpSockOptions<C extends Codec = RawCodec>
   readonly maxConnectRate?: number
   /**
    * Bytes that the system has not taken, for all peers together (they share its buffer), above which a send's
-   * promise waits. Default 1 MiB.
+   * promise waits. Each datagram counts 1,024 more than it has: empty ones take memory too. Default 1 MiB.
    */
   readonly highWaterMark?: number
   /** The same, above which slowPeer applies. Default 16 MiB. */

@@ -10,6 +10,9 @@ export interface DatagramSendLimits {
   readonly slowPeer?: 'reject' | 'drop' | 'close' | undefined
 }
 
+/** What a datagram that is held costs beside its bytes, toward the marks: about that much memory. */
+export const HELD_COST = 1_024
+
 /** What was sent to one peer, or to addresses that are nobody's. */
 export class Account {
   messagesOut = 0
@@ -101,7 +104,7 @@ export class DatagramSends {
     if (this.#full(payload.length)) {
       account.onDropped('slow', payload.length)
       if (this.#limits.slowPeer === 'drop') return this.#turn.pause
-      const what = `${this.queued} bytes wait to be sent already`
+      const what = `${this.#held.size} datagrams of ${this.queued} bytes wait to be sent already`
       return rejected(new SockError('SLOW_PEER', what, { address: to.address }))
     }
     const verdict = new Waiter()
@@ -124,13 +127,18 @@ export class DatagramSends {
 
   /** What a send to several returns: it waits while more than the mark waits for the system. */
   roomy(): Promise<void> {
-    if (this.queued <= this.#limits.highWaterMark) return this.#turn.pause
+    if (this.#load <= this.#limits.highWaterMark) return this.#turn.pause
     return (this.#room ??= new Waiter()).promise
+  }
+
+  /** What the marks bound. */
+  get #load(): number {
+    return this.queued + HELD_COST * this.#held.size
   }
 
   #full(bytes: number): boolean {
     const { highWaterMark, maxQueue } = this.#limits
-    return this.queued > highWaterMark && this.queued + bytes > maxQueue
+    return this.#load > highWaterMark && this.#load + HELD_COST + bytes > maxQueue
   }
 
   /** Whether `onVerdict` is worth waiting for: it comes with the socket, or at the end of this turn. */
@@ -170,7 +178,7 @@ export class DatagramSends {
     }
     if (error !== undefined) account.onDropped('unsendable', bytes.length)
     onVerdict(error)
-    if (this.#room === undefined || this.queued > this.#limits.highWaterMark / 2) return
+    if (this.#room === undefined || this.#load > this.#limits.highWaterMark / 2) return
     this.#room.resolve()
     this.#room = undefined
   }

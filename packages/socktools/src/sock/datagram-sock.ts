@@ -16,6 +16,7 @@ import { Deadlines } from './deadlines.ts'
 import { Drops } from './drops.ts'
 import { Keeper } from './keeper.ts'
 import { lengthOf } from './payload.ts'
+import { isIterable } from './recipients.ts'
 import { Turn } from './turn.ts'
 import type {
   ConnectOptions,
@@ -339,6 +340,8 @@ export class DatagramSock<C extends Codec = RawCodec> extends BaseSock<C> {
 
   /** Forgets a peer. Heard again, it is a new one. */
   closePeer(peer: Peer<C> | string): Lost {
+    // To callers in JavaScript it must not seem to have closed all of a list.
+    if (isIterable(peer)) fail('UNKNOWN_PEER', 'closePeer takes one peer or address')
     const [found] = this.#routes.find(peer)
     if (found instanceof DatagramPeer) return found.close()
     return fail('UNKNOWN_PEER', 'no peer has this address', { address: found?.address })

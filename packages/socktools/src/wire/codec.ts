@@ -1,5 +1,5 @@
 import { fail, needKnown, reasonOf } from '../errors.ts'
-import { cannotSend, type Fault, faultIn, hollow, isBytes, MAX_DEPTH, type Rules } from './plain-data.ts'
+import { cannotSend, type Fault, faultIn, isBytes, MAX_DEPTH, type Rules } from './plain-data.ts'
 
 /** How a message (type and data) becomes a payload and back. Pure. */
 export interface Codec<Out = never, In = unknown> {
@@ -54,13 +54,19 @@ export interface JsonOptions {
  * does not test it.
  *
  * What JSON.stringify would lose is CANNOT_ENCODE, wherever in `data` it stands: bytes, a bigint, a function, a
- * symbol, a Map, a Set, a promise. Otherwise it is as JSON.stringify has it: a property that is undefined is left
+ * symbol, a Map, a Set, a promise, an Error, and whatever else is of a class and has no properties of its own. Otherwise it is as JSON.stringify has it: a property that is undefined is left
  * out, undefined elsewhere and NaN arrive as null, a Date as a string, `toJSON` is asked (twice).
  */
 export function json<T = unknown>(options: JsonOptions = {}): Codec<T, T> {
   needKnown(options, ['max'], 'json()')
   const { max = 1024 * 1024 } = options
   if (!(max > 0)) fail('BAD_OPTION', `json({ max }) takes a number of bytes, not ${max}`)
+  const rules: Rules = {
+    ...JSON_RULES,
+    // Each takes a byte at least.
+    most: max,
+    tooMuch: `more than json({ max }) holds, which is ${max} bytes`,
+  }
   // `fatal`: a byte that is no UTF-8 is an error here, never a silent U+FFFD.
   const text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
   return {
@@ -71,7 +77,7 @@ export function json<T = unknown>(options: JsonOptions = {}): Codec<T, T> {
       let written = ''
       try {
         // A replacer of JSON.stringify would see as much, and take several times as long.
-        fault = faultIn(data, JSON_RULES)
+        fault = faultIn(data, rules)
         if (fault === undefined) written = JSON.stringify([type, data])
       } catch (thrown) {
         return fail('CANNOT_ENCODE', `json() cannot write this message: ${reasonOf(thrown)}`, {
@@ -116,16 +122,16 @@ export function messageOf<T>(pair: unknown): Message<T> {
 const tooLong = ({ length }: Uint8Array, max: number): string =>
   `JSON of ${length} bytes, and json({ max }) is ${max}`
 
-const JSON_RULES: Rules = {
+const JSON_RULES: Omit<Rules, 'most' | 'tooMuch'> = {
   // One more is the pair around it.
   depth: MAX_DEPTH - 1,
-  asksToJSON: true,
+  asJSON: true,
   // It is escaped: "\\ud800".
   wellFormed: false,
   judge(value) {
     if (typeof value === 'bigint') return { what: 'a bigint', instead: 'send it under msgpack(), or as text' }
     if (isBytes(value)) return { what: 'bytes', instead: 'send bytes under msgpack() or raw()' }
-    return hollow(value) ?? 'inside'
+    return 'inside'
   },
 }
 

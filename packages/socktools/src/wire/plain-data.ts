@@ -16,8 +16,18 @@ export interface Fault extends Refusal {
 export interface Rules {
   /** How many arrays and objects may stand within each other. */
   readonly depth: number
-  /** Whether `toJSON` is asked, and its answer written; else it is a function like any other. */
-  readonly asksToJSON: boolean
+  /**
+   * How many arrays, objects, items and properties there may be, all together. A message that shares its parts has few,
+   * and they are written many times over: this is what ends the walk before that is tried.
+   */
+  readonly most: number
+  /** What has more: `more than … holds`. */
+  readonly tooMuch: string
+  /**
+   * Whether it is written as JSON.stringify has it: `toJSON` is asked, and its answer written, and boxed primitives are
+   * what is in them; else `toJSON` is a function like any other, and a box an object.
+   */
+  readonly asJSON: boolean
   /** Whether text, that of keys too, must have a form in UTF-8: half a surrogate pair has none. */
   readonly wellFormed: boolean
   /**
@@ -31,10 +41,23 @@ export interface Rules {
  * The first thing in `data` that would be lost or altered on its way: functions, symbols, what the rules refuse,
  * and nesting that is too deep, which is also how a circle ends.
  */
-export function faultIn(data: unknown, rules: Rules, depth = rules.depth): Fault | undefined {
+export function faultIn(data: unknown, rules: Rules): Fault | undefined {
+  const walk: Walk = { rules, left: rules.most }
+  const fault = inValue(data, walk, rules.depth)
+  return walk.left < 0 ? { what: rules.tooMuch, path: '' } : fault
+}
+
+interface Walk {
+  readonly rules: Rules
+  /** Of what `most` counts. Below 0 the walk is over. */
+  left: number
+}
+
+function inValue(data: unknown, walk: Walk, depth: number): Fault | undefined {
+  const { rules } = walk
   switch (typeof data) {
     case 'object':
-      return data === null ? undefined : inObject(data, rules, depth)
+      return data === null ? undefined : inObject(data, walk, depth)
     case 'function':
     case 'symbol':
       return { what: `a ${typeof data}`, path: '' }
@@ -48,29 +71,40 @@ export function faultIn(data: unknown, rules: Rules, depth = rules.depth): Fault
 }
 
 /** `answer`: what toJSON said, which is not asked again. */
-function inObject(value: object, rules: Rules, depth: number, answer = false): Fault | undefined {
+function inObject(value: object, walk: Walk, depth: number, answer = false): Fault | undefined {
+  const { rules } = walk
   const array = Array.isArray(value)
-  if (!array && !isPlain(value)) {
+  const plain = array || isPlain(value)
+  if (!plain) {
     const verdict = rules.judge(value)
     if (verdict !== 'inside') return faultOf(verdict)
   }
-  if (rules.asksToJSON && !answer) {
+  if (rules.asJSON && !answer) {
     const { toJSON } = value as { toJSON?: unknown }
     if (typeof toJSON === 'function') {
       const said: unknown = toJSON.call(value, '')
       const isObject = typeof said === 'object' && said !== null
-      return isObject ? inObject(said, rules, depth, true) : faultIn(said, rules, depth)
+      return isObject ? inObject(said, walk, depth, true) : inValue(said, walk, depth)
     }
   }
+  if (!plain) {
+    const boxed = isBoxed(value)
+    if (boxed && rules.asJSON) return undefined
+    const refusal = boxed ? BOXED : hollow(value)
+    if (refusal !== undefined) return faultOf(refusal)
+  }
   if (depth === 0) return { what: `what nests deeper than ${rules.depth}, or in a circle,`, path: '' }
-  return array ? inArray(value, rules, depth - 1) : inProperties(value as Properties, rules, depth - 1)
+  walk.left -= array ? 1 + value.length : 1
+  if (walk.left < 0) return faultOf({ what: rules.tooMuch })
+  return array ? inArray(value, walk, depth - 1) : inProperties(value as Properties, walk, depth - 1, plain)
 }
 
-function inArray(items: readonly unknown[], rules: Rules, depth: number): Fault | undefined {
+function inArray(items: readonly unknown[], walk: Walk, depth: number): Fault | undefined {
+  const { rules } = walk
   for (let i = 0; i < items.length; i++) {
     const item = items[i]
     if (typeof item === 'number' || (typeof item === 'string' && isText(item, rules))) continue
-    const fault = faultIn(item, rules, depth)
+    const fault = inValue(item, walk, depth)
     if (fault !== undefined) return { ...fault, path: `[${i}]${fault.path}` }
   }
   return undefined
@@ -78,13 +112,15 @@ function inArray(items: readonly unknown[], rules: Rules, depth: number): Fault 
 
 type Properties = Readonly<Record<string, unknown>>
 
-function inProperties(value: Properties, rules: Rules, depth: number): Fault | undefined {
+function inProperties(value: Properties, walk: Walk, depth: number, plain: boolean): Fault | undefined {
+  const { rules } = walk
   // The fastest way through an object. It also shows what is inherited; that is looked at if it would matter.
   for (const key in value) {
     const item = value[key]
     if (!isText(key, rules)) return { what: `${HALF} in a key`, path: '' }
+    if (item !== undefined && (plain || Object.hasOwn(value, key))) walk.left--
     if (typeof item === 'number' || (typeof item === 'string' && isText(item, rules))) continue
-    const fault = faultIn(item, rules, depth)
+    const fault = inValue(item, walk, depth)
     if (fault !== undefined && Object.hasOwn(value, key)) {
       const step = NAME.test(key) ? `.${key}` : `[${JSON.stringify(key)}]`
       return { ...fault, path: step + fault.path }
@@ -112,13 +148,30 @@ const faultOf = (verdict: ReturnType<Rules['judge']>): Fault | undefined =>
 /** Whether it is memory rather than something in it. */
 export const isBytes = (value: unknown): boolean => ArrayBuffer.isView(value) || value instanceof ArrayBuffer
 
-/** What every codec here would write as an empty object, its contents lost without a word. */
-export function hollow(value: object): Refusal | undefined {
+/** What every codec here would write without what it is about, and without a word. `value` is of a class. */
+function hollow(value: object): Refusal | undefined {
   if (value instanceof Map) return { what: 'a Map', instead: 'send Object.fromEntries(map) or [...map]' }
   if (value instanceof Set) return { what: 'a Set', instead: 'send [...set]' }
   if (value instanceof Promise) return { what: 'a promise', instead: 'await it first' }
-  return undefined
+  if (value instanceof Error) return { what: 'an Error', instead: 'send its message' }
+  if (value instanceof RegExp) return { what: 'a RegExp', instead: 'send its source' }
+  // All others that keep what they hold where only their methods see it.
+  for (const key in value) if (Object.hasOwn(value, key)) return undefined
+  // `{}` of another realm is plain, too: what it inherits from inherits from nothing.
+  const root = Object.getPrototypeOf(Object.getPrototypeOf(value)) === null
+  return root ? undefined : { what: nameOf(value), instead: 'send its parts' }
 }
+
+function nameOf(value: object): string {
+  const { constructor } = value as { constructor?: unknown }
+  const name = typeof constructor === 'function' ? constructor.name : ''
+  return `an object${name === '' ? '' : ` of class ${name}`} without properties of its own`
+}
+
+const BOXED: Refusal = { what: 'a boxed primitive', instead: 'send its valueOf()' }
+
+const isBoxed = (value: object): boolean =>
+  value instanceof String || value instanceof Number || value instanceof Boolean || value instanceof BigInt
 
 /** The text for CANNOT_ENCODE. */
 export function cannotSend(codec: string, { what, path, instead }: Fault): string {

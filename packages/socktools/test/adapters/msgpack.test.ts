@@ -103,6 +103,13 @@ const values = fc.letrec((tie) => ({
 
 codecSuite('msgpack()', msgpack(), values)
 
+/** Itself twice, twice … of which there are 2 ** n to write. */
+const doubled = (n: number): unknown => {
+  let data: unknown[] = [1]
+  for (let i = 0; i < n; i++) data = [data, data]
+  return data
+}
+
 describe('msgpack', () => {
   const holes: unknown[] = [1]
   holes.length = 3
@@ -150,6 +157,17 @@ describe('msgpack', () => {
     ['a promise', Promise.resolve(), /a promise: await it first/],
     ['an Error', { error: new Error('x') }, /an Error at data\.error: send its message/],
     ['a RegExp', [/x/], /a RegExp at data\[0\]: send its source/],
+    ['boxed text', new String('abc'), /a boxed primitive: send its valueOf\(\)/],
+    [
+      'other boxes',
+      [[new Number(1)], [new Boolean(true)], [Object(1n)]],
+      /a boxed primitive at data\[0\]\[0\]/,
+    ],
+    ['a boxed bigint', { n: Object(1n) }, /a boxed primitive at data\.n/],
+    ['a WeakSet', [new WeakSet()], /an object of class WeakSet without properties of its own at data\[0\]/],
+    ['an iterator', new Map([[1, 2]]).entries(), /an object .*without properties of its own: send its parts/],
+    ['shared memory', new SharedArrayBuffer(3), /an object of class SharedArrayBuffer without/],
+    ['what shares its parts', doubled(62), /more values than msgpack\(\{ maxValues \}\)/],
     ['an invalid Date', { at: new Date(NaN) }, /an invalid Date at data\.at/],
     ['what has a toJSON', new URL('http://localhost'), /what has a toJSON: send what that answers/],
     ['a toJSON of its own', { toJSON: () => 1 }, /a function at data\.toJSON/],
@@ -263,6 +281,11 @@ describe('msgpack', () => {
     )
     assert.equal(
       codeOf(() => msgpack().encode(0, Array(262_142).fill(0))),
+      undefined,
+    )
+    // Each of these is an item and an array.
+    assert.equal(
+      codeOf(() => msgpack().encode(0, Array(262_142).fill([]))),
       undefined,
     )
     for (const maxValues of [0, -1, NaN])

@@ -235,6 +235,18 @@ describe('close', () => {
 })
 
 describe('misuse', () => {
+  test('closePeer takes one: several are UNKNOWN_PEER, and none of them is closed', () =>
+    simulateUdp(async (world) => {
+      const sock = await world.open({ connect: [HERE, THERE] })
+      const peers = sock.knownPeers
+      for (const several of [peers, [peers[0]], new Set(peers), [], null])
+        assert.throws(() => sock.closePeer(several as never), { code: 'UNKNOWN_PEER' })
+      assert.equal(sock.knownPeers.length, 2)
+      sock.closePeer(peers[0]!)
+      sock.closePeer(THERE)
+      assert.deepEqual(sock.knownPeers, [])
+    }))
+
   test('starting twice is ALREADY_STARTED; an address that is taken can be tried again', () =>
     simulateUdp(async (world) => {
       const other = await world.open({ bind: HERE })

@@ -124,6 +124,24 @@ describe('without a socket yet', () => {
       assert.deepEqual([got.list, sock.stats().queued, sock.knownPeers], [['a', 'b', 'c'], 0, []])
     }))
 
+  test('so much may wait for it and no more, though there is nothing in it', () =>
+    simulateUdp(async (world) => {
+      const got = await listener(world, at(1))
+      const sock = world.sock()
+      const sends = Array.from({ length: 20_000 }, () => sock.sendMsg(0, '', { to: at(1) }))
+      const toSeveral = sock.sendMsg(0, '', { to: [at(1), at(2)] })
+      // 16 MiB, at 1,024 bytes each.
+      const most = 16 * 1_024
+      await assert.rejects(sends[most]!, {
+        code: 'SLOW_PEER',
+        what: '16384 datagrams of 0 bytes wait to be sent already',
+      })
+      assert.deepEqual([sock.stats().queued, sock.stats().dropped], [0, { slow: 20_000 - most + 2 }])
+      await Promise.all([...sends.slice(0, most), toSeveral])
+      await world.quiet()
+      assert.equal(got.list.length, most)
+    }))
+
   test('if that fails, so do they; the next one tries again', () =>
     simulateUdp(async (world) => {
       const other = await world.open({ bind: at(1) })
@@ -246,10 +264,12 @@ describe('when the system has no room', () => {
   /** It takes a datagram of 100 bytes every 10 ms. */
   const SLOW = { weather: () => ({ hold: () => 10 }) }
   const bytes = new Uint8Array(100)
+  /** What one of them counts toward the marks. */
+  const each = 100 + 1_024
 
   test('a send is accepted at once below highWaterMark, and waits above it until half is left', () =>
     simulateUdp(async (world) => {
-      const sock = await world.open({ connect: at(1), highWaterMark: 400 })
+      const sock = await world.open({ connect: at(1), highWaterMark: 4 * each })
       const [peer] = sock.knownPeers
       for (let i = 0; i < 4; i++) assert.equal(await world.stateOf(peer!.sendRaw(bytes)), 'resolved')
       assert.deepEqual([sock.stats().queued, peer!.stats().queued], [400, 400])
@@ -263,7 +283,7 @@ describe('when the system has no room', () => {
 
   test('a send to all waits in the same way, since they share the buffer', () =>
     simulateUdp(async (world) => {
-      const sock = await world.open({ connect: [at(1), at(2)], highWaterMark: 400 })
+      const sock = await world.open({ connect: [at(1), at(2)], highWaterMark: 4 * each })
       assert.equal(await world.stateOf(sock.sendRaw(bytes)), 'resolved')
       assert.equal(await world.stateOf(sock.sendRaw(bytes)), 'resolved')
       const waits = sock.sendRaw(bytes)
@@ -275,7 +295,7 @@ describe('when the system has no room', () => {
   test('above maxQueue: SLOW_PEER to one, dropped to several', () =>
     simulateUdp(async (world) => {
       const got = await listener(world, at(1))
-      const sock = await world.open({ connect: [at(1), at(2)], highWaterMark: 200, maxQueue: 400 })
+      const sock = await world.open({ connect: [at(1), at(2)], highWaterMark: 2 * each, maxQueue: 4 * each })
       const dropped = all(sock, 'dropped')
       const [peer] = sock.knownPeers
       for (let i = 0; i < 4; i++) void peer!.sendRaw(bytes)
@@ -299,7 +319,12 @@ describe('when the system has no room', () => {
 
   test('slowPeer: drop', () =>
     simulateUdp(async (world) => {
-      const sock = await world.open({ connect: at(1), highWaterMark: 200, maxQueue: 200, slowPeer: 'drop' })
+      const sock = await world.open({
+        connect: at(1),
+        highWaterMark: 2 * each,
+        maxQueue: 2 * each,
+        slowPeer: 'drop',
+      })
       const [peer] = sock.knownPeers
       for (let i = 0; i < 3; i++) void peer!.sendRaw(bytes)
       assert.equal(await world.stateOf(peer!.sendRaw(bytes)), 'resolved')

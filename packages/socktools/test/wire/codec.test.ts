@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import { runInNewContext } from 'node:vm'
 import fc from 'fast-check'
 import { SockError, fail } from '../../src/errors.ts'
 import { type Codec, json, raw } from '../../src/wire/codec.ts'
@@ -13,6 +14,13 @@ const untyped = (codec: unknown): Codec<any, any> => codec as Codec<any, any>
 codecSuite('raw()', untyped(raw()) as Codec<Uint8Array, Uint8Array>, fc.uint8Array(), {
   types: fc.constant(0),
 })
+
+/** Itself twice, twice … of which there are 2 ** n to write. */
+const doubled = (n: number): unknown => {
+  let data: unknown[] = [1]
+  for (let i = 0; i < n; i++) data = [data, data]
+  return data
+}
 
 function revoked(): object {
   const { proxy, revoke } = Proxy.revocable({}, {})
@@ -78,6 +86,12 @@ describe('json', () => {
     assert.equal(Object.getPrototypeOf(data), Object.prototype)
   })
 
+  class Secretive {
+    readonly #secret = 1
+    get secret(): number {
+      return this.#secret
+    }
+  }
   const cyclic: { self?: object; list: unknown[] } = { list: [1] }
   cyclic.self = cyclic
   const photo = Buffer.from('photo')
@@ -100,6 +114,20 @@ describe('json', () => {
     ['a Map', { a: new Map([[1, 2]]) }, /a Map at data\.a: send Object\.fromEntries/],
     ['a Set', [new Set([1])], /a Set at data\[0\]: send \[\.\.\.set\]/],
     ['a promise', { user: Promise.resolve(1) }, /a promise at data\.user: await it first/],
+    ['an Error', { error: new Error('x') }, /an Error at data\.error: send its message/],
+    ['one with properties', Object.assign(new Error('x'), { code: 1 }), /an Error: send its message/],
+    ['a RegExp', [/x/], /a RegExp at data\[0\]: send its source/],
+    [
+      'what only its methods can see',
+      { q: new URLSearchParams('a=1') },
+      /an object of class URLSearchParams without properties of its own at data\.q: send its parts/,
+    ],
+    ['private fields', new Secretive(), /an object of class Secretive without properties of its own:/],
+    ['a WeakMap', new WeakMap(), /an object of class WeakMap without/],
+    ['an iterator', { all: [1, 2].values() }, /an object .*without properties of its own at data\.all:/],
+    ['shared memory', new SharedArrayBuffer(3), /an object of class SharedArrayBuffer without/],
+    ['a boxed bigint', Object(1n), /cannot write this message: .*BigInt/],
+    ['a boxed symbol', Object(Symbol('s')), /an object of class Symbol without/],
     ['a circle', cyclic, /nests deeper than 63, or in a circle, at data\.self\.self\.self/],
     ['bytes from toJSON', { a: { toJSON: () => ({ b: photo }) } }, /bytes at data\.a\.b:/],
     ['a toJSON that throws', { toJSON: () => assert.fail('no') }, /cannot write this message: no/],
@@ -151,6 +179,9 @@ describe('json', () => {
     ['an object of a class is its fields', new Mover(), { at: [1, 2] }],
     ['what is inherited does not count', new Old(), { at: 1 }],
     ['an object without a prototype', Object.assign(Object.create(null) as object, { a: 1 }), { a: 1 }],
+    ['an empty object of another realm', [runInNewContext('({})'), Object.create(null)], [{}, {}]],
+    ['boxed primitives', [new String('a\ud800'), new Number(5), new Boolean(false)], ['a\ud800', 5, false]],
+    ['a Map that has a toJSON', Object.assign(new Map([[1, 2]]), { toJSON: () => 'said' }), 'said'],
     ['toJSON answers for its object', [{ secret: 1n, toJSON: () => 'said' }], ['said']],
     ['toJSON may answer with nothing', [{ toJSON: () => undefined }], [null]],
     ['a symbol for a name is left out', { [Symbol('s')]: 1n, a: 1 }, { a: 1 }],
@@ -159,6 +190,39 @@ describe('json', () => {
   for (const [what, data, arrives] of sayable) {
     test(what, () => assert.deepEqual(json().decode(json().encode('x', data)).data, arrives))
   }
+
+  const tooMuch = /more than json\(\{ max \}\) holds, which is 1048576 bytes: send/
+  const many = Array<number>(2 ** 19 - 10).fill(0)
+  const wide = Object.fromEntries(many.map((zero, i) => [i, zero]))
+  for (const [what, data] of [
+    ['shares its parts 62 deep', doubled(62)],
+    ['holds one long array many times', Array(2 ** 19).fill(many)],
+    ['holds one wide object many times', Array(2 ** 19).fill(wide)],
+    ['is an array of holes', Array(2 ** 32 - 1)],
+  ] as const) {
+    test(`what ${what} is CANNOT_ENCODE before any of it is written`, () => {
+      assert.throws(() => json().encode(0, data), { code: 'CANNOT_ENCODE', message: tooMuch })
+    })
+  }
+
+  test('what just fits is not taken for too much', () => {
+    assert.equal(json().encode(0, many).length, 2 ** 20 - 15)
+    const inherited = Object.assign(Object.create(Object.fromEntries(many.map((n, i) => [i, n]))), { a: 1 })
+    const left = Object.fromEntries(many.map((_, i) => [i, undefined]))
+    assert.deepEqual(json().decode(json().encode(0, [inherited, inherited, left, left, left])).data, [
+      { a: 1 },
+      { a: 1 },
+      {},
+      {},
+      {},
+    ])
+    fc.assert(
+      fc.property(jsonValues, (value) => {
+        const { length } = json().encode(0, value)
+        assert.equal(json({ max: length }).encode(0, value).length, length)
+      }),
+    )
+  })
 
   test('a toJSON in the answer of a toJSON is a function like any other', () => {
     assert.throws(() => json().encode('x', once), { message: /a function at data\.toJSON/ })
