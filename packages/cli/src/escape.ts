@@ -52,8 +52,11 @@ function* replaced(text: string, pattern: RegExp, escape: (c: string) => string)
   for (let at = 0; at < text.length; ) {
     let end = at + PIECE
     // Never between the halves of a pair.
-    if ((text.charCodeAt(end - 1) & 0xfc00) === 0xd800) end++
+    if (isHigh(text, end - 1) && isLow(text, end)) end++
     yield text.slice(at, end).replace(pattern, escape)
     at = end
   }
 }
+
+const isHigh = (text: string, at: number): boolean => (text.charCodeAt(at) & 0xfc00) === 0xd800
+const isLow = (text: string, at: number): boolean => (text.charCodeAt(at) & 0xfc00) === 0xdc00
