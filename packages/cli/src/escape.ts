@@ -1,3 +1,5 @@
+import { printable } from 'socktools'
+
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
 /** The text of a payload, or undefined where it is not UTF-8. */
@@ -12,14 +14,12 @@ export function textOf(payload: Uint8Array): string | undefined {
 /** How much is escaped at a time: a few milliseconds of work at the worst. */
 const PIECE = 16 * 1024
 
-/** Controls, formats, separators, lone surrogates, blank Hangul fillers, as the library's `printable` has them; a tab stays a tab. */
-const UNPRINTABLE = /(?!\t)[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Surrogate}\u115f\u1160\u3164\uffa0]/gu
-/** The same, but for what JSON.stringify has escaped already. */
+/** What JSON.stringify leaves as it is and `printable` does not. */
 const UNPRINTABLE_JSON = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\u115f\u1160\u3164\uffa0]/gu
 
-/** On one line and harmless to a terminal, whoever wrote it. In pieces, so that others can have a turn between them. */
+/** On one line and harmless to a terminal, whoever wrote it; a tab stays a tab. In pieces, so that others can have a turn between them. */
 export const terminalPieces = (text: string): Iterable<string> =>
-  replaced(text, UNPRINTABLE, (c) => `\\u{${(c.codePointAt(0) ?? 0).toString(16)}}`)
+  replaced(text, /[^\t]+/g, (run) => printable(run, Infinity))
 
 export const forTerminal = (text: string): string => [...terminalPieces(text)].join('')
 

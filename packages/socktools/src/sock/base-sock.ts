@@ -59,6 +59,7 @@ export abstract class BaseSock<C extends Codec = RawCodec> implements Sock<C> {
   #setUp: 'due' | 'done' | Promise<void> = 'due'
   /** setUp has been called and has not returned yet. */
   #inSetUp = false
+  #starting: Promise<void> | undefined
   #draining: Promise<Lost> | undefined
   #closing: Promise<Lost> | undefined
 
@@ -178,12 +179,35 @@ export abstract class BaseSock<C extends Codec = RawCodec> implements Sock<C> {
   }
 
   /** @internal */
-  protected async startUp(): Promise<void> {
-    if (this.address === undefined && this.#given.bind !== undefined) await this.startServer()
+  protected startUp(): Promise<void> {
+    return this.#starting ?? this.start()
   }
 
   // The sock
 
+  /** Does all that the options say: listens on `bind`, dials `connect`. Resolves when the first dials have settled. */
+  async start(): Promise<void> {
+    this.core.checkOpen('start')
+    if (this.#starting !== undefined) fail('ALREADY_STARTED', 'start was called twice')
+    const starting = new Waiter()
+    this.#starting = starting.promise
+    try {
+      const setUp = this.ready()
+      if (setUp !== undefined) await setUp
+      await this.startAll()
+      this.core.checkOpen('start')
+      this.core.begin()
+      starting.resolve()
+    } catch (error) {
+      // What failed can be tried again.
+      this.#starting = undefined
+      starting.reject(error as Error)
+      throw error
+    }
+  }
+
+  /** What start() begins, once setUp is done. */
+  protected abstract startAll(): Promise<void>
   abstract get address(): string | undefined
   abstract get knownPeers(): readonly Peer<C>[]
   abstract startServer(options?: StartServerOptions): Promise<string>
@@ -293,3 +317,16 @@ const NAMES: { readonly [K in keyof SockEvents]: K } = {
   closed: 'closed',
 }
 const EVENTS: readonly string[] = Object.keys(NAMES)
+
+/** Starts a sock that was made for this; one that does not come up is closed. Rejects as `start` does. */
+export async function started<S extends { start(): Promise<void>; close(): Promise<unknown> }>(
+  sock: S,
+): Promise<S> {
+  try {
+    await sock.start()
+  } catch (error) {
+    await sock.close()
+    throw error
+  }
+  return sock
+}

@@ -14,6 +14,7 @@ import type { Codec, Sent } from '../wire/codec.ts'
 import { Account, type DatagramSends } from './datagram-sends.ts'
 import type { Deadlines } from './deadlines.ts'
 import { Inbox } from './inbox.ts'
+import { DRAIN_TIMEOUT } from './options.ts'
 import type { Settings } from './options.ts'
 import { encode, lengthOf, unsendable } from './payload.ts'
 import { ReadWatch } from './read-watch.ts'
@@ -36,8 +37,6 @@ export interface DatagramPeerHost<C extends Codec> {
   onGone(peer: DatagramPeer<C>, lost: Lost): void
 }
 
-/** How long the handlers and the system may take, in milliseconds. */
-const DRAIN_TIMEOUT = 5_000
 /** What may wait for handlers over all peers, as a multiple of what may for one. */
 const BACKLOG = 16
 

@@ -15,6 +15,7 @@ import { Account, DatagramSends } from './datagram-sends.ts'
 import { Deadlines } from './deadlines.ts'
 import { Drops } from './drops.ts'
 import { Keeper } from './keeper.ts'
+import { DRAIN_TIMEOUT } from './options.ts'
 import { lengthOf } from './payload.ts'
 import { isIterable } from './recipients.ts'
 import { Turn } from './turn.ts'
@@ -28,7 +29,7 @@ import type {
   SockStats,
   StartServerOptions,
 } from './types.ts'
-import { Waiter, rejected } from './waiter.ts'
+import { rejected } from './waiter.ts'
 
 /** Where a sock over datagrams meets the world. */
 export interface DatagramParts {
@@ -57,7 +58,6 @@ export class DatagramSock<C extends Codec = RawCodec> extends BaseSock<C> {
   readonly #keepers: Keeper[] = []
   /** Whoever waits for a kept peer to be over; see #keep. */
   readonly #onOver = new Map<DatagramPeer<C>, () => void>()
-  #starting: Promise<void> | undefined
   #serving = false
   #nextId = 1
   #lost: Lost = NOTHING_LOST
@@ -132,34 +132,10 @@ export class DatagramSock<C extends Codec = RawCodec> extends BaseSock<C> {
 
   // Coming up
 
-  /** Does all that the options say: binds `bind`, looks up `connect`. Resolves when the first look-ups have settled. */
-  async start(): Promise<void> {
-    const { core } = this
-    core.checkOpen('start')
-    if (this.#starting !== undefined) fail('ALREADY_STARTED', 'start was called twice')
-    const starting = new Waiter()
-    this.#starting = starting.promise
-    try {
-      await this.#start()
-      starting.resolve()
-    } catch (error) {
-      // What failed can be tried again.
-      this.#starting = undefined
-      starting.reject(error as Error)
-      throw error
-    }
-    core.begin()
-  }
-
-  async #start(): Promise<void> {
-    await this.ready()
+  /** Binds `bind`, looks up `connect`. */
+  protected override async startAll(): Promise<void> {
     if (!this.#serving && this.core.settings.bind !== undefined) await this.startServer()
     await Promise.all(this.core.settings.connect.map((address) => this.#keep(address)))
-    this.core.checkOpen('start')
-  }
-
-  protected override startUp(): Promise<void> {
-    return this.#starting ?? this.start()
   }
 
   /** Binds. There is no backlog: `backlog` means nothing here. */
@@ -373,6 +349,3 @@ export class DatagramSock<C extends Codec = RawCodec> extends BaseSock<C> {
     this.#gate.giveUpAll()
   }
 }
-
-/** How long the system may take what was sent to addresses that are no peers', in milliseconds. */
-const DRAIN_TIMEOUT = 5_000

@@ -150,12 +150,19 @@ export class MetaSock<C extends Codec = AnyCodec> extends BaseSock<C> {
 
   // Coming up
 
-  /** Starts every sock in it that was not started. Rejects with the first error, when all the others are up. */
-  async start(): Promise<void> {
+  /**
+   * Starts every sock in it that was not started; may be called again. Rejects with the first error, when all the
+   * others are up.
+   */
+  override async start(): Promise<void> {
     this.core.checkOpen('start')
     await this.ready()
     this.core.checkOpen('start')
     this.core.begin()
+    await this.startAll()
+  }
+
+  protected override async startAll(): Promise<void> {
     const starts = await Promise.allSettled([...this.#members.keys()].map((inner) => inner.startUp()))
     const failed = starts.find(({ status }) => status === 'rejected')
     if (failed?.status === 'rejected') throw failed.reason as SockError

@@ -92,6 +92,9 @@ export const DEFAULTS = {
   readMark: 1024 * 1024,
 } as const
 
+/** How long drain() may take where its caller does not say, in milliseconds. */
+export const DRAIN_TIMEOUT = 5_000
+
 type Numbers = { readonly [K in keyof typeof DEFAULTS]: number }
 
 /** Options as a sock uses them: checked once, at the door, and complete. */

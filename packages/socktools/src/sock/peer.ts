@@ -15,7 +15,7 @@ import type { Decoder } from '../wire/framing.ts'
 import type { Broadcast, Recipient } from './broadcast.ts'
 import type { Deadlines } from './deadlines.ts'
 import { Inbox } from './inbox.ts'
-import type { Settings } from './options.ts'
+import { DRAIN_TIMEOUT, type Settings } from './options.ts'
 import { Outbox, type OutboxShared } from './outbox.ts'
 import { encode, lengthOf, unsendable } from './payload.ts'
 import { ReadWatch } from './read-watch.ts'
@@ -37,9 +37,6 @@ export interface PeerHost<C extends Codec> {
   /** The pipe is over, and all that had arrived is handled: the last word of this peer. */
   onGone(peer: LivePeer<C>, error: SockError | undefined, lost: Lost): void
 }
-
-/** How long the far side may take to end as well, in milliseconds. */
-const DRAIN_TIMEOUT = 5_000
 
 export class LivePeer<C extends Codec> implements Peer<C>, Recipient {
   readonly id: string

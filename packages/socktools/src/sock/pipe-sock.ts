@@ -22,7 +22,6 @@ import type {
   SockStats,
   StartServerOptions,
 } from './types.ts'
-import { Waiter } from './waiter.ts'
 
 /** Where a sock meets the world. */
 export interface SockParts {
@@ -46,7 +45,6 @@ export class PipeSock<C extends Codec = RawCodec> extends BaseSock<C> {
   readonly #keepers: Keeper[] = []
   /** Whoever waits for a peer to be over; see #keep. */
   readonly #onOver = new Map<LivePeer<C>, () => void>()
-  #starting: Promise<void> | undefined
   #binding = false
   #listener: Listener | undefined
   #nextId = 1
@@ -98,39 +96,15 @@ export class PipeSock<C extends Codec = RawCodec> extends BaseSock<C> {
 
   // Coming up
 
-  /** Does all that the options say: listens on `bind`, dials `connect`. Resolves when the first dials have settled. */
-  async start(): Promise<void> {
-    this.core.checkOpen('start')
-    if (this.#starting !== undefined) fail('ALREADY_STARTED', 'start was called twice')
-    const starting = new Waiter()
-    this.#starting = starting.promise
-    try {
-      await this.#start()
-      starting.resolve()
-    } catch (error) {
-      // What failed can be tried again.
-      this.#starting = undefined
-      starting.reject(error as Error)
-      throw error
-    }
-  }
-
-  protected override startUp(): Promise<void> {
-    return this.#starting ?? this.start()
-  }
-
-  async #start(): Promise<void> {
+  /** Listens on `bind`, takes in the connection that the application made, dials `connect`. */
+  protected override async startAll(): Promise<void> {
     const { bind, connect } = this.core.settings
-    const setUp = this.ready()
-    if (setUp !== undefined) await setUp
     if (this.#listener === undefined && (bind !== undefined || this.#doors.hasServer))
       await this.startServer()
     await this.#doors.admitAdopted()
     // Whoever heard of the above may have closed this sock: nothing may begin after that.
     this.core.checkOpen('start')
     await Promise.all(connect.map((address) => this.#keep(address)))
-    this.core.checkOpen('start')
-    this.core.begin()
   }
 
   async startServer({ bind, backlog }: StartServerOptions = {}): Promise<string> {

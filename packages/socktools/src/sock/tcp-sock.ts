@@ -6,6 +6,7 @@ import type { Transport } from '../net/transport.ts'
 import { unix } from '../net/unix.ts'
 import { nodePlatform } from '../platform/node.ts'
 import type { Codec, RawCodec } from '../wire/codec.ts'
+import { started } from './base-sock.ts'
 import type { SockOptions } from './options.ts'
 import { PipeSock } from './pipe-sock.ts'
 
@@ -48,13 +49,6 @@ export class TcpSock<C extends Codec = RawCodec> extends PipeSock<C> {
    * class of your own it gives one of that class, whose constructor takes the options as this one does.
    */
   static async open<C extends Codec = RawCodec>(options: TcpSockOptions<C> = {}): Promise<TcpSock<C>> {
-    const sock = new this<C>(options)
-    try {
-      await sock.start()
-    } catch (error) {
-      await sock.close()
-      throw error
-    }
-    return sock
+    return started(new this<C>(options))
   }
 }

@@ -1,6 +1,7 @@
 import { udp } from '../net/udp.ts'
 import { nodePlatform } from '../platform/node.ts'
 import type { Codec, RawCodec } from '../wire/codec.ts'
+import { started } from './base-sock.ts'
 import type { UdpSockOptions } from './datagram-options.ts'
 import { DatagramSock } from './datagram-sock.ts'
 
@@ -40,13 +41,6 @@ export class UdpSock<C extends Codec = RawCodec> extends DatagramSock<C> {
 
   /** A sock that is up: bound, if the options say where, and every address of `connect` looked up once. */
   static async open<C extends Codec = RawCodec>(options: UdpSockOptions<C> = {}): Promise<UdpSock<C>> {
-    const sock = new this<C>(options)
-    try {
-      await sock.start()
-    } catch (error) {
-      await sock.close()
-      throw error
-    }
-    return sock
+    return started(new this<C>(options))
   }
 }
