@@ -14,7 +14,7 @@ import { DatagramRoutes } from './datagram-routes.ts'
 import { Account, DatagramSends } from './datagram-sends.ts'
 import { Deadlines } from './deadlines.ts'
 import { Drops } from './drops.ts'
-import { Keeper } from './keeper.ts'
+import { Keepers } from './keeper.ts'
 import { DRAIN_TIMEOUT } from './options.ts'
 import { lengthOf } from './payload.ts'
 import { isIterable } from './recipients.ts'
@@ -55,9 +55,7 @@ export class DatagramSock<C extends Codec = RawCodec> extends BaseSock<C> {
   readonly #dropsIn: Drops<Peer<C> | undefined>
   readonly #peerHost: DatagramPeerHost<C>
   readonly #peers = new Map<string, DatagramPeer<C>>()
-  readonly #keepers: Keeper[] = []
-  /** Whoever waits for a kept peer to be over; see #keep. */
-  readonly #onOver = new Map<DatagramPeer<C>, () => void>()
+  readonly #keepers: Keepers<DatagramPeer<C>>
   #serving = false
   #nextId = 1
   #lost: Lost = NOTHING_LOST
@@ -72,6 +70,17 @@ export class DatagramSock<C extends Codec = RawCodec> extends BaseSock<C> {
     this.#deadlines = new Deadlines(platform)
     this.#attempts = new Attempts(this.#deadlines)
     this.#sends = new DatagramSends(settings, turn)
+    this.#keepers = new Keepers<DatagramPeer<C>>(settings.backoff, platform, {
+      dial: async (address) => {
+        const peer = await this.#dial(address, {})
+        peer.keep()
+        return peer
+      },
+      isOver: ({ state }) => state === 'gone',
+      onFailed: (address, error, retryIn) => {
+        core.events.emit('dialFailed', { address, error, retryIn })
+      },
+    })
     this.#strangers = new Account((reason, bytes) => {
       core.dropNobodys(reason, bytes)
     })
@@ -135,7 +144,7 @@ export class DatagramSock<C extends Codec = RawCodec> extends BaseSock<C> {
   /** Binds `bind`, looks up `connect`. */
   protected override async startAll(): Promise<void> {
     if (!this.#serving && this.core.settings.bind !== undefined) await this.startServer()
-    await Promise.all(this.core.settings.connect.map((address) => this.#keep(address)))
+    await Promise.all(this.core.settings.connect.map((address) => this.#keepers.keep(address)))
   }
 
   /** Binds. There is no backlog: `backlog` means nothing here. */
@@ -178,24 +187,6 @@ export class DatagramSock<C extends Codec = RawCodec> extends BaseSock<C> {
     })
   }
 
-  #keep(address: string): Promise<void> {
-    const { settings, platform, events } = this.core
-    const keeper = new Keeper(address, settings.backoff, platform, {
-      dial: async (to, onOver) => {
-        const peer = await this.#dial(to, {})
-        peer.keep()
-        // A listener of "peer" may have closed it already.
-        if (peer.state === 'gone') onOver()
-        else this.#onOver.set(peer, onOver)
-      },
-      onFailed: (to, error, retryIn) => {
-        events.emit('dialFailed', { address: to, error, retryIn })
-      },
-    })
-    this.#keepers.push(keeper)
-    return keeper.start()
-  }
-
   // Peers
 
   #join(remote: DatagramAddress, dialed: boolean): DatagramPeer<C> {
@@ -216,9 +207,7 @@ export class DatagramSock<C extends Codec = RawCodec> extends BaseSock<C> {
     this.core.counters.peerGone(peer.stats())
     if (this.core.life !== 'open') this.#lost = bothLost(this.#lost, lost)
     this.core.events.emit('gone', { peer, error: undefined, lost })
-    const onOver = this.#onOver.get(peer)
-    this.#onOver.delete(peer)
-    onOver?.()
+    this.#keepers.over(peer)
   }
 
   #onDropped(peer: DatagramPeer<C>, reason: DropReason, messages: number, bytes: number): void {
@@ -344,7 +333,7 @@ export class DatagramSock<C extends Codec = RawCodec> extends BaseSock<C> {
   }
 
   protected stopComing(): void {
-    for (const keeper of this.#keepers) keeper.stop()
+    this.#keepers.stop()
     this.#attempts.giveUpAll()
     this.#gate.giveUpAll()
   }

@@ -61,3 +61,52 @@ export class Keeper {
     return delay
   }
 }
+
+export interface KeepersHost<P> {
+  dial(address: string): Promise<P>
+  /** It is over already: a listener of "peer" may have closed it. */
+  isOver(peer: P): boolean
+  onFailed(address: string, error: SockError, retryIn: number): void
+}
+
+/** All that a sock keeps up. */
+export class Keepers<P> {
+  readonly #backoff: Backoff
+  readonly #platform: Platform
+  readonly #host: KeepersHost<P>
+  readonly #keepers: Keeper[] = []
+  readonly #onOver = new Map<P, () => void>()
+
+  constructor(backoff: Backoff, platform: Platform, host: KeepersHost<P>) {
+    this.#backoff = backoff
+    this.#platform = platform
+    this.#host = host
+  }
+
+  /** Dials `address` now, and again whenever the connection is over. Resolves when the first dial has settled. */
+  keep(address: string): Promise<void> {
+    const keeper = new Keeper(address, this.#backoff, this.#platform, {
+      dial: async (to, onOver) => {
+        const peer = await this.#host.dial(to)
+        if (this.#host.isOver(peer)) onOver()
+        else this.#onOver.set(peer, onOver)
+      },
+      onFailed: (to, error, retryIn) => {
+        this.#host.onFailed(to, error, retryIn)
+      },
+    })
+    this.#keepers.push(keeper)
+    return keeper.start()
+  }
+
+  /** Whoever keeps this one up is told that it is over. */
+  over(peer: P): void {
+    const onOver = this.#onOver.get(peer)
+    this.#onOver.delete(peer)
+    onOver?.()
+  }
+
+  stop(): void {
+    for (const keeper of this.#keepers) keeper.stop()
+  }
+}

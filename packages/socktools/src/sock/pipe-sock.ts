@@ -9,7 +9,7 @@ import { BaseSock } from './base-sock.ts'
 import { bothLost, NOTHING_LOST } from './counters.ts'
 import { Deadlines } from './deadlines.ts'
 import { Doors } from './doors.ts'
-import { Keeper } from './keeper.ts'
+import { Keepers } from './keeper.ts'
 import { type SockOptions, settle } from './options.ts'
 import { LivePeer, type PeerHost } from './peer.ts'
 import { Sends } from './sends.ts'
@@ -42,9 +42,7 @@ export class PipeSock<C extends Codec = RawCodec> extends BaseSock<C> {
   readonly #peerHost: PeerHost<C>
   /** All that have a say: connected, or with something left to handle. */
   readonly #peers = new Set<LivePeer<C>>()
-  readonly #keepers: Keeper[] = []
-  /** Whoever waits for a peer to be over; see #keep. */
-  readonly #onOver = new Map<LivePeer<C>, () => void>()
+  readonly #keepers: Keepers<LivePeer<C>>
   #binding = false
   #listener: Listener | undefined
   #nextId = 1
@@ -66,6 +64,16 @@ export class PipeSock<C extends Codec = RawCodec> extends BaseSock<C> {
       },
       fault: (thrown, where) => {
         core.fault(thrown, where, undefined)
+      },
+    })
+    this.#keepers = new Keepers<LivePeer<C>>(settings.backoff, platform, {
+      dial: (address) => {
+        core.checkOpen('connectTo')
+        return this.#doors.dial(address, {})
+      },
+      isOver: (peer) => !this.#peers.has(peer),
+      onFailed: (address, error, retryIn) => {
+        core.events.emit('dialFailed', { address, error, retryIn })
       },
     })
     this.#sends = new Sends<C>(settings, platform, (bytes) => {
@@ -104,7 +112,11 @@ export class PipeSock<C extends Codec = RawCodec> extends BaseSock<C> {
     await this.#doors.admitAdopted()
     // Whoever heard of the above may have closed this sock: nothing may begin after that.
     this.core.checkOpen('start')
-    await Promise.all(connect.map((address) => this.#keep(address)))
+    const kept = connect.map((address) => {
+      parseAddress(address)
+      return this.#keepers.keep(address)
+    })
+    await Promise.all(kept)
   }
 
   async startServer({ bind, backlog }: StartServerOptions = {}): Promise<string> {
@@ -145,26 +157,6 @@ export class PipeSock<C extends Codec = RawCodec> extends BaseSock<C> {
     return this.#doors.dial(address, options)
   }
 
-  /** Dials `address` now, and again whenever the connection is over. Resolves when the first dial has settled. */
-  #keep(address: string): Promise<void> {
-    parseAddress(address)
-    const { settings, platform, events } = this.core
-    const keeper = new Keeper(address, settings.backoff, platform, {
-      dial: async (to, onOver) => {
-        this.core.checkOpen('connectTo')
-        const peer = await this.#doors.dial(to, {})
-        // A listener of "peer" may have closed it already.
-        if (this.#peers.has(peer)) this.#onOver.set(peer, onOver)
-        else onOver()
-      },
-      onFailed: (to, error, retryIn) => {
-        events.emit('dialFailed', { address: to, error, retryIn })
-      },
-    })
-    this.#keepers.push(keeper)
-    return keeper.start()
-  }
-
   // Peers
 
   #join(pipe: Pipe, dialed: boolean): LivePeer<C> {
@@ -188,9 +180,7 @@ export class PipeSock<C extends Codec = RawCodec> extends BaseSock<C> {
     if (error !== undefined) this.core.counters.failed(error)
     if (this.core.life !== 'open') this.#lost = bothLost(this.#lost, lost)
     this.core.events.emit('gone', { peer, error, lost })
-    const onOver = this.#onOver.get(peer)
-    this.#onOver.delete(peer)
-    onOver?.()
+    this.#keepers.over(peer)
   }
 
   sendRaw(payload: Uint8Array, options: SendOptions<C> = {}): Promise<void> {
@@ -244,7 +234,7 @@ export class PipeSock<C extends Codec = RawCodec> extends BaseSock<C> {
 
   protected stopComing(): void {
     void this.#listener?.close()
-    for (const keeper of this.#keepers) keeper.stop()
+    this.#keepers.stop()
     this.#doors.giveUpAll()
   }
 }
