@@ -11,6 +11,7 @@ const ADVICE = {
   BAD_ADDRESS: 'write tcp://host:port, tcp://[::1]:port, udp://host:port, unix:/path or memory:name',
   BAD_CHILD: 'a sock is in one MetaSock at a time, and none is in itself; remove it there first',
   BAD_FRAME: 'both sides must use the same framing, with the same options',
+  BAD_HELLO: 'the two sides disagree about the first frame of the wire; run the same version of it on both',
   BAD_MESSAGE: 'both sides must use the same codec; see the `invalid` event',
   BAD_OPTION: 'what it takes stands in the comment of that option, which an editor shows',
   BIND_TWICE: 'give the address once: to the constructor or to startServer',
@@ -30,12 +31,17 @@ const ADVICE = {
   GATE_TIMEOUT: 'goodPeer did not answer in time; make it faster or raise gateTimeout',
   GROUP_FAILED: 'the cause tells what the system said of this group or interface',
   HANDLER_FAILED: 'the error of your own function is in `cause`; the sock and its peers live on',
+  HANDSHAKE_TIMEOUT: 'the other side took the connection and stayed silent; check that it speaks wire v1',
   IDLE_TIMEOUT:
     'the peer was silent for longer than `timeout` (milliseconds); raise it or let peers send something',
   LISTEN_FAILED: 'the cause tells what the system said of this address',
   NOT_BOUND: 'give an address: startServer({ bind: "tcp://127.0.0.1:0" }) or the `bind` option',
+  NO_COMMON_CODEC: 'give both sides the same codec: json() is the default',
   PEER_GONE: 'the connection to this peer has ended; connect again',
+  PEER_NOT_SESSION:
+    'the other side speaks the plain wire or another protocol; check the port and the `wire` option of both sides',
   PIPE_FAILED: 'the cause tells what the system said of this connection',
+  PROTOCOL_ERROR: 'the other side broke the rules of wire v1, see PROTOCOL.md; one of the two has a bug',
   REFUSED: 'goodAddress or goodPeer said no',
   SEND_FAILED: 'the cause tells what the system said of this datagram',
   SLOW_CONSUMER: 'read the iterable faster, or raise its `limit`',
@@ -46,6 +52,9 @@ const ADVICE = {
   TOO_MANY_PENDING: 'raise maxPending or make goodPeer faster; a flood of connections also looks like this',
   TRUNCATED: 'the connection ended inside a frame: the other side died or does not speak this framing',
   UNKNOWN_PEER: 'pass a Peer of this sock or one of its addresses; sock.knownPeers lists them',
+  UNSUPPORTED: 'the other side needs what this version does not have; upgrade this side',
+  VERSION_MISMATCH: 'no version of the wire is spoken by both; upgrade the older side',
+  WIRE_MISMATCH: 'one side speaks wire v1 and the other the plain wire; see the `wire` option of both sides',
   WRONG_FAMILY: 'one UdpSock is one socket, for IPv4 or for IPv6: open a second one for the other family',
 } as const
 
