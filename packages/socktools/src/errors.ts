@@ -12,7 +12,7 @@ const ADVICE = {
   BAD_CHILD: 'a sock is in one MetaSock at a time, and none is in itself; remove it there first',
   BAD_FRAME: 'both sides must use the same framing, with the same options',
   BAD_HELLO: 'the two sides disagree about the first frame of the wire; run the same version of it on both',
-  BAD_MESSAGE: 'both sides must use the same codec; see the `invalid` event',
+  BAD_MESSAGE: 'both sides must use the same codec and the same protocol; see the `invalid` event',
   BAD_OPTION: 'what it takes stands in the comment of that option, which an editor shows',
   BIND_TWICE: 'give the address once: to the constructor or to startServer',
   BROADCAST_OFF: 'open the sock with broadcast: true to send to everyone on a network',
