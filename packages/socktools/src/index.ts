@@ -102,6 +102,7 @@ export {
   type Message,
   type RawCodec,
   type Sent,
+  type Values,
 } from './wire/codec.ts'
 export type { Around, Decoder, Framing } from './wire/framing.ts'
 export { Held } from './wire/held.ts'
