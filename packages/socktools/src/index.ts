@@ -2,6 +2,7 @@ import { compile, type Protocol } from './contract/protocol.ts'
 import { fingerprint as fingerprintOf } from './contract/fingerprint.ts'
 import { nodePlatform } from './platform/node.ts'
 
+export { type Compat, compat, type Finding, type Verdict } from './contract/compat.ts'
 export {
   call,
   type Call,
