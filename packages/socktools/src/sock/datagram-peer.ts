@@ -17,6 +17,7 @@ import { Inbox } from './inbox.ts'
 import { DRAIN_TIMEOUT } from './options.ts'
 import type { Settings } from './options.ts'
 import { encode, lengthOf, unsendable } from './payload.ts'
+import { noChannel, noRequest, noStream } from './plain-only.ts'
 import { ReadWatch } from './read-watch.ts'
 import type { Turn } from './turn.ts'
 import type { DrainOptions, DropReason, Lost, Peer, PeerStats } from './types.ts'
@@ -41,6 +42,7 @@ export interface DatagramPeerHost<C extends Codec> {
 const BACKLOG = 16
 
 export class DatagramPeer<C extends Codec> implements Peer<C> {
+  readonly wire = 'plain'
   readonly id: string
   readonly address: string
   readonly host: string
@@ -165,6 +167,18 @@ export class DatagramPeer<C extends Codec> implements Peer<C> {
     if (messages === 0) return
     this.#dropped[reason] = (this.#dropped[reason] ?? 0) + messages
     this.#host.onDropped(this, reason, messages, bytes)
+  }
+
+  request(): Promise<never> {
+    return noRequest(this.address)
+  }
+
+  stream(): AsyncIterableIterator<never> {
+    return noStream(this.address)
+  }
+
+  channel(): never {
+    return noChannel(this.address)
   }
 
   async flushed(): Promise<void> {

@@ -13,6 +13,7 @@ import type { OutboxShared } from './outbox.ts'
 import { encode, lengthOf, unsendable } from './payload.ts'
 import { type Loss, NO_LOSS, type PeerOwner, PipePeer } from './pipe-peer.ts'
 import type { Peer } from './types.ts'
+import { noChannel, noRequest, noStream } from './plain-only.ts'
 import { rejected } from './waiter.ts'
 
 /** What a peer needs of its sock. */
@@ -22,6 +23,7 @@ export interface PeerHost<C extends Codec> extends PeerOwner<C, LivePeer<C>> {
 }
 
 export class LivePeer<C extends Codec> extends PipePeer<C> implements Peer<C>, Recipient {
+  readonly wire = 'plain'
   readonly #sends: PeerHost<C>['sends']
   readonly #inbox: Inbox
   /** We do not read, because our handlers are behind. */
@@ -98,6 +100,18 @@ export class LivePeer<C extends Codec> extends PipePeer<C> implements Peer<C>, R
     return rejected(error)
   }
 
+  request(): Promise<never> {
+    return noRequest(this.address)
+  }
+
+  stream(): AsyncIterableIterator<never> {
+    return noStream(this.address)
+  }
+
+  channel(): never {
+    return noChannel(this.address)
+  }
+
   flushed(): Promise<void> {
     if (this.state === 'gone') return rejected(this.goneError())
     this.lastSends()
@@ -115,6 +129,11 @@ export class LivePeer<C extends Codec> extends PipePeer<C> implements Peer<C>, R
 
   protected override letGo(): Loss {
     return NO_LOSS
+  }
+
+  /** The plain wire has no word for the end but the end itself. */
+  protected override get cutShort(): undefined {
+    return undefined
   }
 
   // In

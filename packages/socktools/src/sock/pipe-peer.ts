@@ -80,8 +80,15 @@ export abstract class PipePeer<C extends Codec> {
     this.owner = owner
     this.pipe = pipe
     this.#wire = wire
-    this.outbox = new Outbox(pipe, outboxes, () => {
-      this.onSendersWait()
+    this.outbox = new Outbox(pipe, outboxes, {
+      onWait: () => {
+        this.onSendersWait()
+      },
+      ...(this.onProgress && {
+        onProgress: () => {
+          this.onProgress?.()
+        },
+      }),
     })
     this.#decoder = framing.decoder((payload) => {
       this.onFrame(payload)
@@ -107,6 +114,8 @@ export abstract class PipePeer<C extends Codec> {
   protected abstract onChunk(): void
   /** Senders begin to wait for room in the outbox, or need not any more. */
   protected abstract onSendersWait(): void
+  /** The system took something of the outbox. Nothing may be put into it from within. */
+  protected onProgress?(): void
   /** Nothing waits and no handler runs. */
   protected abstract get idle(): boolean
   /** Silence of the far side is in order, since we are the ones who are working. */
@@ -122,8 +131,13 @@ export abstract class PipePeer<C extends Codec> {
   protected abstract lastSends(): void
   /** Resolves when all that was sent is with the system, and nothing has to be waited for before our side ends. */
   protected abstract readyToEnd(): Promise<void>
-  /** The pipe is over. What of the wire's own is lost by that, beside what the outbox holds. */
-  protected abstract letGo(): Loss
+  /**
+   * The connection ends now, because of `error` if there is one; `ours`: our side ends it. What of the wire's own is
+   * lost by that, beside what the outbox holds.
+   */
+  protected abstract letGo(ours: boolean, error: SockError | undefined): Loss
+  /** The far side has ended: what is wrong with that, if anything. */
+  protected abstract get cutShort(): SockError | undefined
 
   // Reading
 
@@ -175,13 +189,23 @@ export abstract class PipePeer<C extends Codec> {
     return {
       messagesIn: this.arrived,
       bytesIn: this.#bytesIn,
-      messagesOut: this.outbox.messagesOut,
+      messagesOut: this.messagesOut,
       bytesOut: this.outbox.bytesOut,
-      queued: this.outbox.queued,
+      queued: this.queued,
       waiting: this.waiting,
       dropped: { ...this.#dropped },
       silent: this.watch.silent,
     }
+  }
+
+  /** Messages that were accepted for sending. */
+  protected get messagesOut(): number {
+    return this.outbox.messagesOut
+  }
+
+  /** Bytes accepted and not yet taken by the system. */
+  protected get queued(): number {
+    return this.outbox.queued
   }
 
   #onData(chunk: Uint8Array): void {
@@ -213,8 +237,19 @@ export abstract class PipePeer<C extends Codec> {
       // What came before it is handled and answered all the same.
       this.#error ??= error
     }
+    const { cutShort } = this
+    if (cutShort !== undefined) {
+      this.fail(this.#error ?? cutShort)
+      return
+    }
+    this.onFarEnded()
     this.owner.onFarEnd(this)
     if (this.idle) this.onIdle()
+  }
+
+  /** The far side has finished sending, in good order. */
+  protected onFarEnded(): void {
+    // What waits for answers hears of it.
   }
 
   // Dropping
@@ -271,7 +306,7 @@ export abstract class PipePeer<C extends Codec> {
     const { messages, bytes } = this.stopHandling()
     this.#unhandled = messages
     this.drop('closed', messages, bytes)
-    if (this.#state !== 'gone') this.#down('closed')
+    if (this.#state !== 'gone') this.#down('closed', true)
     this.#finish()
     return { unsent: this.#unsent, unhandled: this.#unhandled }
   }
@@ -300,7 +335,7 @@ export abstract class PipePeer<C extends Codec> {
     if (this.#state === 'gone') return
     this.#error = error
     this.#stopDecoder()
-    this.#gone()
+    this.#gone(true)
   }
 
   #onClose(cause: Error | undefined): void {
@@ -309,23 +344,24 @@ export abstract class PipePeer<C extends Codec> {
       const what = `the connection broke: ${reasonOf(cause)}`
       this.#error ??= new SockError('PIPE_FAILED', what, { address: this.address, cause })
     }
-    this.#gone()
+    this.#error ??= this.cutShort
+    this.#gone(false)
   }
 
-  #gone(): void {
-    this.#down('gone')
+  #gone(ours: boolean): void {
+    this.#down('gone', ours)
     if (this.idle) this.#finish()
   }
 
   /** The pipe is over: what was not sent is lost. */
-  #down(reason: DropReason): void {
+  #down(reason: DropReason, ours: boolean): void {
     const wasOpen = this.#state === 'open'
     this.#state = 'gone'
     if (wasOpen) this.lastSends()
     this.owner.onEnding(this)
     this.watch.stop()
+    const own = this.letGo(ours, this.#error)
     this.pipe.destroy()
-    const own = this.letGo()
     const { messages, bytes } = this.outbox.close(() => this.goneError())
     this.#unsent = messages + own.messages
     this.drop(reason, messages + own.messages, bytes + own.bytes)
