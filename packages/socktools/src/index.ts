@@ -56,6 +56,7 @@ export {
   type Message,
   type RawCodec,
   type Sent,
+  type Values,
 } from './wire/codec.ts'
 export type { Around, Decoder, Framing } from './wire/framing.ts'
 export { Held } from './wire/held.ts'

@@ -30,36 +30,50 @@ export function msgpack<T = unknown>({ maxValues = 262_144 }: MsgpackOptions = {
   // Each is a value, and an array or object that is an item or property is counted as both.
   const rules: Rules = { ...RULES, most: 2 * maxValues, tooMuch: 'more values than msgpack({ maxValues })' }
   const limits: ScanLimits = { depth: MAX_DEPTH, values: maxValues }
+  const limitsOfData: ScanLimits = { depth: MAX_DEPTH - 1, values: maxValues }
   const packr = new (Packr as new (options: object) => Packer)(OPTIONS)
   const drops = dropsMarks(packr)
+
+  /** `data`, or `pair` around it, which is then what is written. */
+  function write(data: unknown, pair?: readonly unknown[]): Uint8Array {
+    let fault: Fault | undefined
+    let payload = NOTHING
+    try {
+      fault = (pair === undefined ? undefined : faultIn(pair[0], rules)) ?? faultIn(data, rules)
+      if (fault === undefined) payload = packr.pack(pair ?? data)
+    } catch (thrown) {
+      return fail('CANNOT_ENCODE', `msgpack() cannot write this message: ${reasonOf(thrown)}`, {
+        cause: thrown,
+      })
+    }
+    if (fault !== undefined) fail('CANNOT_ENCODE', cannotSend('msgpack', fault))
+    // The far side would only refuse it.
+    new Scan(payload, 'CANNOT_ENCODE', pair === undefined ? limitsOfData : limits).run()
+    return payload
+  }
+
+  function read<R>(payload: Uint8Array, limits: ScanLimits, finish: (value: unknown) => R): R {
+    const scan = new Scan(payload, 'BAD_MESSAGE', limits)
+    scan.run()
+    const { marked } = scan
+    try {
+      return finish(packr.unpack(drops && marked.length > 0 ? markedTwice(payload, marked) : payload))
+    } catch (thrown) {
+      return fail('BAD_MESSAGE', `not MessagePack: ${reasonOf(thrown)}`, { cause: thrown })
+    }
+  }
+
   return {
     name: 'msgpack',
     encode(type, data) {
       needType(type, 'CANNOT_ENCODE')
-      let fault: Fault | undefined
-      let payload = NOTHING
-      try {
-        fault = faultIn(type, rules) ?? faultIn(data, rules)
-        if (fault === undefined) payload = packr.pack([type, data])
-      } catch (thrown) {
-        return fail('CANNOT_ENCODE', `msgpack() cannot write this message: ${reasonOf(thrown)}`, {
-          cause: thrown,
-        })
-      }
-      if (fault !== undefined) fail('CANNOT_ENCODE', cannotSend('msgpack', fault))
-      // The far side would only refuse it.
-      new Scan(payload, 'CANNOT_ENCODE', limits).run()
-      return payload
+      return write(data, [type, data])
     },
-    decode(payload) {
-      const scan = new Scan(payload, 'BAD_MESSAGE', limits)
-      scan.run()
-      const { marked } = scan
-      try {
-        return messageOf<T>(packr.unpack(drops && marked.length > 0 ? markedTwice(payload, marked) : payload))
-      } catch (thrown) {
-        return fail('BAD_MESSAGE', `not MessagePack: ${reasonOf(thrown)}`, { cause: thrown })
-      }
+    decode: (payload) => read(payload, limits, messageOf<T>),
+    values: {
+      encode: (data) => (data === undefined ? NOTHING : write(data)),
+      decode: (body) =>
+        body.length === 0 ? (undefined as T) : read(body, limitsOfData, (value) => value as T),
     },
   }
 }

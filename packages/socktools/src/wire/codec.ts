@@ -8,6 +8,16 @@ export interface Codec<Out = never, In = unknown> {
   encode(type: string | number, data: Out): Uint8Array
   /** Throws BAD_MESSAGE. May return views of `payload`, which belongs to the receiver. */
   decode(payload: Uint8Array): Message<In>
+  /** Data alone: wire v1 has the type in the header of the frame. Without it the codec is for the plain wire only. */
+  readonly values?: Values<Out, In>
+}
+
+/** How data without a type becomes bytes and back. `undefined` is no bytes at all. */
+export interface Values<Out = never, In = unknown> {
+  /** Throws CANNOT_ENCODE. */
+  encode(data: Out): Uint8Array
+  /** Throws BAD_MESSAGE. May return views of `body`. */
+  decode(body: Uint8Array): In
 }
 
 export interface Message<In = unknown> {
@@ -69,39 +79,50 @@ export function json<T = unknown>(options: JsonOptions = {}): Codec<T, T> {
   }
   // `fatal`: a byte that is no UTF-8 is an error here, never a silent U+FFFD.
   const text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+
+  /** `data`, or `pair` around it, which is then what is written. */
+  function write(data: unknown, pair?: readonly unknown[]): Uint8Array {
+    let fault: Fault | undefined
+    let written: string | undefined
+    try {
+      // A replacer of JSON.stringify would see as much, and take several times as long.
+      fault = faultIn(data, rules)
+      if (fault === undefined) written = JSON.stringify(pair ?? data) as string | undefined
+    } catch (thrown) {
+      return fail('CANNOT_ENCODE', `json() cannot write this message: ${reasonOf(thrown)}`, { cause: thrown })
+    }
+    if (fault !== undefined) fail('CANNOT_ENCODE', cannotSend('json', fault))
+    // A toJSON may say that there is nothing to say.
+    const payload = written === undefined ? NOTHING : utf8.encode(written)
+    // The far side would only refuse it.
+    return payload.length <= max ? payload : fail('CANNOT_ENCODE', tooLong(payload, max))
+  }
+
+  function read(payload: Uint8Array, depth: number): unknown {
+    if (payload.length > max) fail('BAD_MESSAGE', tooLong(payload, max))
+    if (deeperThan(payload, depth)) fail('BAD_MESSAGE', `JSON nested deeper than ${depth}`)
+    try {
+      return JSON.parse(text.decode(payload))
+    } catch (thrown) {
+      return fail('BAD_MESSAGE', `not JSON: ${reasonOf(thrown)}`, { cause: thrown })
+    }
+  }
+
   return {
     name: 'json',
     encode(type, data) {
       needType(type, 'CANNOT_ENCODE')
-      let fault: Fault | undefined
-      let written = ''
-      try {
-        // A replacer of JSON.stringify would see as much, and take several times as long.
-        fault = faultIn(data, rules)
-        if (fault === undefined) written = JSON.stringify([type, data])
-      } catch (thrown) {
-        return fail('CANNOT_ENCODE', `json() cannot write this message: ${reasonOf(thrown)}`, {
-          cause: thrown,
-        })
-      }
-      if (fault !== undefined) fail('CANNOT_ENCODE', cannotSend('json', fault))
-      const payload = utf8.encode(written)
-      // The far side would only refuse it.
-      return payload.length <= max ? payload : fail('CANNOT_ENCODE', tooLong(payload, max))
+      return write(data, [type, data])
     },
-    decode(payload) {
-      if (payload.length > max) fail('BAD_MESSAGE', tooLong(payload, max))
-      if (deeperThan(payload, MAX_DEPTH)) fail('BAD_MESSAGE', `JSON nested deeper than ${MAX_DEPTH}`)
-      let parsed: unknown
-      try {
-        parsed = JSON.parse(text.decode(payload))
-      } catch (thrown) {
-        return fail('BAD_MESSAGE', `not JSON: ${reasonOf(thrown)}`, { cause: thrown })
-      }
-      return messageOf(parsed)
+    decode: (payload) => messageOf(read(payload, MAX_DEPTH)),
+    values: {
+      encode: (data) => (data === undefined ? NOTHING : write(data)),
+      decode: (body) => (body.length === 0 ? undefined : read(body, MAX_DEPTH - 1)) as T,
     },
   }
 }
+
+const NOTHING: Uint8Array = new Uint8Array(0)
 
 export function needType(
   type: unknown,

@@ -411,3 +411,53 @@ describe('Scan', () => {
           }
   })
 })
+
+describe('data alone, for wire v1', () => {
+  const values = msgpack().values!
+
+  test('bytes arrive as Uint8Array, wherever they stand, and as views of the body', () => {
+    const bytes = Uint8Array.of(0, 255, 1)
+    const body = Uint8Array.from(values.encode(bytes))
+    assert.equal(toHex(body), 'c40300ff01')
+    const got = values.decode(body) as Uint8Array
+    assert.equal(Object.getPrototypeOf(got), Uint8Array.prototype)
+    assert.deepEqual([...got], [...bytes])
+    assert.equal(got.buffer, body.buffer)
+    const within = values.decode(Uint8Array.from(values.encode({ rows: [bytes] }))) as { rows: [Uint8Array] }
+    assert.equal(Object.getPrototypeOf(within.rows[0]), Uint8Array.prototype)
+    assert.deepEqual([...within.rows[0]], [...bytes])
+  })
+
+  test('undefined is no bytes, null is one', () => {
+    assert.equal(toHex(values.encode(undefined)), '')
+    assert.equal(toHex(values.encode(null)), 'c0')
+  })
+
+  test('U+FEFF at the beginning of long text is kept', () => {
+    const text = `\ufeff${'x'.repeat(100)}`
+    assert.equal(values.decode(Uint8Array.from(values.encode(text))), text)
+  })
+
+  test('nests as deep as with its type, and has as many values', () => {
+    const body = (levels: number): Uint8Array =>
+      Uint8Array.from({ length: levels }, (_, i) => (i < levels - 1 ? 0x91 : 0x90))
+    assert.equal(
+      codeOf(() => values.decode(body(63))),
+      undefined,
+    )
+    assert.equal(
+      codeOf(() => values.decode(body(64))),
+      'BAD_MESSAGE',
+    )
+    const few = msgpack({ maxValues: 3 }).values!
+    assert.equal(few.encode([1, 2, 3]).length, 4)
+    assert.equal(
+      codeOf(() => few.encode([1, 2, 3, 4])),
+      'CANNOT_ENCODE',
+    )
+    assert.equal(
+      codeOf(() => few.decode(hex('94 01 02 03 04'))),
+      'BAD_MESSAGE',
+    )
+  })
+})

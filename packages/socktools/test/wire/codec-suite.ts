@@ -160,6 +160,48 @@ export function codecSuite<T>(
       })
     }
 
+    const { values } = untyped
+    if (values !== undefined) {
+      test('data alone comes out as it went in, and undefined is no bytes', () => {
+        fc.assert(
+          fc.property(data, (value) => {
+            assert.deepEqual(values.decode(Uint8Array.from(values.encode(value))), value)
+          }),
+          { numRuns: 1000 },
+        )
+        assert.equal(values.encode(undefined).length, 0)
+        assert.equal(values.decode(new Uint8Array(0)), undefined)
+      })
+
+      test('data alone is refused where it is refused with its type, and arrives as it does then', () => {
+        for (const [what, value] of odd) {
+          for (const wrapped of [value, { a: { b: value } }, [[value]]]) {
+            if (wrapped === undefined) continue
+            const pair = codeOrData(() => codec.decode(arrived('x', wrapped)).data)
+            const alone = codeOrData(() => values.decode(Uint8Array.from(values.encode(wrapped))))
+            assert.deepEqual(alone, pair, what)
+          }
+        }
+      })
+
+      test('any bytes are data or BAD_MESSAGE, damaged ones too', () => {
+        const readable = (bytes: Uint8Array): void => {
+          const code = codeOf(() => values.decode(bytes))
+          assert.ok(code === undefined || code === 'BAD_MESSAGE', code)
+        }
+        fc.assert(fc.property(fc.uint8Array({ maxLength: 60 }), readable), { numRuns: 5000 })
+        fc.assert(
+          fc.property(data, fc.nat(), fc.nat(255), (value, at, byte) => {
+            const bytes = Uint8Array.from(values.encode(value))
+            if (bytes.length > 0) bytes[at % bytes.length] = byte
+            readable(bytes)
+            readable(bytes.subarray(0, at % (bytes.length + 1)))
+          }),
+          { numRuns: 5000 },
+        )
+      })
+    }
+
     function encodedOrRefused(type: unknown, value: unknown): void {
       let payload: unknown
       const code = codeOf(() => (payload = untyped.encode(type as string, value)))
@@ -171,6 +213,12 @@ export function codecSuite<T>(
         )
     }
   })
+}
+
+/** What comes of `fn`: the code of its error, or what it returns. */
+function codeOrData(fn: () => unknown): unknown {
+  let data: unknown
+  return codeOf(() => (data = fn())) ?? { data }
 }
 
 const isType = (type: unknown): boolean => typeof type === 'string' || Number.isSafeInteger(type)

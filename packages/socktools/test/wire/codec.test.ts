@@ -321,3 +321,44 @@ describe('json', () => {
     }
   })
 })
+
+describe('data alone, for wire v1', () => {
+  const { values } = json()
+
+  test('is its JSON in UTF-8, and nothing for undefined', () => {
+    assert.equal(Buffer.from(values!.encode({ text: 'hé' })).toString(), '{"text":"hé"}')
+    assert.equal(values!.encode(undefined).length, 0)
+    assert.equal(values!.encode({ toJSON: () => undefined }).length, 0)
+    assert.equal(Buffer.from(values!.encode(null)).toString(), 'null')
+    assert.equal(values!.decode(new Uint8Array(0)), undefined)
+  })
+
+  test('nests as deep as with its type, and no deeper', () => {
+    const deep = (n: number): unknown => JSON.parse('['.repeat(n) + ']'.repeat(n))
+    assert.equal(toHex(values!.encode(deep(63))), '5b'.repeat(63) + '5d'.repeat(63))
+    assert.deepEqual(values!.decode(values!.encode(deep(63))), deep(63))
+    assert.equal(
+      codeOf(() => values!.encode(deep(64))),
+      'CANNOT_ENCODE',
+    )
+    assert.equal(
+      codeOf(() => values!.decode(Buffer.from('['.repeat(64) + ']'.repeat(64)))),
+      'BAD_MESSAGE',
+    )
+  })
+
+  test('is bounded by `max`, both ways', () => {
+    const small = json({ max: 4 }).values!
+    assert.equal(small.encode('ab').length, 4)
+    assert.equal(
+      codeOf(() => small.encode('abc')),
+      'CANNOT_ENCODE',
+    )
+    assert.equal(
+      codeOf(() => small.decode(Buffer.from('12345'))),
+      'BAD_MESSAGE',
+    )
+  })
+
+  test('raw() has none: what is bytes needs no codec there', () => assert.equal(raw().values, undefined))
+})
