@@ -16,7 +16,8 @@ const ADVICE = {
   BAD_OPTION: 'what it takes stands in the comment of that option, which an editor shows',
   BIND_TWICE: 'give the address once: to the constructor or to startServer',
   BROADCAST_OFF: 'open the sock with broadcast: true to send to everyone on a network',
-  CALL_TIMEOUT: 'the far side did not answer in time; it was told to stop; raise `timeout` of the call, or callTimeout',
+  CALL_TIMEOUT:
+    'the far side did not answer in time; it was told to stop; raise `timeout` of the call, or callTimeout',
   CANCELLED: 'whoever asked for it needs it no longer',
   CANNOT_ENCODE:
     'send what the codec takes: bytes or a string under raw(), JSON values under json(), both under msgpack()',
@@ -58,13 +59,15 @@ const ADVICE = {
   TOO_MANY_PEERS: 'raise maxPeers, or close peers that you no longer need',
   TOO_MANY_PENDING: 'raise maxPending or make goodPeer faster; a flood of connections also looks like this',
   TRUNCATED: 'the connection ended inside a frame: the other side died or does not speak this framing',
-  TOO_MANY_STREAMS: 'finish or break some of the feeds and channels of this peer, or raise maxStreams on the far side',
+  TOO_MANY_STREAMS:
+    'finish or break some of the feeds and channels of this peer, or raise maxStreams on the far side',
   UNHANDLED: 'add a handler for this type on the side that is asked',
   UNKNOWN_PEER: 'pass a Peer of this sock or one of its addresses; sock.knownPeers lists them',
   UNSUPPORTED: 'the other side needs what this version does not have; upgrade this side',
   VERSION_MISMATCH: 'no version of the wire is spoken by both; upgrade the older side',
   WIRE_MISMATCH: 'one side speaks wire v1 and the other the plain wire; see the `wire` option of both sides',
   UNKNOWN_TYPE: 'both sides must have this type in their contract; `socktools compat` compares two',
+  WRITE_STALLED: 'the far side takes nothing: it hangs, or the way there is broken; see stallTimeout',
   WRONG_FAMILY: 'one UdpSock is one socket, for IPv4 or for IPv6: open a second one for the other family',
 } as const
 

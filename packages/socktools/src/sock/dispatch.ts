@@ -92,7 +92,10 @@ export class Dispatch<C extends Codec> {
     const kind = this.#contract.byName.get(name)?.kind
     if (kind === undefined) fail('UNKNOWN_TYPE', `the contract has no type ${JSON.stringify(name)}`)
     if (kind !== 'msg' && taken)
-      fail('BAD_OPTION', `the ${kind} ${JSON.stringify(name)} has a handler: one answers, or { exclusive: true }`)
+      fail(
+        'BAD_OPTION',
+        `the ${kind} ${JSON.stringify(name)} has a handler: one answers, or { exclusive: true }`,
+      )
   }
 
   use(middleware: Middleware<C>): Off {
@@ -157,7 +160,8 @@ export class Dispatch<C extends Codec> {
       return undefined
     }
     return this.read(peer, info, payload, NO_HEADERS, () => {
-      if (info.kind !== 'msg') fail('BAD_MESSAGE', `"${info.name}" is a ${info.kind}, and this came as a message`)
+      if (info.kind !== 'msg')
+        fail('BAD_MESSAGE', `"${info.name}" is a ${info.kind}, and this came as a message`)
       return validate(info.input, message.data)
     })
   }
@@ -171,15 +175,16 @@ export class Dispatch<C extends Codec> {
     read: () => unknown,
   ): Promise<void> | undefined {
     const invalid = (thrown: unknown): void => {
-      this.#report.invalid(peer, payload, asSockError(thrown, 'BAD_MESSAGE', 'the codec failed', peer.address))
+      this.#report.invalid(
+        peer,
+        payload,
+        asSockError(thrown, 'BAD_MESSAGE', 'the codec failed', peer.address),
+      )
     }
     try {
       const data = read()
       if (!(data instanceof Promise)) return this.arrive(peer, { type: name, data: data as Got<C> }, headers)
-      return data.then(
-        (given) => this.arrive(peer, { type: name, data: given as Got<C> }, headers),
-        invalid,
-      )
+      return data.then((given) => this.arrive(peer, { type: name, data: given as Got<C> }, headers), invalid)
     } catch (thrown) {
       invalid(thrown)
       return undefined
@@ -215,8 +220,8 @@ export class Dispatch<C extends Codec> {
   serve(message: Message, context: Context<C>): unknown {
     const { levels, first } = this.line ?? { levels: [this], first: 0 }
     const type = typeOf(message.type)
-    for (let at = first; at < levels.length; at++) {
-      const handler = levels[at]?.#handlers.get(type)?.[0]?.handler
+    for (const [at, level] of levels.entries()) {
+      const handler = at < first ? undefined : level.#handlers.get(type)?.[0]?.handler
       if (handler === undefined) continue
       const chain = levels.slice(0, at + 1).flatMap((level) => level.#middleware)
       const run = (): unknown => handler(message.data as Got<C>, context)
@@ -357,7 +362,9 @@ export class Dispatch<C extends Codec> {
     const { line, message, peer, headers, origin } = rising
     const above = line.levels[at + 1]
     if (above !== undefined)
-      return above.#through(message, origin.#sock, peer, headers, (fault) => above.#rise(rising, at + 1, fault))
+      return above.#through(message, origin.#sock, peer, headers, (fault) =>
+        above.#rise(rising, at + 1, fault),
+      )
     if (!rising.taken) origin.#report.unhandled(peer, typeOf(message.type), message.data)
     return undefined
   }
@@ -391,7 +398,8 @@ export class Dispatch<C extends Codec> {
 
   #contextOf(peer: Peer<C>, type: string | number, headers: Headers): Context<C> {
     const last = this.#last
-    if (last !== undefined && last.peer === peer && last.type === type && last.headers === headers) return last
+    if (last !== undefined && last.peer === peer && last.type === type && last.headers === headers)
+      return last
     return (this.#last = new MessageContext(this.#sock, peer, type, headers))
   }
 }
@@ -403,22 +411,22 @@ async function around<C extends Codec>(
   context: MiddlewareContext<C>,
   run: () => unknown,
 ): Promise<unknown> {
-  let ran = false
-  let given: unknown
+  const asked = { ran: false, given: undefined as unknown }
   const step = (at: number): unknown => {
     const one = chain[at]
     if (one !== undefined) return one(message, context, () => step(at + 1))
-    if (!ran) {
-      ran = true
-      given = run()
+    if (!asked.ran) {
+      asked.ran = true
+      asked.given = run()
       // Whoever called `next` may not await it; we do, below.
-      if (isThenable(given)) given.then(undefined, ignore)
+      if (isThenable(asked.given)) asked.given.then(undefined, ignore)
     }
-    return given
+    return asked.given
   }
   await step(0)
-  if (!ran) fail('REFUSED', `middleware did not pass "${message.type}" on`, { address: context.peer.address })
-  return await given
+  if (!asked.ran)
+    fail('REFUSED', `middleware did not pass "${message.type}" on`, { address: context.peer.address })
+  return await asked.given
 }
 
 /**

@@ -286,7 +286,7 @@ function settleMeta<C extends Codec>(options: MetaSockOptions<C>): Settings<C> {
     if (!OPTIONS.includes(name)) fail('BAD_OPTION', `a MetaSock has no option "${name}"; the socks in it may`)
   }
   if (typeof override !== 'boolean') fail('BAD_OPTION', 'override is true or false')
-  return settle<C>(isObject(options) ? rest : options)
+  return settle<C, undefined>(isObject(options) ? rest : options)
 }
 
 const isObject = (value: unknown): boolean => typeof value === 'object' && value !== null

@@ -1,4 +1,5 @@
-import { asSockError, SockError } from '../errors.ts'
+import type { Contract } from '../contract/protocol.ts'
+import { asSockError, fail, SockError } from '../errors.ts'
 import type { Codec, Sent } from '../wire/codec.ts'
 
 /** The payload of a message, or what is wrong with it. */
@@ -27,4 +28,18 @@ export function unsendable(payload: Uint8Array, max: number, address?: string): 
   return new SockError('TOO_LARGE', `a message of ${payload.length} bytes, and ${max} is the most`, {
     address,
   })
+}
+
+/** A codec that encodes the messages of a contract and nothing else, for what has no handshake. */
+export function contracted(codec: Codec, { byName }: Contract): Codec {
+  return {
+    ...codec,
+    encode: (type, data) => {
+      const kind = byName.get(String(type))?.kind
+      if (kind === undefined) fail('UNKNOWN_TYPE', `the contract has no type ${JSON.stringify(type)}`)
+      if (kind !== 'msg') fail('UNKNOWN_TYPE', `${JSON.stringify(type)} is a ${kind}, not a msg`)
+      return codec.encode(type, data)
+    },
+    decode: (payload) => codec.decode(payload),
+  }
 }

@@ -7,6 +7,7 @@ import type { Deadlines } from './deadlines.ts'
 import { DRAIN_TIMEOUT, type Settings } from './options.ts'
 import { Outbox, type OutboxShared } from './outbox.ts'
 import { ReadWatch } from './read-watch.ts'
+import type { Turn } from './turn.ts'
 import type { DrainOptions, DropReason, Lost, PeerStats } from './types.ts'
 import { Waiter, rejected } from './waiter.ts'
 
@@ -168,9 +169,14 @@ export abstract class PipePeer<C extends Codec> {
     if (this.state !== 'gone') this.pipe.resume()
   }
 
-  /** Whether it belongs to the sock whose outboxes share this. */
-  uses(outboxes: OutboxShared): boolean {
-    return this.#wire.outboxes === outboxes
+  /** Whether it belongs to the sock whose turns these are. */
+  uses(turn: Turn): boolean {
+    return this.#wire.outboxes.turn === turn
+  }
+
+  /** Whether whoever sends more has to wait. */
+  get overMark(): boolean {
+    return this.queued > this.#wire.outboxes.highWaterMark
   }
 
   get state(): 'open' | 'ending' | 'gone' {

@@ -354,7 +354,11 @@ export interface SockEvents<C extends Codec = RawCodec, P extends Protocol | und
   /** The codec could not read a message. */
   invalid: { readonly peer: Peer<C, P>; readonly payload: Uint8Array; readonly error: SockError }
   /** Nothing takes messages of this type. */
-  unhandled: { readonly peer: Peer<C, P>; readonly type: string | number; readonly data: P extends Protocol ? unknown : Got<C> }
+  unhandled: {
+    readonly peer: Peer<C, P>
+    readonly type: string | number
+    readonly data: P extends Protocol ? unknown : Got<C>
+  }
   /** One of your own functions threw: a handler, middleware, listener, gate or tick. */
   fault: { readonly error: SockError; readonly in: string; readonly peer: Peer<C, P> | undefined }
   /** The sock is closed, for good. */

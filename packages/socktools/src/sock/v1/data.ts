@@ -11,7 +11,10 @@ export interface DataCodec extends Values<unknown> {
 export function encodeData(schema: Schema, codec: DataCodec, data: unknown): Uint8Array {
   if (!isBytes(schema)) return codec.encode(data)
   if (data instanceof Uint8Array) return data
-  return fail('CANNOT_ENCODE', `this type is declared as bytes(), which takes a Uint8Array, not ${typeof data}`)
+  return fail(
+    'CANNOT_ENCODE',
+    `this type is declared as bytes(), which takes a Uint8Array, not ${typeof data}`,
+  )
 }
 
 /**

@@ -21,10 +21,11 @@ export function faultBody(
   { codec, maxMessage }: { readonly codec: DataCodec; readonly maxMessage: number },
 ): Uint8Array {
   if (thrown instanceof CallError) {
-    const schema = type.errors.get(thrown.code)
+    const { code, text } = thrown as CallError
+    const schema = type.errors.get(code)
     try {
       const data = schema === undefined ? undefined : encodeData(schema, codec, thrown.data)
-      const body = encodeFault(thrown.code, thrown.text, data)
+      const body = encodeFault(code, text, data)
       return body.length <= maxMessage ? body : encodeFault('TOO_LARGE', 'the data of an error is too large')
     } catch {
       return encodeFault('HANDLER_FAILED', 'the data of an error cannot be encoded')
@@ -53,7 +54,10 @@ export function faultOf(
   const schema = type.errors.get(code)
   if (schema === undefined) return new CallError(code, undefined, text)
   const bad = (cause: unknown): Error =>
-    new SockError('BAD_MESSAGE', `the data of the error ${code} is not what the contract says`, { address, cause })
+    new SockError('BAD_MESSAGE', `the data of the error ${code} is not what the contract says`, {
+      address,
+      cause,
+    })
   try {
     const decoded = decodeData(schema, codec, data)
     if (!(decoded instanceof Promise)) return new CallError(code, decoded, text)

@@ -52,6 +52,8 @@ export type Greeted = GreetedV1 | { readonly wire: 'plain'; readonly early: Uint
 
 export interface GreetedV1 {
   readonly wire: 'v1'
+  /** Who the far side says it is, in hex. */
+  readonly nodeId: string
   /** What it grants, and who it is. */
   readonly theirs: Offer
   readonly codec: string
@@ -122,6 +124,11 @@ export class Greeting {
     this.#pipe.giveUp(why)
   }
 
+  /** Called with why, when this is given up or the connection ends while the gate is asked. */
+  set onGiveUp(fn: ((why: SockError) => void) | undefined) {
+    this.#pipe.onOver = fn
+  }
+
   async #meetAcceptor(): Promise<Met> {
     const hello = { ...VERSIONS, ...this.#terms.offer }
     await this.#pipe.write(encodeHello(hello))
@@ -132,7 +139,14 @@ export class Greeting {
       fail('PEER_NOT_SESSION', 'its first frame is no WELCOME', { address: this.#address })
     const theirs = judgeWelcome(decodeWelcome(payload), hello)
     const types = await this.#tables(theirs)
-    this.#greeted = { wire: 'v1', theirs, codec: theirs.codecs[0] ?? '', types, early: this.#pipe.early }
+    this.#greeted = {
+      wire: 'v1',
+      nodeId: hex(theirs.nodeId),
+      theirs,
+      codec: theirs.codecs[0] ?? '',
+      types,
+      early: this.#pipe.early,
+    }
     return metOf(theirs)
   }
 
@@ -145,8 +159,7 @@ export class Greeting {
     const payload = await this.#pipe.frame(MAX_HELLO, (n) =>
       mismatch(`its first frame is of ${n} bytes: it speaks the plain wire, and this sock v1`),
     )
-    if (!isMagic(payload))
-      mismatch('its first frame is no HELLO: it speaks the plain wire, and this sock v1')
+    if (!isMagic(payload)) mismatch('its first frame is no HELLO: it speaks the plain wire, and this sock v1')
     this.#isV1 = true
     const hello = decodeHello(payload)
     const answer = negotiate(hello, this.#terms.offer)
@@ -183,7 +196,14 @@ export class Greeting {
     if (hello === undefined || answer === undefined) return fail('PROTOCOL_ERROR', 'welcome before hello')
     await this.#pipe.write(encodeWelcome(answer))
     const types = await this.#tables(hello)
-    return { wire: 'v1', theirs: hello, codec: answer.codecs[0] ?? '', types, early: this.#pipe.early }
+    return {
+      wire: 'v1',
+      nodeId: hex(hello.nodeId),
+      theirs: hello,
+      codec: answer.codecs[0] ?? '',
+      types,
+      early: this.#pipe.early,
+    }
   }
 
   /** Two that have different contracts tell each other what is in theirs. */

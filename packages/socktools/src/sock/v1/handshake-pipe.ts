@@ -52,9 +52,13 @@ export class HandshakePipe {
 
   /** Whoever waits for this pipe hears `why`. */
   giveUp(why: SockError): void {
+    if (this.#over === undefined) this.onOver?.(why)
     this.#over ??= why
     this.#change()
   }
+
+  /** Told why nothing more can come of this, at once. */
+  onOver: ((why: SockError) => void) | undefined
 
   #change(): void {
     const changed = this.#changed

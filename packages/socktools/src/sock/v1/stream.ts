@@ -1,4 +1,4 @@
-import { fail, type SockError } from '../../errors.ts'
+import { asSockError, fail, type SockError } from '../../errors.ts'
 import type { TypeInfo } from '../../contract/protocol.ts'
 import type { Schema } from '../../schema.ts'
 import { CANCEL, END, HEADER, ITEM, RESET } from '../../wire/v1/frame.ts'
@@ -32,7 +32,10 @@ export class Stream implements AsyncIterableIterator<unknown> {
   readonly #outgoing: Schema | undefined
   readonly #onOver: () => void
   #items: Uint8Array[] = []
-  #readers: { resolve: (result: IteratorResult<unknown, undefined>) => void; reject: (error: Error) => void }[] = []
+  #readers: {
+    resolve: (result: IteratorResult<unknown, undefined>) => void
+    reject: (error: Error) => void
+  }[] = []
   #inEnded: boolean
   #outEnded: boolean
   #discarding = false
@@ -42,7 +45,13 @@ export class Stream implements AsyncIterableIterator<unknown> {
   #stopped: SockError | undefined
   #room: Waiter | undefined
 
-  constructor(lane: number, type: TypeInfo, { incoming, outgoing }: Direction, link: Link, onOver: () => void) {
+  constructor(
+    lane: number,
+    type: TypeInfo,
+    { incoming, outgoing }: Direction,
+    link: Link,
+    onOver: () => void,
+  ) {
     this.lane = lane
     this.type = type
     this.#link = link
@@ -158,7 +167,7 @@ export class Stream implements AsyncIterableIterator<unknown> {
       const refused = this.#link.unsendable(this.type, body.length)
       if (refused !== undefined) throw refused
     } catch (thrown) {
-      return Promise.reject(thrown as Error)
+      return Promise.reject(thrown)
     }
     this.#link.put(this.lane, ITEM, 0, 0, body)
     if (!this.#link.isFull(this.lane)) return RESOLVED

@@ -62,7 +62,10 @@ export class Streams {
     const refused = link.unsendable(type, body.length)
     if (refused !== undefined) throw refused
     if (this.#ours >= this.#most)
-      throw link.error('TOO_MANY_STREAMS', `${this.#ours} feeds and channels are open, which the far side allows`)
+      throw link.error(
+        'TOO_MANY_STREAMS',
+        `${this.#ours} feeds and channels are open, which the far side allows`,
+      )
     const flags = prefixFlags(undefined, headers)
     const prefixed = flags === 0 ? body : joined(encodePrefix(undefined, headers), body)
     const lane = link.openLane(type.priority)
@@ -143,9 +146,9 @@ export class Streams {
     }
     try {
       for (;;) {
-        const { value, done } = await iterator.next()
-        if (done === true) break
-        await stream.send(value)
+        const result = await (iterator as AsyncIterator<unknown>).next()
+        if (result.done === true) break
+        await stream.send(result.value)
       }
       finished = true
     } catch (thrown) {

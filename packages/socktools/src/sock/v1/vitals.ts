@@ -10,9 +10,9 @@ export interface VitalLimits {
 
 export interface VitalSigns {
   /** Milliseconds since a byte came. */
-  readonly silent: number
+  silent(): number
   /** Milliseconds since the system took anything of what waits for it; 0: nothing waits. */
-  readonly stuckFor: number
+  stuckFor(): number
   ping(): void
   dead(error: SockError): void
 }
@@ -51,16 +51,20 @@ export class Vitals {
   /** When to look again: when the far side will have been silent for long enough, if nothing comes. */
   #next(every: number): number {
     const { heartbeat } = this.#limits
-    const left = heartbeat - this.#signs.silent
+    const left = heartbeat - this.#signs.silent()
     return left > 0 && left < every ? left : every
   }
 
   #look(): void {
     const { heartbeat, stallTimeout } = this.#limits
-    const { silent, stuckFor } = this.#signs
+    const silent = this.#signs.silent()
+    const stuckFor = this.#signs.stuckFor()
     if (stallTimeout > 0 && stuckFor >= stallTimeout) {
       this.#signs.dead(
-        new SockError('WRITE_STALLED', `nothing of what waits to be sent has left for ${Math.round(stuckFor)} ms`),
+        new SockError(
+          'WRITE_STALLED',
+          `nothing of what waits to be sent has left for ${Math.round(stuckFor)} ms`,
+        ),
       )
     } else if (heartbeat > 0 && silent >= heartbeat && this.#outstanding < MOST_OUTSTANDING) {
       this.#outstanding++
