@@ -130,8 +130,8 @@ export function validate<S extends Schema>(
 const isThenable = (result: unknown): result is Promise<SchemaResult<unknown>> =>
   typeof (result as { then?: unknown } | null | undefined)?.then === 'function'
 
-function outputOf(result: SchemaResult<unknown> | undefined, vendor: string): unknown {
-  if (typeof result !== 'object' && typeof result !== 'function') throw schemaFailed(undefined)
+function outputOf(result: SchemaResult<unknown> | null | undefined, vendor: string): unknown {
+  if (typeof result !== 'object' || result === null) throw schemaFailed(undefined)
   if (result.issues === undefined) return result.value
   throw new SockError('BAD_MESSAGE', `not what the schema takes: ${shownIssues(result.issues, vendor)}`)
 }

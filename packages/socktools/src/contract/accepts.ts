@@ -6,6 +6,7 @@
  * receiver takes others unless it says `additionalProperties: false`. This is how the libraries behave and how
  * people read their schemas, though JSON Schema itself knows no senders.
  */
+import { Interned } from './interned.ts'
 import {
   type Json,
   type Node,
@@ -13,7 +14,6 @@ import {
   formsOf,
   isAny,
   isNever,
-  isNode,
   keysOf,
   listAt,
   nodeAt,
@@ -28,6 +28,8 @@ import { scalarMisfits } from './scalars.ts'
 
 /** Comparisons of single schemas, all together: unions within unions multiply. */
 const MAX_STEPS = 50_000
+/** Of one pair: more help nobody. */
+const MAX_FOUND = 100
 
 /** Nothing, where whatever is sent is taken. */
 export function misfits(sides: Sides): readonly Misfit[] {
@@ -57,8 +59,13 @@ const KNOWN = new Set([
 class Walk {
   left = MAX_STEPS
   readonly #sides: Sides
+  readonly #interned = new Interned()
   /** Pairs that are being compared: a schema that holds itself is the same further down. */
   readonly #open = new Set<string>()
+  /** How often that was counted on. */
+  #assumed = 0
+  /** What was found of pairs, where it does not hang on a pair that is still open. */
+  readonly #done = new Map<string, readonly Misfit[]>()
 
   constructor(sides: Sides) {
     this.#sides = sides
@@ -66,27 +73,35 @@ class Walk {
 
   compare(receiver: Json, sender: Json, path: string): readonly Misfit[] {
     const { sending, taking } = this.#sides
-    if (--this.left <= 0) return [unknown(path, 'too intricate')]
-    if (isAny(receiver) || isNever(sender)) return []
+    if (--this.left <= 0 || isAny(receiver) || isNever(sender)) return []
     if (isNever(receiver))
       return [breaking(path, `${sending} may send ${shown(sender)}, ${taking} take nothing`)]
     if (this.#equal(receiver, sender)) return []
-    const pair = `${JSON.stringify(receiver)}\n${JSON.stringify(sender)}`
-    if (this.#open.has(pair)) return []
-    this.#open.add(pair)
-    try {
-      return this.#forms(receiver, sender, path)
-    } finally {
-      this.#open.delete(pair)
+    const pair = `${this.#interned.idOf(receiver)} ${this.#interned.idOf(sender)}`
+    return this.#pair(pair, receiver, sender).map((misfit) => ({ ...misfit, path: path + misfit.path }))
+  }
+
+  #pair(pair: string, receiver: Json, sender: Json): readonly Misfit[] {
+    const done = this.#done.get(pair)
+    if (done !== undefined) return done
+    if (this.#open.has(pair)) {
+      this.#assumed++
+      return []
     }
+    this.#open.add(pair)
+    const assumed = this.#assumed
+    const found = this.#forms(receiver, sender, '').slice(0, MAX_FOUND)
+    this.#open.delete(pair)
+    if (this.#assumed === assumed) this.#done.set(pair, found)
+    return found
   }
 
   /** References mean the same only if what they lead to is the same. */
-  #equal(receiver: Json | undefined, sender: Json | undefined): boolean {
-    if (!same(receiver, sender)) return false
-    return (
-      !JSON.stringify(receiver ?? null).includes('"$ref"') || same(this.#sides.receiver, this.#sides.sender)
-    )
+  #equal(receiver: Json, sender: Json | undefined): boolean {
+    const interned = this.#interned
+    if (sender === undefined || interned.idOf(receiver) !== interned.idOf(sender)) return false
+    const { receiver: one, sender: other } = this.#sides
+    return !interned.refers(receiver) || interned.idOf(one) === interned.idOf(other)
   }
 
   #forms(receiver: Json, sender: Json, path: string): readonly Misfit[] {
@@ -103,7 +118,7 @@ class Walk {
       const alike = taken.nodes.filter(
         (other) => !isApart(other, form) && (one || valueOf(other) === undefined),
       )
-      const candidates = alike.length > 1 ? alike.filter((other) => !this.#told(other, form)) : alike
+      const candidates = this.#candidates(alike, form)
       const refused = breaking(path, `${sending} may send ${shown(form)}, ${taking} take ${shown(receiver)}`)
       const [first, ...others] = candidates.map((other) => this.#form(other, form, path))
       if (first === undefined) return [refused]
@@ -116,23 +131,35 @@ class Walk {
     })
   }
 
-  /** Whether a property that both need tells them apart, as it does the members of a union. */
-  #told(receiver: Node, sender: Node): boolean {
+  /** Those that `form` may be of, by what tells the members of a union apart: a fixed value, or else a type. */
+  #candidates(members: readonly Node[], form: Node): readonly Node[] {
+    let left = members
+    for (const byValue of [true, false]) {
+      if (left.length > 1) left = left.filter((member) => !this.#told(member, form, byValue))
+    }
+    return left
+  }
+
+  /** Whether a property that both need cannot be of both. */
+  #told(receiver: Node, sender: Node, byValue: boolean): boolean {
     const [mine, theirs] = [nodeAt(receiver, 'properties') ?? {}, nodeAt(sender, 'properties') ?? {}]
     return needed(receiver)
       .filter((name) => needed(sender).includes(name))
       .some((name) => {
         const takes = formsOf(at(mine, name) ?? true, this.#sides.receiver)?.nodes
         const sends = formsOf(at(theirs, name) ?? true, this.#sides.sender)?.nodes
-        return takes?.every((a) => sends?.every((b) => isApart(a, b)) ?? false) ?? false
+        if (takes === undefined || sends === undefined) return false
+        if (byValue && [...takes, ...sends].some((form) => valueOf(form) === undefined)) return false
+        return takes.every((a) => sends.every((b) => isApart(a, b)))
       })
   }
 
   /** One form each, of the same type. */
   #form(receiver: Node, sender: Node, path: string): readonly Misfit[] {
+    this.left--
     const found: Misfit[] = []
     for (const key of keysOf(receiver)) {
-      if (!KNOWN.has(key) && !this.#equal(at(receiver, key), at(sender, key))) {
+      if (!KNOWN.has(key) && !this.#equal(at(receiver, key) ?? null, at(sender, key))) {
         found.push(unknown(path, `what "${key}" means cannot be judged`))
       }
     }

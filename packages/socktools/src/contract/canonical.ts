@@ -71,10 +71,15 @@ function partOf(schema: Schema): Part {
   }
 }
 
+/** An answer that takes its time counts as no. */
 function takesUndefined(schema: Schema): boolean {
-  const result = schema['~standard'].validate(undefined)
-  if (!(result instanceof Promise)) return result.issues === undefined
-  result.catch(() => undefined)
+  try {
+    const result = schema['~standard'].validate(undefined)
+    if (!(result instanceof Promise)) return result.issues === undefined
+    result.catch(() => undefined)
+  } catch {
+    // A transform that cannot do with undefined does not take it.
+  }
   return false
 }
 

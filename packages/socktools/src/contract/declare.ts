@@ -182,8 +182,8 @@ function needPositive(value: unknown, what: string, unit: string, most: number):
 const CODE = /^[A-Z][A-Z0-9_]{0,254}$/
 
 function errorsOf<E extends Errors>({ errors }: FeedOptions<E>, what: string): E {
-  const given: unknown = errors ?? {}
-  if (typeof given !== 'object' || isSchema(given)) {
+  const given: unknown = errors === undefined ? {} : errors
+  if (typeof given !== 'object' || given === null || isSchema(given)) {
     fail('BAD_OPTION', `${what} takes as errors an object: { NOT_FOUND: undefined, FULL: schema }`)
   }
   for (const [code, schema] of Object.entries(given as Errors)) {

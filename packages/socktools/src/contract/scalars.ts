@@ -59,6 +59,7 @@ function stepMisfits(receiver: Node, sender: Node, path: string, refused: Refuse
   if (wanted === undefined || typeof at(sender, 'type') !== 'string') return []
   if (given === undefined) return [refused('any number', `multiples of ${wanted}`)]
   if (Number.isInteger(given / wanted)) return []
+  if (Number.isInteger(wanted / given)) return [refused(`multiples of ${given}`, `multiples of ${wanted}`)]
   return [unknown(path, `whether multiples of ${given} are all multiples of ${wanted} cannot be told`)]
 }
 

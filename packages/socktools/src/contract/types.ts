@@ -10,7 +10,7 @@ export type Maybe<T> = T | Promise<T>
 
 /** The names of `P` that are of a kind. */
 export type TypesOf<P, K extends Kind = Kind> = P extends Protocol
-  ? { [T in keyof P]: P[T] extends { readonly kind: K } ? T : never }[keyof P] & string
+  ? { [T in keyof P]: Extract<P[T], { readonly kind: K }> extends never ? never : T }[keyof P] & string
   : never
 
 /** What sendMsg takes as a type. */
