@@ -1,9 +1,8 @@
 """The rules of wire v1 between frames: seq, ack, lanes, chunks, credit, types. As PROTOCOL.md has them. Pure."""
 from typing import NamedTuple
-from wire import HEADER, MORE, credits, done, fault, need, table
+from wire import HEADER, MAX_CHUNK, MORE, credits, done, fault, need, table
 
 CREDITED = ('EVENT', 'REQUEST', 'REPLY', 'ERROR', 'OPEN', 'ITEM')
-MAX_TABLE = 2 + 4096 * (1 + 1 + 255 + 8)
 
 
 class Message(NamedTuple):
@@ -68,7 +67,8 @@ class Session:
 
     def take_table(self, frame):
         self.table.append(frame.body)
-        need(sum(map(len, self.table)) <= MAX_TABLE, 'a TABLE that is too long')
+        most = max(self.granted['maxMessage'], MAX_CHUNK)
+        need(sum(map(len, self.table)) <= most, 'a TABLE that is too long')
         if not frame.flags & MORE:
             self.their_types, self.table_due = table(b''.join(self.table)), False
 
@@ -111,14 +111,21 @@ class Session:
             need(not frame.flags & ~MORE, 'a prefix on a continuation')
         else:
             self.begins(frame, lane, ours)
+            if frame.flags & MORE and frame.name not in CREDITED:
+                free = [one for one in self.ways(ours) if one.partial and one.partial[0].name not in CREDITED]
+                need(not free, f'{frame.name} begins in chunks while another one without credit is not whole')
         if frame.name in CREDITED:
             way.used += HEADER + len(frame.body)
             need(way.used <= way.limit, f'{way.used} bytes on lane {frame.lane}, and {way.limit} is the limit')
         way.partial = part = (part or []) + [frame]
         most = (self.theirs if ours else self.granted)['maxMessage']
+        most = max(most, MAX_CHUNK) if frame.name in ('ERROR', 'RESET') else most
         size = sum(len(one.body) for one in part)
         need(size <= most, f'a message of more than {most} bytes')
         return None if frame.flags & MORE else self.whole(lane, way, part, size)
+
+    def ways(self, ours):
+        return [lane.outgoing if ours else lane.incoming for lane in self.lanes.values()]
 
     def open(self, frame, ours):
         need(frame.name in ('REQUEST', 'OPEN'), f'{frame.name} on lane {frame.lane}, which is not open')
@@ -168,6 +175,7 @@ class Session:
         if lane is None:
             return None
         way = lane.outgoing if ours else lane.incoming
+        need(not way.partial or way.partial[0].name != 'RESET', 'CANCEL in the middle of a RESET')
         way.partial = None
         self.ended(frame.lane, lane, way, True)
         return Message('CANCEL', frame.lane, 0, 0, b'', 0)

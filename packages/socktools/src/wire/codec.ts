@@ -87,7 +87,7 @@ export function json<T = unknown>(options: JsonOptions = {}): Codec<T, T> {
     try {
       // A replacer of JSON.stringify would see as much, and take several times as long.
       fault = faultIn(data, rules)
-      if (fault === undefined) written = JSON.stringify(pair ?? data) as string | undefined
+      if (fault === undefined) written = JSON.stringify(pair ?? data)
     } catch (thrown) {
       return fail('CANNOT_ENCODE', `json() cannot write this message: ${reasonOf(thrown)}`, { cause: thrown })
     }

@@ -26,6 +26,8 @@ const u53 = fc.oneof(
 )
 const u32 = fc.oneof(fc.nat(2 ** 32 - 1), fc.constantFrom(0, 2 ** 31, 2 ** 32 - 1))
 
+const fieldsOf = ({ kind, flags, type, lane, seq, ack }: Header) => ({ kind, flags, type, lane, seq, ack })
+
 describe('a header', () => {
   test('comes out as it went in, wherever in a buffer it stands', () => {
     const fields = fc.record({ type: fc.nat(0xffff), lane: u32, seq: u53, ack: u53, at: fc.nat(40) })
@@ -38,7 +40,7 @@ describe('a header', () => {
         assert.ok([...into.subarray(0, at), ...into.subarray(end)].every((byte) => byte === 0xee))
         const header = new Header()
         header.read(into.subarray(at))
-        assert.deepEqual({ ...header }, { kind, flags: 0, type, lane, seq: Math.max(1, seq), ack })
+        assert.deepEqual(fieldsOf(header), { kind, flags: 0, type, lane, seq: Math.max(1, seq), ack })
       }),
       { numRuns: 2000 },
     )
@@ -48,7 +50,7 @@ describe('a header', () => {
     const header = new Header()
     header.read(hex('02 06 ffff ffffffff 001fffffffffffff 001fffffffffffff 00000001 0000'))
     header.read(hex('10 00 0000 00000000 0000000000000000 0000000000000000'))
-    assert.deepEqual({ ...header }, { kind: 0x10, flags: 0, type: 0, lane: 0, seq: 0, ack: 0 })
+    assert.deepEqual(fieldsOf(header), { kind: 0x10, flags: 0, type: 0, lane: 0, seq: 0, ack: 0 })
   })
 
   test('what is wrong is told with its numbers', () => {
@@ -103,7 +105,6 @@ test('u64: any of 53 bits comes back, any of more is NaN', () => {
 
 test('a chunk as it is cut here fits into the smallest window, and one may be longer', () => {
   assert.ok(HEADER + SEND_CHUNK <= MIN_WINDOW)
-  assert.ok(SEND_CHUNK <= MAX_CHUNK)
   const chunk = new Uint8Array(HEADER + MAX_CHUNK)
   writeHeader(chunk, 0, ITEM, MORE, 0, 5, 1, 0)
   assert.doesNotThrow(() => new Header().read(chunk))
