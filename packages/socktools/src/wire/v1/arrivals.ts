@@ -296,13 +296,18 @@ export class Incoming {
     }
   }
 
-  /** Notes that a limit is to be told: it can grow by much, or the sender has no room for a chunk of what it began. */
+  /**
+   * Notes that a limit is to be told: it can grow by much, or the sender may not have room for a chunk, and nobody is
+   * about to take anything that would give it more.
+   */
   #check(lane: Lane): void {
     if (lane.due) return
     const more = this.#target(lane) - lane.limit
     if (more <= 0) return
-    if (more < lane.window / 2 && (lane.cost === 0 || lane.limit - lane.received >= HEADER + MAX_CHUNK))
-      return
+    if (more < lane.window / 2) {
+      if (lane.limit - lane.received >= HEADER + MAX_CHUNK) return
+      if (lane.cost === 0 && lane.untaken) return
+    }
     lane.due = true
     this.#due.push(lane)
   }

@@ -25,14 +25,17 @@ export interface LaneSink {
   ): void
   /** How many bytes the sink takes now without holding them back. Above 0 it gets one more frame, of any length. */
   room(): number
-  /** The bytes that wait on this lane are half of its mark or fewer, after they were more than the mark. */
+  /**
+   * The bytes that wait on this lane are half of its mark or fewer, after they were more than the mark. Not of a lane
+   * that was closed or aborted: who waits there was told otherwise.
+   */
   onRoom(lane: number): void
 }
 
-/** What was dropped. */
+/** What was dropped, an END and the like not counted. */
 export interface Dropped {
   readonly messages: number
-  /** Headers included. */
+  /** 24 for each message included. */
   readonly bytes: number
 }
 
@@ -131,7 +134,7 @@ export class Outgoing {
       this.#line(to)
       this.pump(now)
     }
-    return message.lane === undefined ? undefined : message
+    return message.waits ? message : undefined
   }
 
   /** Whether a frame of an idle lane may be written with nothing else before it. */
@@ -186,24 +189,28 @@ export class Outgoing {
    */
   close(lane: number): Dropped {
     const of = this.#find(lane)
-    if (of === undefined) return { messages: 0, bytes: 0 }
+    if (of === undefined || of.aborted) return NOTHING
     const dropped = this.#drop(of, of.first?.started === true ? of.first.after : of.first)
     of.ending = true
+    of.over = false
     this.#goneIfEmpty(of)
     return dropped
   }
 
   /**
    * Drops what waits on this lane, the rest of what was started too, and sends this as its last: a RESET or a CANCEL,
-   * the two that may come in the middle of a message and end it. A RESET that was started is finished instead.
+   * the two that may come in the middle of a message and end it. A RESET that was started is finished instead; and once
+   * aborted a lane is neither aborted nor closed again.
    */
   abort(lane: number, kind: number, body: Uint8Array, now: number): Dropped {
     const of = this.#find(lane)
-    if (of === undefined || (of.first?.started === true && of.first.kind === RESET)) return this.close(lane)
+    if (of === undefined || of.aborted) return NOTHING
+    if (of.first?.started === true && of.first.kind === RESET) return this.close(lane)
     const dropped = this.#drop(of, of.first)
     of.ending = false
-    of.over = false
     this.put(lane, kind, 0, 0, body, now)
+    of.aborted = true
+    of.over = false
     this.finish(lane)
     return dropped
   }
@@ -212,11 +219,13 @@ export class Outgoing {
   #drop(lane: Lane, from: Message | undefined): Dropped {
     let messages = 0
     let bytes = 0
-    for (let message = from; message !== undefined; ) {
-      const { after } = message
-      bytes += this.#remove(lane, message)
-      messages++
-      message = after
+    for (let message = from, after; message !== undefined; message = after) {
+      after = message.after
+      const waited = this.#remove(lane, message)
+      if (isCredited(message.kind) || message.kind === VOLATILE) {
+        bytes += waited
+        messages++
+      }
     }
     if (lane.first === undefined) this.#line(lane)
     return { messages, bytes }
@@ -334,5 +343,7 @@ export class Outgoing {
     else this.#lanes.delete(lane.id)
   }
 }
+
+const NOTHING: Dropped = Object.freeze({ messages: 0, bytes: 0 })
 
 const rings = (): readonly Ring[] => Array.from({ length: PRIORITIES }, () => new Ring())

@@ -4,6 +4,8 @@ import { EVENT, HEADER, ITEM, REPLY, REQUEST, ERROR, OPEN, RESET, SEND_CHUNK, VO
 export interface Entry {
   /** Its first frame was written: it is on its way and cannot be taken back. */
   readonly started: boolean
+  /** Some of it is not written yet, and will be. */
+  readonly waits: boolean
 }
 
 /** Kinds whose frames count against the credit of their lane. */
@@ -34,6 +36,10 @@ export class Message implements Entry {
     this.body = body
   }
 
+  get waits(): boolean {
+    return this.lane !== undefined
+  }
+
   /** Credit-free and longer than a chunk: how many such are on their way is bounded by a rule of their own. */
   get apart(): boolean {
     return (this.kind === RESET || this.kind === VOLATILE) && this.body.length > SEND_CHUNK
@@ -61,6 +67,8 @@ export class Lane {
   over = false
   /** Nothing is added any more, and the lane is gone when nothing waits. */
   ending = false
+  /** What waits is its last frame, and has to be written. */
+  aborted = false
 
   /** Where it waits for its turn, and since which one. */
   ring: Ring | undefined

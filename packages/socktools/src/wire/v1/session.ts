@@ -34,16 +34,15 @@ export class Sequence {
   }
 
   /**
-   * Takes the numbers of a frame that came. `bulk`: the bytes of its payload, if it is of those that bulkInFlight
-   * bounds. `'again'`: it came before and is dropped. Throws PROTOCOL_ERROR, and then nothing has changed.
+   * Takes the numbers of a frame that came. `'again'`: it came before and is dropped. Throws PROTOCOL_ERROR, and then
+   * nothing has changed.
    */
-  take(seq: number, ack: number, bulk = 0): 'new' | 'again' {
+  take(seq: number, ack: number): 'new' | 'again' {
     const { received } = this
     if (seq > received + 1)
       fail('PROTOCOL_ERROR', `a frame with seq ${seq}, and ${received + 1} is the next to come`)
     this.ack(ack)
     this.#frames++
-    this.#bulk += bulk
     if (seq <= received) {
       this.repeated++
       return 'again'
@@ -52,7 +51,12 @@ export class Sequence {
     return 'new'
   }
 
-  /** The same of a frame without a seq. */
+  /** So many bytes of payload came that are of an ITEM or of a message that was cut. */
+  bulk(bytes: number): void {
+    this.#bulk += bytes
+  }
+
+  /** Takes the ack of a frame that came without a seq. Throws PROTOCOL_ERROR. */
   ack(ack: number): void {
     if (ack === this.acked) return
     if (ack < this.acked) fail('PROTOCOL_ERROR', `an ack of ${ack}, and ${this.acked} was acked before`)

@@ -164,16 +164,28 @@ describe('credit', () => {
   })
 
   test('is given back when messages are taken, from half a window on', () => {
-    const into = opened()
-    into.got(1, WINDOW / 2 - HEADER - 1)
-    into.lanes.taken(1, WINDOW / 2 - 1)
+    const into = opened(MIB, 4 * WINDOW)
+    const half = 2 * WINDOW
+    for (let i = 0; i < 4; i++) into.got(1, half / 4 - HEADER)
+    for (let i = 0; i < 3; i++) into.lanes.taken(1, half / 4)
+    into.lanes.taken(1, half / 4 - 1)
     assert.equal(into.lanes.due, false)
     into.got(1, 100)
     assert.deepEqual(into.credits, [], 'not when they come')
     into.lanes.taken(1, 100 + HEADER)
     assert.equal(into.lanes.due, true)
-    assert.deepEqual(into.credits, [[1, WINDOW + WINDOW / 2 - 1 + 124]])
+    assert.deepEqual(into.credits, [[1, 4 * WINDOW + half - 1 + 124]])
     assert.deepEqual([into.lanes.due, into.credits], [false, []])
+  })
+
+  test('of a small window is given back as soon as all is taken: who cuts nothing may need all of it', () => {
+    const into = opened()
+    into.got(1, 100)
+    into.got(1, 200)
+    into.lanes.taken(1, 124)
+    assert.equal(into.lanes.due, false)
+    into.lanes.taken(1, 224)
+    assert.deepEqual(into.credits, [[1, WINDOW + 348]])
   })
 
   test('of a message in chunks: the headers of all count, though it is taken with one', () => {

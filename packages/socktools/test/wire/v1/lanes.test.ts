@@ -69,7 +69,7 @@ describe('a message that nothing is before', () => {
     assert.equal(entry?.started, false)
     assert.deepEqual([out.log, out.lanes.queued, out.lanes.queuedOf(1)], [[], 124, 124])
     out.pump()
-    assert.deepEqual([out.log, entry?.started, out.lanes.queued], [['EVENT 1: 100'], true, 0])
+    assert.deepEqual([out.log, entry.started, out.lanes.queued], [['EVENT 1: 100'], true, 0])
   })
 })
 
@@ -264,7 +264,7 @@ describe('the end of a lane', () => {
     out.put(5, LONG)
     out.put(5, 100)
     out.put(5, 0, DONE)
-    assert.deepEqual(out.lanes.close(5), { messages: 2, bytes: 148 })
+    assert.deepEqual(out.lanes.close(5), { messages: 1, bytes: 124 }, 'DONE is no message')
     assert.equal(out.lanes.has(5), true)
     out.pump()
     assert.equal(out.frames.splice(0).length, 3)
@@ -298,6 +298,8 @@ describe('the end of a lane', () => {
     out.put(5, LONG, ITEM)
     out.lanes.abort(5, RESET, filled(20), 0)
     assert.equal(out.lanes.has(5), true)
+    assert.deepEqual(out.lanes.close(5), { messages: 0, bytes: 0 })
+    assert.deepEqual(out.lanes.abort(5, CANCEL, filled(0), 0), { messages: 0, bytes: 0 }, 'once')
     out.frames.length = 0
     out.pump()
     assert.deepEqual([out.log, out.lanes.has(5)], [['RESET 5: 20'], false])
