@@ -7,7 +7,7 @@
 import { fail, SockError } from '../../errors.ts'
 import type { Pipe } from '../../net/pipe.ts'
 import type { Contract } from '../../contract/protocol.ts'
-import { decodeTable, MAX_TABLE } from '../../wire/v1/bodies.ts'
+import { decodeTable, MAX_TYPES } from '../../wire/v1/bodies.ts'
 import { HEADER, Header, MAX_CHUNK, MORE, TABLE, nameOfKind, writeHeader } from '../../wire/v1/frame.ts'
 import {
   decodeHello,
@@ -243,6 +243,9 @@ export class Greeting {
     return new SockError(code, what, { address: this.#address })
   }
 }
+
+/** The longest TABLE, all chunks together: as many types as there may be, each with the longest name. */
+const MAX_TABLE = 2 + MAX_TYPES * (1 + 1 + 255 + 8)
 
 /** What a refused dialer is told: what it can act on, and nothing of what goes on in here. */
 const toldOf = (error: SockError): SockError =>

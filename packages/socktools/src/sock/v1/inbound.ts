@@ -126,7 +126,8 @@ export class Inbound {
     const { acked } = sequence
     this.frames++
     if (seq === 0) sequence.ack(ack)
-    else if (sequence.take(seq, ack, isBulk(kind, payload) ? payload.length : 0) === 'again') return
+    else if (sequence.take(seq, ack) === 'again') return
+    if (isBulk(kind, payload)) sequence.bulk(payload.length)
     if (sequence.acked !== acked) this.#out.acked()
     switch (kind) {
       case kinds.EVENT:
