@@ -45,7 +45,7 @@ export interface Takers {
     headers: HeaderSlot | undefined,
   ): Promise<void> | undefined
   /** A message of a type that this side has not. */
-  unhandled(type: string | number, body: Uint8Array): void
+  unhandled(type: string, body: Uint8Array): void
   /** What was asked is not what the schema takes. */
   invalid(body: Uint8Array, error: SockError): void
   /** A VOLATILE came, and too much waits already. */
@@ -71,8 +71,8 @@ export class Inbound {
   readonly #lanes: Incoming
   /** By priority; each made when it is needed. */
   readonly #inboxes: (Inbox | undefined)[] = [undefined, undefined, undefined, undefined]
-  /** Open lanes of the far side, each with its type; text or undefined: it is not one of ours. */
-  readonly #theirs = new Map<number, TypeInfo | string | undefined>()
+  /** Open lanes of the far side, each with its type; text: the name of one that is not ours. */
+  readonly #theirs = new Map<number, TypeInfo | string>()
   #theirCalls = 0
   #ackTimer: Deadline | undefined
 
@@ -169,7 +169,9 @@ export class Inbound {
   }
 
   #onEvent(header: Header, payload: Uint8Array): void {
-    const { lane, kind } = header
+    const { lane, kind, type } = header
+    if (this.#to.types.at(type) === undefined)
+      fail('PROTOCOL_ERROR', `${nameOfKind(kind)} of type ${type}, which is not in its TABLE`)
     const whole = this.#lanes.chunk(header, payload)
     if (whole === undefined) return
     const inbox = (this.#inboxes[lane] ??= this.#inbox(lane))
@@ -195,12 +197,12 @@ export class Inbound {
     if (kind === kinds.EVENT) this.taken(lane, whole.length)
     const index = (high << 8) | low
     const { codec, types } = this.#to
-    const type = types.at(index)
+    const type = types.at(index) ?? String(index)
     const { at, headers } = decodePrefix(whole, flags)
     const body = whole.subarray(at)
     if (typeof type === 'object' && type.kind === 'msg')
       return this.#to.event(type, body, () => decodeData(type.input, codec, body), headers)
-    this.#to.unhandled(typeof type === 'object' ? type.name : (type ?? index), body)
+    this.#to.unhandled(typeof type === 'object' ? type.name : type, body)
     return undefined
   }
 
@@ -214,7 +216,7 @@ export class Inbound {
     const type = this.#theirs.get(lane)
     this.taken(lane, whole.length)
     if (typeof type !== 'object') {
-      this.#turnAway(lane, isCall(type, header.kind), 'UNHANDLED', 'this side has no such type')
+      this.#turnAway(lane, isCall(type, header.kind), 'UNKNOWN_TYPE', 'this side has no such type')
       return
     }
     const prefix = decodePrefix(whole, whole[1] ?? 0)
@@ -244,7 +246,8 @@ export class Inbound {
     const name = nameOfKind(kind)
     if (((lane & 1) === 1) === dialed)
       fail('PROTOCOL_ERROR', `${name} on lane ${lane}, which is ours to open`)
-    const info = types.at(type)
+    const info =
+      types.at(type) ?? fail('PROTOCOL_ERROR', `${name} of type ${type}, which is not in its TABLE`)
     const call = kind === kinds.REQUEST
     if (typeof info === 'object' && (info.kind === 'msg' || isCall(info) !== call))
       fail('PROTOCOL_ERROR', `${name} of ${info.name}, which is a ${info.kind}`)
@@ -330,11 +333,8 @@ export class Inbound {
       case kinds.TABLE:
         fail('PROTOCOL_ERROR', 'a TABLE after the handshake')
         break
-      case kinds.DONE:
-        fail('PROTOCOL_ERROR', 'a DONE that nobody asked for')
-        break
       default:
-      // ACK and PONG have said all with their header; what is not known here may be ignored.
+      // ACK and PONG have said all with their header. DONE is of sessions. What is not known here may be ignored.
     }
   }
 

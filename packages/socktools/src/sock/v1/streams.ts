@@ -72,7 +72,6 @@ export class Streams {
     this.#ours++
     const onAbort = (): void => {
       stream.stopReading()
-      if (type.kind === 'channel') stream.reset(link.error('CANCELLED', 'given up'))
     }
     const direction = { incoming: type.output, outgoing: type.kind === 'channel' ? type.input : undefined }
     const stream = new Stream(lane, type, direction, link, () => {
