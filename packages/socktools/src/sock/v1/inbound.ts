@@ -350,7 +350,7 @@ export class Inbound {
 
   /** Resolves when all events that have arrived by now are handled. */
   async settled(): Promise<void> {
-    await Promise.all(this.#inboxes.map((inbox) => inbox?.settled()))
+    await Promise.all(this.#inboxes.map(async (inbox) => inbox?.settled()))
   }
 
   /** No handler of an event is started any more. */

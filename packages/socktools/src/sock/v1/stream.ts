@@ -179,7 +179,7 @@ export class Stream implements AsyncIterableIterator<unknown> {
       const refused = this.#link.unsendable(this.type, body.length)
       if (refused !== undefined) throw refused
     } catch (thrown) {
-      return Promise.reject(thrown)
+      return Promise.reject(asSockError(thrown, 'CANNOT_ENCODE', 'the codec failed', this.#link.address))
     }
     this.#link.put(this.lane, ITEM, 0, 0, body)
     if (!this.#link.isFull(this.lane)) return RESOLVED
