@@ -31,7 +31,11 @@ export class LivePeer<C extends Codec> extends PipePeer<C> implements Peer<C>, R
 
   constructor(id: string, pipe: Pipe, dialed: boolean, host: PeerHost<C>) {
     const { settings, platform, sends } = host
-    super(id, pipe, dialed, host, { ...settings, outboxes: sends.outboxes })
+    super(id, pipe, dialed, host, {
+      ...settings,
+      timeout: settings.plainTimeout,
+      outboxes: sends.outboxes,
+    })
     this.#sends = sends
     this.#inbox = new Inbox({
       turn: sends.outboxes.turn,
