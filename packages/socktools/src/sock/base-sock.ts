@@ -217,6 +217,10 @@ export abstract class BaseSock<C extends Codec = RawCodec, P extends Protocol | 
 
   // The sock
 
+  get protocol(): P {
+    return this.core.settings.protocol as P
+  }
+
   /** Does all that the options say: listens on `bind`, dials `connect`. Resolves when the first dials have settled. */
   async start(): Promise<void> {
     this.core.checkOpen('start')

@@ -39,6 +39,17 @@ export interface MetaSockOptions<C extends Codec = AnyCodec, P extends Protocol 
   readonly override?: boolean
 }
 
+/** A sock that has all types of a protocol. */
+type Having<P extends Protocol> = Pick<
+  Sock<AnyCodec, P>,
+  'protocol' | 'address' | 'stats' | 'drain' | 'close'
+>
+
+/** What a meta takes in: under a protocol whatever has all of its types, else whatever it can talk by. */
+export type Fitting<C extends Codec, P extends Protocol | undefined> = P extends Protocol
+  ? Having<P>
+  : Sock<C> | Having<Protocol>
+
 export interface AddOptions {
   /**
    * It is drained and closed with the meta. Else the meta lets go of it, and does not wait for handlers that are at
@@ -113,7 +124,7 @@ export class MetaSock<
   // The socks in it
 
   /** Takes a sock in, at any time. Returns it. Throws BAD_CHILD; CLOSED or DRAINING if either of them is. */
-  add<S extends Sock<C, P>>(sock: S, { owned = true }: AddOptions = {}): S {
+  add<S extends Fitting<C, P>>(sock: S, { owned = true }: AddOptions = {}): S {
     this.core.checkOpen('add')
     const inner = BaseSock.inner(sock) ?? fail('BAD_CHILD', 'what was added is no sock of this library')
     inner.core.checkOpen('adding it to a meta')
@@ -126,7 +137,7 @@ export class MetaSock<
     }
     const misfit = misfitOf(this.core.settings.contract, inner.core.settings.contract)
     if (misfit !== undefined) fail('BAD_CHILD', `what was added has another protocol: ${misfit}`)
-    const off = sock.on('closed', ({ lost }) => {
+    const off = inner.on('closed', ({ lost }) => {
       if (owned && this.core.life !== 'open') this.#lost = bothLost(this.#lost, lost)
       this.#past = totalOf([this.#past, inner.stats()])
       this.#release(inner)
@@ -138,7 +149,7 @@ export class MetaSock<
   }
 
   /** Lets go of a sock, which goes on by itself. Whether it was in here. */
-  remove(sock: Sock<C, P>): boolean {
+  remove(sock: Fitting<C, P>): boolean {
     const inner = BaseSock.inner(sock)
     if (inner === undefined || !this.#members.has(inner)) return false
     this.#release(inner)

@@ -160,6 +160,8 @@ export interface Settings<C extends Codec = RawCodec>
   readonly plainTimeout: number
   readonly connect: readonly string[]
   readonly wire: 'plain' | 'v1' | 'auto'
+  readonly protocol: Protocol | undefined
+  /** The same, ready for use. */
   readonly contract: Contract | undefined
   /** Of payloads: the plain wire's, and datagrams'. */
   readonly codec: C
@@ -274,6 +276,7 @@ export function settle<C extends Codec, P extends Protocol | undefined>(
     handlers,
     plainTimeout: options.timeout ?? DEFAULTS.timeout,
     wire,
+    protocol: options.protocol,
     contract,
     codec: contract === undefined ? codec : (contracted(codec, contract) as C),
     codecs,

@@ -177,6 +177,8 @@ export type DropReason = 'slow' | 'gone' | 'closed' | 'ending' | 'unsendable' | 
 /** A node of the network: it listens, dials, and holds its peers. TcpSock and PipeSock are classes of it. */
 export interface Sock<C extends Codec = RawCodec, P extends Protocol | undefined = undefined>
   extends AsyncDisposable {
+  /** What this sock and its peers can say to each other, as its options have it. */
+  readonly protocol: P
   /** The address that this sock listens on, once it does. */
   readonly address: string | undefined
   /** Every peer, in the order in which they came. */
