@@ -18,9 +18,8 @@ test('docs/errors.md has one heading per code, in order, and no other', async ()
 
 test('every code is raised somewhere in the source', async () => {
   const source = join(root, 'packages/socktools/src')
-  const files = (await readdir(source, { recursive: true })).filter(
-    (name) => name.endsWith('.ts') && name !== 'errors.ts',
-  )
+  // The list of codes is no use of them: there each is a key, and not quoted.
+  const files = (await readdir(source, { recursive: true })).filter((name) => name.endsWith('.ts'))
   const text = (await Promise.all(files.map((name) => readFile(join(source, name), 'utf8')))).join('\n')
   for (const code of errorCodes)
     assert.match(text, new RegExp(`'${code}'`), `${code} is documented, but nothing raises it`)
