@@ -36,7 +36,7 @@ export type {
   ServedChannel,
   TypesOf,
 } from './contract/types.ts'
-export { SockError, errorCodes, printable, type ErrorCode } from './errors.ts'
+export { CallError, RemoteError, SockError, errorCodes, printable, type ErrorCode } from './errors.ts'
 export type { Off } from './events.ts'
 export type {
   DatagramNetwork,
@@ -81,17 +81,22 @@ export type {
   DropReason,
   Handler,
   Handlers,
+  Headers,
   Logger,
   Lost,
   Maybe,
+  MessageOptions,
   Middleware,
+  MiddlewareContext,
   Peer,
   PeerStats,
+  RequestOptions,
   SendOptions,
   Sock,
   SockEvents,
   SockStats,
   StartServerOptions,
+  StreamOptions,
   To,
 } from './sock/types.ts'
 export {
