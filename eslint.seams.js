@@ -8,7 +8,7 @@
 
 const src = 'packages/socktools/src/'
 
-const pure = ['errors.ts', 'events.ts', 'schema.ts', 'address.ts', 'wire/']
+const pure = ['errors.ts', 'events.ts', 'schema.ts', 'address.ts', 'contract/', 'wire/']
 const concrete = ['platform/', 'net/', 'store/']
 
 /**
@@ -20,12 +20,13 @@ const concrete = ['platform/', 'net/', 'store/']
  */
 const rooms = {
   'errors.ts': {},
-  'schema.ts': { values: ['errors.ts'], packageTypes: ['@standard-schema/spec'] },
+  'schema.ts': { values: ['errors.ts'] },
   'events.ts': { values: ['errors.ts', 'schema.ts'] },
   'address.ts': { values: ['errors.ts'] },
 
-  // Bytes and decisions: pure.
-  'wire/': { values: ['errors.ts', 'schema.ts'] },
+  // What peers can say to each other, and bytes and decisions: pure.
+  'contract/': { values: ['errors.ts', 'schema.ts'] },
+  'wire/': { values: ['errors.ts', 'schema.ts', 'contract/'] },
 
   // The outside, but for the network.
   'platform/': {

@@ -51,6 +51,32 @@ const table: [file: string, rule: string, bad: string, good: string][] = [
   ['wire/x.ts', IMPORTS, `import { Packr } from 'msgpackr/pack'`, `import { encode } from './codec.ts'`],
   ['wire/v1/x.ts', IMPORTS, `import { tcp } from '../../net/tcp.ts'`, `import { lines } from '../lines.ts'`],
   ['wire/v1/x.ts', IMPORTS, `import { on } from '../../events.ts'`, `import { fail } from '../../errors.ts'`],
+  [
+    'wire/v1/x.ts',
+    IMPORTS,
+    `import { on } from '../../sock/x.ts'`,
+    `import { c } from '../../contract/x.ts'`,
+  ],
+  // contract/ is pure, and knows no wire.
+  [
+    'contract/x.ts',
+    IMPORTS,
+    `import { raw } from '../wire/codec.ts'`,
+    `import { isBytes } from '../schema.ts'`,
+  ],
+  [
+    'contract/x.ts',
+    IMPORTS,
+    `import type { P } from '../platform/x.ts'`,
+    `import { msg } from './declare.ts'`,
+  ],
+  ['contract/x.ts', IMPORTS, `import { z } from 'zod'`, `import { fail } from '../errors.ts'`],
+  [
+    'schema.ts',
+    IMPORTS,
+    `import type { S } from '@standard-schema/spec'`,
+    `import { fail } from './errors.ts'`,
+  ],
   // platform/ stands alone.
   ['platform/x.ts', IMPORTS, `import net from 'node:net'`, `import fs from 'node:fs/promises'`],
   ['platform/x.ts', IMPORTS, `import { raw } from '../wire/codec.ts'`, `import { fail } from '../errors.ts'`],
@@ -107,6 +133,7 @@ const table: [file: string, rule: string, bad: string, good: string][] = [
     `import { tcp } from '../net/tcp.ts'`,
     `import { n } from '../platform/node.ts'`,
   ],
+  ['sock/x.ts', IMPORTS, `import { z } from 'zod'`, `import { compile } from '../contract/protocol.ts'`],
   ['sock/x.ts', IMPORTS, `import { MetaSock } from './meta-sock.ts'`, `import { x } from './meta-sends.ts'`],
   // What lies above.
   [

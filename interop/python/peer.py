@@ -4,6 +4,14 @@
   peer.py echo listen tcp://127.0.0.1:4000   sends every message back to whoever connects
   peer.py echo dial tcp://127.0.0.1:4000     the same for the one it dials, until that one ends
   peer.py vectors spec/vectors/plain.json    checks encode and decode against the cases; exits 1 if one fails
+
+and on wire v1 (wire.py, session.py, link.py, node.py beside it):
+
+  peer.py v1 serve tcp://127.0.0.1:0         serves the contract of node.py, or the kinds by name in --contract FILE
+  peer.py v1 call ADDRESS TYPE JSON          prints {"reply": …} or {"error": …}, as one line of JSON
+  peer.py v1 watch ADDRESS TYPE JSON         prints {"item": …} for each item of a feed; --take N: then cancels
+  peer.py v1 say | chat ADDRESS TYPE JSON    an event; a channel, each item of the list JSON
+  peer.py vectors spec/vectors/v1.json       as above; session.py is held against the conversations
 """
 import io, json, socket, struct, sys, threading, urllib.parse
 
@@ -68,9 +76,13 @@ def holds(case):
 
 
 def main(what='', *arguments):
+    if what == 'v1':
+        import node
+        sys.exit(node.main(*arguments))
     if what == 'vectors':
+        import cases as v1
         cases = json.load(open(arguments[0]))['cases']
-        failed = [case['id'] for case in cases if not holds(case)]
+        failed = list(v1.check(cases)) if 'group' in cases[0] else [case['id'] for case in cases if not holds(case)]
         say(cases=len(cases), failed=failed)
         sys.exit(len(failed) > 0)
     if what != 'echo':

@@ -15,7 +15,9 @@ stripped.
 Exit codes:
   0    all went well; also after SIGINT or SIGTERM, which send what is left and then end
   1    something failed while running: no connection, or data that could not be delivered or printed
-  2    wrong usage: an unknown option, a bad address, options that exclude each other
+       (of compat: the protocols do not fit)
+  2    wrong usage: an unknown option, a bad address, options that exclude each other, a file that is no protocol
+  3    of compat: whether the protocols fit cannot be told
   130  at once, after a second SIGINT (143: SIGTERM)
 
 Start here:
@@ -72,6 +74,20 @@ Examples:
   socktools demo
   socktools demo --json | jq .ok`
 
+const COMPAT = `
+Each file is a module, .ts, .js or .mjs, that exports a protocol: \`export const protocol = { say: msg(Line) }\`, or
+as its default export. It is run. TypeScript needs tsx in the project of that file, or Node 22.18 or newer.
+
+What is compared is what is sent, both ways at once, as while one peer after another is upgraded: the types, their
+kinds, and the structure of their data as the schemas tell it (zod 4.2, arktype 2.1.28 and newer do), or else their
+\`version\`. Each difference is printed with its type: ok (nobody is hurt), breaking, or unknown (it cannot be told).
+
+Exits with 0 if all is ok, with 1 if anything is breaking, else with 3 if anything is unknown.
+
+Examples:
+  socktools compat old/protocol.ts src/protocol.ts
+  socktools compat --json old/protocol.js dist/protocol.js | jq -r 'select(.verdict == "breaking").what'`
+
 /** Commands are loaded when they are called: `--help` needs none of them. */
 const program = new Command('socktools')
   .description('Whole messages between peers, over TCP, Unix sockets and UDP.')
@@ -125,6 +141,16 @@ program
   .action(async (options: import('./commands/demo.ts').DemoOptions) => {
     const { demo } = await import('./commands/demo.ts')
     exitCode = await demo(options)
+  })
+
+program
+  .command('compat <old> <new>')
+  .description('tell whether peers with an old protocol and a new one understand each other')
+  .option('-j, --json', 'print one JSON object a line: event, type, verdict and what')
+  .addHelpText('after', COMPAT)
+  .action(async (before: string, after: string, options: import('./commands/compat.ts').CompatOptions) => {
+    const { runCompat } = await import('./commands/compat.ts')
+    exitCode = await runCompat(before, after, options)
   })
 
 program.command('demo-party <plan>', { hidden: true }).action(async (plan: string) => {

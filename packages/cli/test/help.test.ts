@@ -11,12 +11,12 @@ describe('help', () => {
     for (const address of ['tcp://[::1]:4000', 'unix:/tmp/room.sock', 'udp://127.0.0.1:4000'])
       assert.ok(stdout.includes(address), address)
     assert.ok(stdout.split('\n').every((line) => line.length <= 120))
-    assert.match(stdout, /Exit codes:\n +0 .*\n +1 .*\n +2 .*\n +130 /)
+    assert.match(stdout, /Exit codes:\n +0 .*\n +1 .*\n.*\n +2 .*\n +3 .*\n +130 /)
     assert.match(stdout, /Start here:\n +socktools demo/)
     assert.doesNotMatch(stdout, /demo-/, 'what is not for people is not shown')
   })
 
-  for (const command of ['listen', 'connect', 'demo']) {
+  for (const command of ['listen', 'connect', 'demo', 'compat']) {
     test(`of ${command} has examples and fits a terminal of 120 columns`, async (t) => {
       const { code, stdout } = await run(t, [command, '--help'])
       assert.equal(code, 0)
@@ -65,6 +65,9 @@ describe('wrong usage ends with 2 and one line that says what to do', () => {
     lisen: /unknown command 'lisen' \(Did you mean listen\?\): see socktools --help/,
     listen: /missing required argument 'addresses'/,
     'listen --lnes tcp://127.0.0.1:0': /unknown option '--lnes' \(Did you mean --lines\?\)/,
+    'compat a.ts': /missing required argument 'new'/,
+    'compat a.toml b.toml': /^socktools: a.toml is no module: give a .ts, .js or .mjs file\n/,
+    'compat nowhere.ts b.ts': /^socktools: nowhere.ts does not exist\n/,
     'listen tcp://127.0.0.1:0 more': /"more" names no scheme/,
     'listen tcp://127.0.0.1:0 udp://127.0.0.1': /udp:\/\/127.0.0.1 names no port/,
     'listen tcp://127.0.0.1:0 --connect udp://127.0.0.1:0': /has port 0, where nobody is/,

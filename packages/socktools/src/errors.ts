@@ -12,10 +12,13 @@ const ADVICE = {
   BAD_CHILD: 'a sock is in one MetaSock at a time, and none is in itself; remove it there first',
   BAD_FRAME: 'both sides must use the same framing, with the same options',
   BAD_HELLO: 'the two sides disagree about the first frame of the wire; run the same version of it on both',
-  BAD_MESSAGE: 'both sides must use the same codec; see the `invalid` event',
+  BAD_MESSAGE: 'both sides must use the same codec and the same protocol; see the `invalid` event',
   BAD_OPTION: 'what it takes stands in the comment of that option, which an editor shows',
   BIND_TWICE: 'give the address once: to the constructor or to startServer',
   BROADCAST_OFF: 'open the sock with broadcast: true to send to everyone on a network',
+  CALL_TIMEOUT:
+    'the far side did not answer in time; it was told to stop; raise `timeout` of the call, or callTimeout',
+  CANCELLED: 'whoever asked for it needs it no longer',
   CANNOT_ENCODE:
     'send what the codec takes: bytes or a string under raw(), JSON values under json(), both under msgpack()',
   CANNOT_FRAME: 'send a payload that this framing can carry, or choose lengthPrefixed()',
@@ -36,13 +39,18 @@ const ADVICE = {
     'the peer was silent for longer than `timeout` (milliseconds); raise it or let peers send something',
   LISTEN_FAILED: 'the cause tells what the system said of this address',
   NOT_BOUND: 'give an address: startServer({ bind: "tcp://127.0.0.1:0" }) or the `bind` option',
+  NOT_SENT: 'nothing of it left this process: to send it again is safe',
   NO_COMMON_CODEC: 'give both sides the same codec: json() is the default',
+  OUTCOME_UNKNOWN:
+    'it left, and the connection ended before the answer came: the far side may have done it; ask before you repeat it',
+  OVER_PLAIN: 'calls, feeds and channels need wire v1 on both sides',
   PEER_GONE: 'the connection to this peer has ended; connect again',
   PEER_NOT_SESSION:
     'the other side speaks the plain wire or another protocol; check the port and the `wire` option of both sides',
   PIPE_FAILED: 'the cause tells what the system said of this connection',
   PROTOCOL_ERROR: 'the other side broke the rules of wire v1, see PROTOCOL.md; one of the two has a bug',
   REFUSED: 'goodAddress or goodPeer said no',
+  REMOTE_ERROR: 'what the far side said of it is in `remote`; its own log has more',
   SEND_FAILED: 'the cause tells what the system said of this datagram',
   SLOW_CONSUMER: 'read the iterable faster, or raise its `limit`',
   SLOW_PEER: 'await each send, or raise maxQueue; slowPeer tells what happens at that point',
@@ -50,11 +58,16 @@ const ADVICE = {
     'split the message, or raise maxFrame on both sides as far as the framing (over UDP 65,507 bytes) allows',
   TOO_MANY_PEERS: 'raise maxPeers, or close peers that you no longer need',
   TOO_MANY_PENDING: 'raise maxPending or make goodPeer faster; a flood of connections also looks like this',
+  TOO_MANY_STREAMS:
+    'finish or break some of the feeds and channels of this peer, or raise maxStreams on the far side',
   TRUNCATED: 'the connection ended inside a frame: the other side died or does not speak this framing',
+  UNHANDLED: 'add a handler for this type on the side that is asked',
   UNKNOWN_PEER: 'pass a Peer of this sock or one of its addresses; sock.knownPeers lists them',
+  UNKNOWN_TYPE: 'both sides must have this type in their contract; `socktools compat` compares two',
   UNSUPPORTED: 'the other side needs what this version does not have; upgrade this side',
   VERSION_MISMATCH: 'no version of the wire is spoken by both; upgrade the older side',
   WIRE_MISMATCH: 'one side speaks wire v1 and the other the plain wire; see the `wire` option of both sides',
+  WRITE_STALLED: 'the far side takes nothing: it hangs, or the way there is broken; see stallTimeout',
   WRONG_FAMILY: 'one UdpSock is one socket, for IPv4 or for IPv6: open a second one for the other family',
 } as const
 
@@ -87,6 +100,40 @@ export class SockError extends Error {
     this.what = shown
     this.code = code
     this.address = facts.address
+  }
+}
+
+/**
+ * An error that is part of a contract. Throw it in a handler and the far side gets it, with its code, text and data;
+ * one whose code the contract does not declare arrives as REMOTE_ERROR, without data.
+ *
+ * ```ts
+ * throw new CallError('ROOM_FULL', { left: 0 })
+ * ```
+ */
+export class CallError<Code extends string = string, Data = unknown> extends Error {
+  readonly code: Code
+  readonly data: Data
+  /** For people. It is sent, so no secrets in here. */
+  readonly text: string
+
+  constructor(code: Code, data?: Data, text = '') {
+    super(text === '' ? code : `${printable(text, 1024)} [${code}]`)
+    this.name = 'CallError'
+    this.code = code
+    this.data = data as Data
+    this.text = text
+  }
+}
+
+/** The far side answered with an error that the contract does not declare: REMOTE_ERROR. */
+export class RemoteError extends SockError {
+  /** Its code there (HANDLER_FAILED: a handler threw, UNHANDLED: there is none …), and its text, as it was sent. */
+  readonly remote: { readonly code: string; readonly text: string }
+
+  constructor(remote: { readonly code: string; readonly text: string }, address: string) {
+    super('REMOTE_ERROR', `the far side answered ${remote.code}: ${remote.text}`, { address })
+    this.remote = remote
   }
 }
 

@@ -1,4 +1,42 @@
-export { SockError, errorCodes, printable, type ErrorCode } from './errors.ts'
+import { compile, type Protocol } from './contract/protocol.ts'
+import { fingerprint as fingerprintOf } from './contract/fingerprint.ts'
+import { nodePlatform } from './platform/node.ts'
+
+export { type Compat, compat, type Finding, type Verdict } from './contract/compat.ts'
+export {
+  call,
+  type Call,
+  type CallOptions,
+  channel,
+  type Channel,
+  type Declaration,
+  type Errors,
+  feed,
+  type Feed,
+  type FeedOptions,
+  type Kind,
+  msg,
+  type Msg,
+  type MsgOptions,
+  type NoErrors,
+  type Priority,
+} from './contract/declare.ts'
+export type { Protocol } from './contract/protocol.ts'
+export type {
+  DeclarationOf,
+  Duplex,
+  ErrorCodes,
+  ErrorInput,
+  ErrorOutput,
+  Input,
+  OpenedChannel,
+  Output,
+  ReplyInput,
+  ReplyOutput,
+  ServedChannel,
+  TypesOf,
+} from './contract/types.ts'
+export { CallError, RemoteError, SockError, errorCodes, printable, type ErrorCode } from './errors.ts'
 export type { Off } from './events.ts'
 export type {
   DatagramNetwork,
@@ -16,6 +54,15 @@ export { udp } from './net/udp.ts'
 export { unix } from './net/unix.ts'
 export { nodePlatform } from './platform/node.ts'
 export type { Platform, Timer } from './platform/platform.ts'
+export {
+  bytes,
+  type BytesSchema,
+  type InferInput,
+  type InferOutput,
+  nothing,
+  type NothingSchema,
+  type Schema,
+} from './schema.ts'
 export type { Backoff } from './sock/backoff.ts'
 export type { MulticastOptions, UdpSockOptions } from './sock/datagram-options.ts'
 export { DatagramSock, type DatagramParts } from './sock/datagram-sock.ts'
@@ -30,21 +77,30 @@ export type {
   Candidate,
   ConnectOptions,
   Context,
+  DataOf,
   DrainOptions,
   DropReason,
+  GotOf,
   Handler,
+  HandlerFor,
   Handlers,
+  HandlersFor,
+  Headers,
   Logger,
   Lost,
   Maybe,
+  MessageOptions,
   Middleware,
+  MiddlewareContext,
   Peer,
   PeerStats,
+  RequestOptions,
   SendOptions,
   Sock,
   SockEvents,
   SockStats,
   StartServerOptions,
+  StreamOptions,
   To,
 } from './sock/types.ts'
 export {
@@ -63,3 +119,9 @@ export { Held } from './wire/held.ts'
 export type { LengthOptions } from './wire/length-header.ts'
 export { lengthPrefixed, type LengthPrefixedOptions } from './wire/length-prefixed.ts'
 export { lines, type LinesOptions } from './wire/lines.ts'
+
+/** 32 hex digits that two peers have alike when their protocols have the same types, of the same structure. */
+export const fingerprint = (protocol: Protocol): string =>
+  Array.from(fingerprintOf(compile(protocol), nodePlatform.hash), (byte) =>
+    byte.toString(16).padStart(2, '0'),
+  ).join('')

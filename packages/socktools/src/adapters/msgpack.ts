@@ -30,7 +30,7 @@ export function msgpack<T = unknown>({ maxValues = 262_144 }: MsgpackOptions = {
   // Each is a value, and an array or object that is an item or property is counted as both.
   const rules: Rules = { ...RULES, most: 2 * maxValues, tooMuch: 'more values than msgpack({ maxValues })' }
   const limits: ScanLimits = { depth: MAX_DEPTH, values: maxValues }
-  const limitsOfData: ScanLimits = { depth: MAX_DEPTH - 1, values: maxValues }
+  const limitsOfData: ScanLimits = { ...limits, depth: MAX_DEPTH - 1 }
   const packr = new (Packr as new (options: object) => Packer)(OPTIONS)
   const drops = dropsMarks(packr)
 
@@ -39,7 +39,7 @@ export function msgpack<T = unknown>({ maxValues = 262_144 }: MsgpackOptions = {
     let fault: Fault | undefined
     let payload = NOTHING
     try {
-      fault = (pair === undefined ? undefined : faultIn(pair[0], rules)) ?? faultIn(data, rules)
+      fault = faultIn(pair?.[0], rules) ?? faultIn(data, rules)
       if (fault === undefined) payload = packr.pack(pair ?? data)
     } catch (thrown) {
       return fail('CANNOT_ENCODE', `msgpack() cannot write this message: ${reasonOf(thrown)}`, {
@@ -48,16 +48,16 @@ export function msgpack<T = unknown>({ maxValues = 262_144 }: MsgpackOptions = {
     }
     if (fault !== undefined) fail('CANNOT_ENCODE', cannotSend('msgpack', fault))
     // The far side would only refuse it.
-    new Scan(payload, 'CANNOT_ENCODE', pair === undefined ? limitsOfData : limits).run()
+    new Scan(payload, 'CANNOT_ENCODE', pair ? limits : limitsOfData).run()
     return payload
   }
 
-  function read<R>(payload: Uint8Array, limits: ScanLimits, finish: (value: unknown) => R): R {
+  function read(payload: Uint8Array, limits: ScanLimits): unknown {
     const scan = new Scan(payload, 'BAD_MESSAGE', limits)
     scan.run()
     const { marked } = scan
     try {
-      return finish(packr.unpack(drops && marked.length > 0 ? markedTwice(payload, marked) : payload))
+      return packr.unpack(drops && marked.length > 0 ? markedTwice(payload, marked) : payload)
     } catch (thrown) {
       return fail('BAD_MESSAGE', `not MessagePack: ${reasonOf(thrown)}`, { cause: thrown })
     }
@@ -69,11 +69,10 @@ export function msgpack<T = unknown>({ maxValues = 262_144 }: MsgpackOptions = {
       needType(type, 'CANNOT_ENCODE')
       return write(data, [type, data])
     },
-    decode: (payload) => read(payload, limits, messageOf<T>),
+    decode: (payload) => messageOf(read(payload, limits)),
     values: {
       encode: (data) => (data === undefined ? NOTHING : write(data)),
-      decode: (body) =>
-        body.length === 0 ? (undefined as T) : read(body, limitsOfData, (value) => value as T),
+      decode: (body) => (body.length === 0 ? undefined : read(body, limitsOfData)) as T,
     },
   }
 }

@@ -1,3 +1,4 @@
+import { createHash, randomFillSync } from 'node:crypto'
 import { lstat, rm } from 'node:fs/promises'
 import process from 'node:process'
 import type { Platform } from './platform.ts'
@@ -15,6 +16,9 @@ export const nodePlatform: Platform = {
     setImmediate(fn)
   },
   random: () => Math.random(),
+  randomBytes: (length) => randomFillSync(new Uint8Array(length)),
+  // A copy: a Buffer may share its memory with others, and is not what the type says.
+  hash: (bytes) => new Uint8Array(createHash('sha256').update(bytes).digest()),
   async unlink(path) {
     const file = await lstat(path).catch(() => undefined)
     if (file?.isSocket() === false) throw new Error(`${path} is no socket`)

@@ -13,6 +13,10 @@ export interface Platform {
   readonly afterPoll: (fn: () => void) => void
   /** Uniform in [0, 1). Not for secrets. */
   readonly random: () => number
+  /** So many bytes that nobody can guess: for ids and tokens. */
+  readonly randomBytes: (length: number) => Uint8Array
+  /** The SHA-256 of `bytes`: 32 bytes. */
+  readonly hash: (bytes: Uint8Array) => Uint8Array
   /** Removes the file of a Unix socket. Resolves also when there is none; rejects if it is any other kind of file. */
   readonly unlink: (path: string) => Promise<void>
   /** The last resort for an error in user code that no listener and no logger took: it must not vanish. */

@@ -75,19 +75,27 @@ export class Admission {
     return true
   }
 
+  /** One more waits to become a peer, until the returned function is called. */
+  enter(host: string): () => void {
+    this.pending++
+    this.#pendingByHost.set(host, (this.#pendingByHost.get(host) ?? 0) + 1)
+    return () => {
+      this.pending--
+      const left = (this.#pendingByHost.get(host) ?? 1) - 1
+      if (left > 0) this.#pendingByHost.set(host, left)
+      else this.#pendingByHost.delete(host)
+    }
+  }
+
   /** Asks goodPeer. A gate that fails is a gate that is closed; `onFault` hears of it. */
   ask(who: Candidate, onFault: (thrown: unknown) => void): Question {
     const { goodPeer, gateTimeout } = this.#limits
     const { host, address } = who
     if (goodPeer === undefined) return YES
-    this.pending++
-    this.#pendingByHost.set(host, (this.#pendingByHost.get(host) ?? 0) + 1)
+    const leave = this.enter(host)
     const question = new OpenQuestion(address, () => {
       deadline.cancel()
-      this.pending--
-      const left = (this.#pendingByHost.get(host) ?? 1) - 1
-      if (left > 0) this.#pendingByHost.set(host, left)
-      else this.#pendingByHost.delete(host)
+      leave()
     })
     const deadline = this.#deadlines.set(gateTimeout, () => {
       question.answer(new SockError('GATE_TIMEOUT', `goodPeer took more than ${gateTimeout} ms`, { address }))

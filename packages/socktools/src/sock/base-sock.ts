@@ -1,28 +1,38 @@
 import { asSockError, fail, SockError, needKnown } from '../errors.ts'
 import type { Off } from '../events.ts'
 import type { Platform } from '../platform/platform.ts'
+import type { Protocol } from '../contract/protocol.ts'
+import type { MsgTypes } from '../contract/types.ts'
 import type { Codec, Got, Message, RawCodec, Sent } from '../wire/codec.ts'
 import { Core } from './core.ts'
 import { HOOKS, withHooks } from './hooks.ts'
 import type { Settings } from './options.ts'
 import { encode } from './payload.ts'
+import { type Carrier, noHeaders } from './plain-only.ts'
 import type { SubscribeOptions } from './subscription.ts'
 import type { Tick } from './ticker.ts'
 import type {
   Candidate,
   ConnectOptions,
   Context,
+  DataOf,
   DrainOptions,
+  GotOf,
   Handler,
+  HandlerFor,
   Lost,
   Maybe,
   Middleware,
+  MiddlewareContext,
+  MessageOf,
+  MessageOptions,
   Peer,
   SendOptions,
   Sock,
   SockEvents,
   SockStats,
   StartServerOptions,
+  TypesIn,
 } from './types.ts'
 import { Waiter, rejected } from './waiter.ts'
 
@@ -51,7 +61,9 @@ export type InnerSock = Sock<Codec> & Inner
  * the hooks below: as methods, since fields do not exist yet when the constructor looks for them (BAD_OPTION at
  * the first bind or dial). A hook stands in the place of the option of that name; `super` asks the option.
  */
-export abstract class BaseSock<C extends Codec = RawCodec> implements Sock<C> {
+export abstract class BaseSock<C extends Codec = RawCodec, P extends Protocol | undefined = undefined>
+  implements Sock<C, P>
+{
   /** @internal */
   protected readonly core: Core<C>
   /** As given, before the hooks took the places of options. */
@@ -66,13 +78,19 @@ export abstract class BaseSock<C extends Codec = RawCodec> implements Sock<C> {
   constructor(settings: Settings<C>, platform: Platform) {
     const plain = BaseSock.prototype
     this.#given = settings
+    for (const name of ['parse', 'serialise'] as const) {
+      // One that is never asked would check and change nothing, in silence.
+      if (settings.wire !== 'plain' && this[name] !== plain[name])
+        fail('BAD_OPTION', `wire '${settings.wire}' never calls ${name}: ${UNDER_V1}`)
+    }
     const hooked = withHooks(settings, {
       parse: this.parse !== plain.parse && ((payload) => this.parse(payload)),
       serialise: this.serialise !== plain.serialise && ((type, data) => this.serialise(type, data)),
       goodPeer: this.goodPeer !== plain.goodPeer && ((who) => this.goodPeer(who)),
       tick: this.tick !== plain.tick && ((tick) => this.tick(tick)),
     })
-    this.core = new Core<C>(this, hooked, platform)
+    // What its types say of a contract is for the application; in here it is known from the settings.
+    this.core = new Core<C>(this as unknown as Sock<C>, hooked, platform)
     // The first is the outermost.
     if (this.handleAll !== plain.handleAll)
       this.use((message, context, next) => this.handleAll(message, context, next))
@@ -80,20 +98,29 @@ export abstract class BaseSock<C extends Codec = RawCodec> implements Sock<C> {
 
   // Hooks
 
-  /** Makes a message of a payload. What it throws is BAD_MESSAGE, an `invalid` event. Default: the codec's decode. */
+  /**
+   * Makes a message of a payload. What it throws is BAD_MESSAGE, an `invalid` event. Default: the codec's decode.
+   * Of the plain wire and of datagrams alone: under wire v1 the type stands beside the data (BAD_OPTION).
+   */
   protected parse(payload: Uint8Array): Message<Got<C>> {
     return (this.#given.codec as Codec<never, Got<C>>).decode(payload)
   }
 
-  /** Makes a payload of a message. What it throws is CANNOT_ENCODE at the sender. Default: the codec's encode. */
+  /**
+   * Makes a payload of a message. What it throws is CANNOT_ENCODE at the sender. Default: the codec's encode.
+   * Of the plain wire and of datagrams alone, as parse is.
+   */
   protected serialise(type: string | number, data: Sent<C>): Uint8Array {
     return (this.#given.codec as Codec<Sent<C>>).encode(type, data)
   }
 
-  /** Runs around every message, outside all middleware; without `next()` the message stops here. Default: `next()`. */
+  /**
+   * Runs around every message, call, feed and channel, outside all middleware, and as they do; without `next()` it stops
+   * here. Default: `next()`.
+   */
   protected handleAll(
-    _message: Message<Got<C>>,
-    _context: Pick<Context<C>, 'sock' | 'peer'>,
+    _message: MessageOf<C, P>,
+    _context: MiddlewareContext<C, P>,
     next: () => Maybe<unknown>,
   ): Maybe<unknown> {
     return next()
@@ -155,6 +182,11 @@ export abstract class BaseSock<C extends Codec = RawCodec> implements Sock<C> {
     return sock instanceof BaseSock ? (sock as unknown as InnerSock) : undefined
   }
 
+  /** @internal What carries the messages that have no handshake. */
+  protected get carrier(): Carrier {
+    return 'the plain wire'
+  }
+
   /** @internal */
   protected abstract get schemes(): readonly string[]
 
@@ -170,7 +202,7 @@ export abstract class BaseSock<C extends Codec = RawCodec> implements Sock<C> {
 
   /** @internal */
   protected owns(peer: unknown): boolean {
-    return this.knownPeers.includes(peer as Peer<C>)
+    return this.knownPeers.includes(peer as Peer<C, P>)
   }
 
   /** @internal */
@@ -209,11 +241,11 @@ export abstract class BaseSock<C extends Codec = RawCodec> implements Sock<C> {
   /** What start() begins, once setUp is done. */
   protected abstract startAll(): Promise<void>
   abstract get address(): string | undefined
-  abstract get knownPeers(): readonly Peer<C>[]
+  abstract get knownPeers(): readonly Peer<C, P>[]
   abstract startServer(options?: StartServerOptions): Promise<string>
-  abstract connectTo(address: string, options?: ConnectOptions): Promise<Peer<C>>
-  abstract sendRaw(payload: Uint8Array, options?: SendOptions<C>): Promise<void>
-  abstract closePeer(peer: Peer<C> | string): Lost
+  abstract connectTo(address: string, options?: ConnectOptions): Promise<Peer<C, P>>
+  abstract sendRaw(payload: Uint8Array, options?: SendOptions<C, P>): Promise<void>
+  abstract closePeer(peer: Peer<C, P> | string): Lost
   abstract stats(): SockStats
   /** Ends every peer in good order. */
   protected abstract drainPeers(options: DrainOptions): Promise<void>
@@ -222,45 +254,50 @@ export abstract class BaseSock<C extends Codec = RawCodec> implements Sock<C> {
   /** Nobody new, in either direction. */
   protected abstract stopComing(): void
 
-  sendMsg(type: string | number, data: Sent<C>, options: SendOptions<C> = {}): Promise<void> {
-    const payload = encode(this.core.settings.codec, type, data)
+  sendMsg<T extends MsgTypes<P>>(
+    type: T,
+    data: DataOf<C, P, T>,
+    options: SendOptions<C, P> & MessageOptions = {},
+  ): Promise<void> {
+    const payload =
+      noHeaders(this.carrier, options) ?? encode(this.core.settings.codec, type, data as Sent<C>)
     if (!(payload instanceof SockError)) return this.sendRaw(payload, options)
     this.core.dropNobodys('unsendable', 0)
     return rejected(payload)
   }
 
-  addHandler(
-    type: string | number,
-    handler: Handler<C>,
+  addHandler<T extends TypesIn<P>>(
+    type: T,
+    handler: HandlerFor<C, P, T>,
     options: { readonly exclusive?: boolean } = {},
   ): Off {
     if (typeof options !== 'object') fail('BAD_OPTION', 'what comes third is written { exclusive: true }')
     needKnown(options, ['exclusive'], 'addHandler()')
     const { exclusive = false } = options
-    return this.core.dispatch.add(type, handler, exclusive)
+    return this.core.dispatch.add(type, handler as unknown as Handler<C>, exclusive)
   }
 
-  use(middleware: Middleware<C>): Off {
-    return this.core.dispatch.use(middleware)
+  use(middleware: Middleware<C, P>): Off {
+    return this.core.dispatch.use(middleware as unknown as Middleware<C>)
   }
 
-  on<K extends keyof SockEvents<C>>(name: K, listener: (event: SockEvents<C>[K]) => unknown): Off {
+  on<K extends keyof SockEvents<C, P>>(name: K, listener: (event: SockEvents<C, P>[K]) => unknown): Off {
     if (!EVENTS.includes(name))
       fail('BAD_OPTION', `there is no event "${name}"; there are ${EVENTS.join(', ')}`)
-    return this.core.events.on(name, listener)
+    return this.core.events.on(name, listener as never)
   }
 
-  readRaw(options: SubscribeOptions = {}): AsyncIterableIterator<[Uint8Array, Peer<C>]> {
+  readRaw(options: SubscribeOptions = {}): AsyncIterableIterator<[Uint8Array, Peer<C, P>]> {
     this.core.checkNotClosed('readRaw')
-    return this.core.dispatch.tap(options)
+    return this.core.dispatch.tap(options) as AsyncIterableIterator<[Uint8Array, never]>
   }
 
-  messages(
-    type?: string | number,
+  messages<T extends MsgTypes<P>>(
+    type?: T,
     options: SubscribeOptions = {},
-  ): AsyncIterableIterator<[Got<C>, Context<C>]> {
+  ): AsyncIterableIterator<[GotOf<C, P, T>, Context<C, P>]> {
     this.core.checkNotClosed('messages')
-    return this.core.dispatch.subscribe(type, options)
+    return this.core.dispatch.subscribe(type, options) as AsyncIterableIterator<[never, never]>
   }
 
   drain(options: DrainOptions = {}): Promise<Lost> {
@@ -316,6 +353,8 @@ const NAMES: { readonly [K in keyof SockEvents]: K } = {
   fault: 'fault',
   closed: 'closed',
 }
+const UNDER_V1 = 'there the type stands beside the data, which the `codec` encodes; give one of your own'
+
 const EVENTS: readonly string[] = Object.keys(NAMES)
 
 /** Starts a sock that was made for this; one that does not come up is closed. Rejects as `start` does. */

@@ -40,7 +40,7 @@ export class Core<C extends Codec> {
       const log = (this.events.log = new Events(onThrow))
       logTo(logger, log, platform.now)
     }
-    this.dispatch = new Dispatch<C>(sock, codec as Codec<never, Got<C>>, {
+    this.dispatch = new Dispatch<C>(sock, codec as Codec<never, Got<C>>, settings.contract, {
       invalid: (peer, payload, error) => {
         this.counters.invalid++
         this.events.emit('invalid', { peer, payload, error })

@@ -10,6 +10,7 @@ export class Counters {
   faults = 0
   invalid = 0
   unhandled = 0
+  late = 0
   readonly #refused: Record<string, number> = Object.create(null) as Record<string, number>
   readonly #failed: Record<string, number> = Object.create(null) as Record<string, number>
   /** Of peers that are gone. */
@@ -49,6 +50,7 @@ export class Counters {
       faults: this.faults,
       invalid: this.invalid,
       unhandled: this.unhandled,
+      late: this.late,
     }
   }
 }
@@ -88,6 +90,7 @@ export function totalOf(all: readonly SockStats[]): SockStats {
       faults: a.faults + b.faults,
       invalid: a.invalid + b.invalid,
       unhandled: a.unhandled + b.unhandled,
+      late: a.late + b.late,
     }),
     new Counters().snapshot([], 0),
   )

@@ -1,9 +1,21 @@
 import { asSockError, fail, isSockError, needFunction, type SockError } from '../errors.ts'
 import type { Off } from '../events.ts'
 import type { Codec, Got, Message } from '../wire/codec.ts'
-import { MessageContext } from './context.ts'
+import type { Contract, TypeInfo } from '../contract/protocol.ts'
+import { validate } from '../schema.ts'
+import { AroundContext, MessageContext, NO_HEADERS } from './context.ts'
+import { needMsg } from './payload.ts'
 import { type SubscribeOptions, Subscription } from './subscription.ts'
-import type { Context, Handler, Handlers, Middleware, Peer, Sock } from './types.ts'
+import type {
+  Context,
+  Handler,
+  Handlers,
+  Headers,
+  Middleware,
+  MiddlewareContext,
+  Peer,
+  Sock,
+} from './types.ts'
 import { rejected } from './waiter.ts'
 
 interface Entry<C extends Codec> {
@@ -24,6 +36,7 @@ interface Rising<C extends Codec> {
   readonly line: Line<C>
   readonly message: Message<Got<C>>
   readonly peer: Peer<C>
+  readonly headers: Headers
   /** Where it arrived. */
   readonly origin: Dispatch<C>
   /** Somebody was there to take it. */
@@ -36,6 +49,7 @@ export class Dispatch<C extends Codec> {
   line: Line<C> | undefined
   readonly #sock: Sock<C>
   readonly #codec: Codec<never, Got<C>>
+  readonly #contract: Contract | undefined
   readonly #report: DispatchReport<C>
   readonly #handlers = new Map<string | number, readonly Entry<C>[]>()
   #middleware: readonly Middleware<C>[] = []
@@ -43,9 +57,15 @@ export class Dispatch<C extends Codec> {
   /** Each with the type that it wants; undefined: all. */
   readonly #subscribers = new Map<Subscription<[Got<C>, Context<C>]>, string | number | undefined>()
 
-  constructor(sock: Sock<C>, codec: Codec<never, Got<C>>, report: DispatchReport<C>) {
+  constructor(
+    sock: Sock<C>,
+    codec: Codec<never, Got<C>>,
+    contract: Contract | undefined,
+    report: DispatchReport<C>,
+  ) {
     this.#sock = sock
     this.#codec = codec
+    this.#contract = contract
     this.#report = report
   }
 
@@ -57,6 +77,7 @@ export class Dispatch<C extends Codec> {
     needFunction(handler, `the handler for ${JSON.stringify(name)}`)
     const type = typeOf(name)
     const before = exclusive ? [] : (this.#handlers.get(type) ?? [])
+    this.#checkType(String(name), before.length > 0)
     // An entry of its own, so that a function added twice runs twice and each off() takes back its own.
     const own: Entry<C> = { handler }
     this.#handlers.set(type, [...before, own])
@@ -65,6 +86,17 @@ export class Dispatch<C extends Codec> {
       if (left.length > 0) this.#handlers.set(type, left)
       else this.#handlers.delete(type)
     }
+  }
+
+  #checkType(name: string, taken: boolean): void {
+    if (this.#contract === undefined) return
+    const kind = this.#contract.byName.get(name)?.kind
+    if (kind === undefined) fail('UNKNOWN_TYPE', `the contract has no type ${JSON.stringify(name)}`)
+    if (kind !== 'msg' && taken)
+      fail(
+        'BAD_OPTION',
+        `the ${kind} ${JSON.stringify(name)} has a handler: one answers, or { exclusive: true }`,
+      )
   }
 
   use(middleware: Middleware<C>): Off {
@@ -86,6 +118,7 @@ export class Dispatch<C extends Codec> {
     type: string | number | undefined,
     options: SubscribeOptions,
   ): Subscription<[Got<C>, Context<C>]> {
+    if (type !== undefined && this.#contract !== undefined) needMsg(this.#contract, type)
     const to = new Subscription<[Got<C>, Context<C>]>(options, (ended) => this.#subscribers.delete(ended))
     if (!to.ended) this.#subscribers.set(to, type === undefined ? undefined : typeOf(type))
     return to
@@ -99,8 +132,7 @@ export class Dispatch<C extends Codec> {
 
   /** Handles one payload. Never throws or rejects; returns a promise only if a handler did. */
   handle(peer: Peer<C>, payload: Uint8Array): Promise<void> | undefined {
-    if (this.line === undefined) this.#pushTaps(peer, payload)
-    else for (const level of this.line.levels) level.#pushTaps(peer, payload)
+    this.tapped(peer, payload)
     let message: Message<Got<C>>
     try {
       message = checked(this.#codec.decode(payload))
@@ -112,16 +144,92 @@ export class Dispatch<C extends Codec> {
       )
       return undefined
     }
-    if (this.#middleware.length > 0 || this.line !== undefined) {
-      return this.#through(message, this.#sock, peer, (fault) => this.#arrive(message, peer, fault))
+    return this.#contract === undefined
+      ? this.arrive(peer, message, NO_HEADERS)
+      : this.#judge(this.#contract, peer, message, payload)
+  }
+
+  /** A message of a contract that came over the plain wire, or by datagram. */
+  #judge(
+    { byName }: Contract,
+    peer: Peer<C>,
+    message: Message<Got<C>>,
+    payload: Uint8Array,
+  ): Promise<void> | undefined {
+    const info = byName.get(String(message.type))
+    if (info === undefined) {
+      this.#report.unhandled(peer, message.type, message.data)
+      return undefined
+    }
+    return this.read(peer, info, payload, NO_HEADERS, () => {
+      if (info.kind !== 'msg')
+        fail('BAD_MESSAGE', `"${info.name}" is a ${info.kind}, and this came as a message`)
+      return validate(info.input, message.data)
+    })
+  }
+
+  /** A message of a contract: `read` gives its data, checked, and may take its time. Never throws or rejects. */
+  read(
+    peer: Peer<C>,
+    { name }: TypeInfo,
+    payload: Uint8Array,
+    headers: Headers,
+    read: () => unknown,
+  ): Promise<void> | undefined {
+    const invalid = (thrown: unknown): void => {
+      this.#report.invalid(
+        peer,
+        payload,
+        asSockError(thrown, 'BAD_MESSAGE', 'the codec failed', peer.address),
+      )
     }
     try {
-      const settling = this.#deliver(message, peer)
+      const data = read()
+      if (!(data instanceof Promise)) return this.arrive(peer, { type: name, data: data as Got<C> }, headers)
+      return data.then((given) => this.arrive(peer, { type: name, data: given as Got<C> }, headers), invalid)
+    } catch (thrown) {
+      invalid(thrown)
+      return undefined
+    }
+  }
+
+  /** Handles one message. Never throws or rejects; returns a promise only if a handler did. */
+  arrive(peer: Peer<C>, message: Message<Got<C>>, headers: Headers): Promise<void> | undefined {
+    if (this.#middleware.length > 0 || this.line !== undefined) {
+      return this.#through(message, this.#sock, peer, headers, (fault) =>
+        this.#arrive(message, peer, headers, fault),
+      )
+    }
+    try {
+      const settling = this.#deliver(message, peer, headers)
       return isThenable(settling) ? this.#contain(settling, peer) : undefined
     } catch (thrown) {
       this.#fault(thrown, peer)
       return undefined
     }
+  }
+
+  /** Shows a payload to those who read them as they come. */
+  tapped(peer: Peer<C>, payload: Uint8Array): void {
+    if (this.line === undefined) this.#pushTaps(peer, payload)
+    else for (const level of this.line.levels) level.#pushTaps(peer, payload)
+  }
+
+  /**
+   * What the handler of a call, feed or channel gives, with all middleware around it: that of its own sock, then of the
+   * metas up to the one that has the handler. Throws, or rejects with, what they throw; UNHANDLED, REFUSED.
+   */
+  serve(message: Message, context: Context<C>): unknown {
+    const { levels, first } = this.line ?? { levels: [this], first: 0 }
+    const type = typeOf(message.type)
+    for (const [at, level] of levels.entries()) {
+      const handler = at < first ? undefined : level.#handlers.get(type)?.[0]?.handler
+      if (handler === undefined) continue
+      const chain = levels.slice(0, at + 1).flatMap((level) => level.#middleware)
+      const run = (): unknown => handler(message.data as Got<C>, context)
+      return chain.length === 0 ? run() : around(chain, message as Message<Got<C>>, context, run)
+    }
+    return fail('UNHANDLED', `nothing takes "${message.type}"`, { address: context.peer.address })
   }
 
   #pushTaps(peer: Peer<C>, payload: Uint8Array): void {
@@ -137,9 +245,11 @@ export class Dispatch<C extends Codec> {
     message: Message<Got<C>>,
     sock: Sock<C>,
     peer: Peer<C>,
+    headers: Headers,
     innermost: (fault: Fault) => unknown,
   ): Promise<void> | undefined {
     const chain = this.#middleware
+    const context = new AroundContext(sock, peer, headers)
     const settling: Promise<void>[] = []
     // What passes through several layers on its way out is one fault, not several.
     const faults = new Set<unknown>()
@@ -154,7 +264,7 @@ export class Dispatch<C extends Codec> {
       let heard = true
       const next = (): unknown => (heard ? step(at + 1) : unheard(() => step(at + 1)))
       try {
-        const answer = one === undefined ? innermost(fault) : one(message, { sock, peer }, next)
+        const answer = one === undefined ? innermost(fault) : one(message, context, next)
         heard = isThenable(answer)
         if (isThenable(answer)) {
           const settled = Promise.resolve(answer).then(ignore, fault)
@@ -176,18 +286,18 @@ export class Dispatch<C extends Codec> {
   }
 
   /** The middleware of the sock is through. The metas that it is in now are those that see the message. */
-  #arrive(message: Message<Got<C>>, peer: Peer<C>, fault: Fault): unknown {
+  #arrive(message: Message<Got<C>>, peer: Peer<C>, headers: Headers, fault: Fault): unknown {
     const { line } = this
-    if (line === undefined) return this.#deliver(message, peer)
-    return this.#rise({ line, message, peer, origin: this, taken: false }, 0, fault)
+    if (line === undefined) return this.#deliver(message, peer, headers)
+    return this.#rise({ line, message, peer, headers, origin: this, taken: false }, 0, fault)
   }
 
-  #deliver(message: Message<Got<C>>, peer: Peer<C>): unknown {
+  #deliver(message: Message<Got<C>>, peer: Peer<C>, headers: Headers): unknown {
     const { data } = message
     // Here, since middleware may have changed it.
     const type = typeOf(message.type)
     const entries = this.#handlers.get(type)
-    const context = this.#contextOf(peer, type)
+    const context = this.#contextOf(peer, type, headers)
     const taken = this.#offer(data, context)
     if (entries !== undefined) return this.#run(entries, data, context)
     if (!taken) this.#report.unhandled(peer, type, data)
@@ -238,23 +348,27 @@ export class Dispatch<C extends Codec> {
   }
 
   #own(rising: Rising<C>, at: number): unknown {
-    const { line, message, peer, origin } = rising
+    const { line, message, peer, headers, origin } = rising
     if (at < line.first) {
       if (this.#taps.size > 0) rising.taken = true
       return undefined
     }
     const type = typeOf(message.type)
+    // What this level has no name for is not its own.
+    if (this.#contract?.byName.has(String(type)) === false) return undefined
     const entries = this.#handlers.get(type)
-    const context = origin.#contextOf(peer, type)
+    const context = origin.#contextOf(peer, type, headers)
     if (this.#offer(message.data, context) || entries !== undefined) rising.taken = true
     return entries === undefined ? undefined : this.#run(entries, message.data, context)
   }
 
   #up(rising: Rising<C>, at: number): Promise<void> | undefined {
-    const { line, message, peer, origin } = rising
+    const { line, message, peer, headers, origin } = rising
     const above = line.levels[at + 1]
     if (above !== undefined)
-      return above.#through(message, origin.#sock, peer, (fault) => above.#rise(rising, at + 1, fault))
+      return above.#through(message, origin.#sock, peer, headers, (fault) =>
+        above.#rise(rising, at + 1, fault),
+      )
     if (!rising.taken) origin.#report.unhandled(peer, typeOf(message.type), message.data)
     return undefined
   }
@@ -286,11 +400,37 @@ export class Dispatch<C extends Codec> {
 
   #last: MessageContext<C> | undefined
 
-  #contextOf(peer: Peer<C>, type: string | number): Context<C> {
+  #contextOf(peer: Peer<C>, type: string | number, headers: Headers): Context<C> {
     const last = this.#last
-    if (last !== undefined && last.peer === peer && last.type === type) return last
-    return (this.#last = new MessageContext(this.#sock, peer, type))
+    if (last !== undefined && last.peer === peer && last.type === type && last.headers === headers)
+      return last
+    return (this.#last = new MessageContext(this.#sock, peer, type, headers))
   }
+}
+
+/** Middleware around the handler of a call, feed or channel, which runs once however often `next` is called. */
+async function around<C extends Codec>(
+  chain: readonly Middleware<C>[],
+  message: Message<Got<C>>,
+  context: MiddlewareContext<C>,
+  run: () => unknown,
+): Promise<unknown> {
+  const asked = { ran: false, given: undefined as unknown }
+  const step = (at: number): unknown => {
+    const one = chain[at]
+    if (one !== undefined) return one(message, context, () => step(at + 1))
+    if (!asked.ran) {
+      asked.ran = true
+      asked.given = run()
+      // Whoever called `next` may not await it; we do, below.
+      if (isThenable(asked.given)) asked.given.then(undefined, ignore)
+    }
+    return asked.given
+  }
+  await step(0)
+  if (!asked.ran)
+    fail('REFUSED', `middleware did not pass "${message.type}" on`, { address: context.peer.address })
+  return await asked.given
 }
 
 /**

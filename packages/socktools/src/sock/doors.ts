@@ -8,6 +8,7 @@ import { Admission, type AdmissionLimits } from './admission.ts'
 import { Attempts } from './attempts.ts'
 import type { Deadlines } from './deadlines.ts'
 import type { Candidate, ConnectOptions } from './types.ts'
+import type { Greeted, Greeting } from './v1/greeting.ts'
 
 export interface DoorLimits extends AdmissionLimits {
   readonly connectTimeout: number
@@ -17,8 +18,10 @@ export interface DoorsHost<P> {
   /** False once nobody new is wanted. */
   isOpen(): boolean
   countPeers(): number
+  /** The handshake that comes before the gate; undefined: none, as on the plain wire. */
+  greet(pipe: Pipe, dialed: boolean): Greeting | undefined
   /** One passed the gate. */
-  join(pipe: Pipe, dialed: boolean): P
+  join(pipe: Pipe, dialed: boolean, greeted?: Greeted): P
   refused(who: Candidate, error: SockError): void
   fault(thrown: unknown, where: string): void
 }
@@ -124,9 +127,59 @@ export class Doors<P> {
     }
   }
 
+  /** As admit, with a handshake around the gate. */
+  async #admitGreeted(pipe: Pipe, dialed: boolean, greeting: Greeting, signal?: AbortSignal): Promise<P> {
+    const { address, host } = pipe.remote
+    const leave = this.#admission.enter(host)
+    const giveUp = (): void => {
+      const closed = new SockError('CLOSED', 'the sock was closed during the handshake', { address })
+      greeting.giveUp(signal?.aborted === true ? asSockError(signal.reason, 'ABORTED', 'given up') : closed)
+    }
+    this.#giveUps.add(giveUp)
+    signal?.addEventListener('abort', giveUp, { once: true })
+    let who: Candidate = { address, host, dialed }
+    try {
+      if (!this.#host.isOpen() || signal?.aborted === true) giveUp()
+      const { id } = await greeting.meet()
+      who = { ...who, ...(id === undefined ? {} : { id }) }
+      await this.#gate(who, greeting)
+      const greeted = await greeting.settle()
+      if (!this.#host.isOpen()) fail('CLOSED', 'the sock was closed during the handshake', { address })
+      return this.#host.join(pipe, dialed, greeted)
+    } catch (thrown) {
+      const why = asSockError(thrown, 'PIPE_FAILED', 'the handshake failed', address)
+      const error =
+        why.address === undefined ? new SockError(why.code, why.what, { address, cause: why.cause }) : why
+      greeting.refuse(error)
+      this.#host.refused(who, error)
+      throw error
+    } finally {
+      leave()
+      signal?.removeEventListener('abort', giveUp)
+      this.#giveUps.delete(giveUp)
+    }
+  }
+
+  /** Asks goodPeer. Rejects with the refusal. */
+  #gate(who: Candidate, greeting: Greeting): Promise<void> {
+    const question = this.#admission.ask(who, (thrown) => {
+      this.#host.fault(thrown, 'goodPeer')
+    })
+    greeting.onGiveUp = question.giveUp
+    return new Promise((resolve, reject) => {
+      question.onAnswer((error) => {
+        greeting.onGiveUp = undefined
+        if (error === undefined) resolve()
+        else reject(error)
+      })
+    })
+  }
+
   /** Asks goodPeer. Resolves to the new peer, or rejects with the refusal, which was reported then. */
   #admit(pipe: Pipe, dialed: boolean, signal?: AbortSignal): Promise<P> {
     const { address, host } = pipe.remote
+    const greeting = this.#host.greet(pipe, dialed)
+    if (greeting !== undefined) return this.#admitGreeted(pipe, dialed, greeting, signal)
     return new Promise((resolve, reject) => {
       const question = this.#admission.ask({ address, host, dialed }, (thrown) => {
         this.#host.fault(thrown, 'goodPeer')

@@ -1,29 +1,49 @@
+import { type Contract, compile, type Protocol } from '../contract/protocol.ts'
 import { fail, needFunction } from '../errors.ts'
 import type { Codec, RawCodec } from '../wire/codec.ts'
-import { raw } from '../wire/codec.ts'
+import { json, raw } from '../wire/codec.ts'
 import type { Framing } from '../wire/framing.ts'
 import { lengthPrefixed } from '../wire/length-prefixed.ts'
+import { MIN_WINDOW } from '../wire/v1/hello.ts'
 import { type Backoff, DEFAULT_BACKOFF } from './backoff.ts'
 import type { Tick } from './ticker.ts'
-import type { Candidate, Handlers, Logger, Maybe } from './types.ts'
+import { contracted } from './payload.ts'
+import type { Candidate, Handlers, HandlersFor, Logger, Maybe } from './types.ts'
 
 /** Times are in milliseconds, sizes in bytes. Every default is in DEFAULTS below. */
-export interface SockOptions<C extends Codec = RawCodec> {
+export interface SockOptions<C extends Codec = RawCodec, P extends Protocol | undefined = undefined> {
+  /**
+   * What this sock and its peers can say to each other: `{ say: msg(Line), history: call(Room, Lines) … }`. With it
+   * the wire is v1, types are checked by the compiler, and what arrives by its schema. Without it the wire is plain.
+   */
+  readonly protocol?: P
+  /**
+   * What is spoken: `plain` (the seed's: a length and a payload), `v1`, or `auto`: v1 with whoever begins with it and
+   * plain with all others, for those who dial in; what we dial is v1. Neither side ever falls back.
+   * Default: v1 with a protocol, plain without.
+   */
+  readonly wire?: 'plain' | 'v1' | 'auto'
   /** The address to listen on, for startServer() and open(): `tcp://127.0.0.1:4000`; port 0 lets the system choose. */
   readonly bind?: string
   /** Connections to keep up from start() or open() on: dialed again, with backoff, whenever they end. */
   readonly connect?: string | readonly string[]
   /** Message type, a name or a number → handler. More can be added later with addHandler. */
-  readonly handlers?: Handlers<NoInfer<C>>
-  /** How payloads become messages. Default raw(): type 0, the bytes. */
-  readonly codec?: C
+  readonly handlers?: HandlersFor<NoInfer<C>, NoInfer<P>>
+  /**
+   * How payloads become messages, and data of a protocol bytes. Several, by preference, under wire v1: the first of
+   * whoever dials that the other side has. Default raw() (type 0, the bytes), with a protocol json().
+   */
+  readonly codec?: C | readonly C[]
   /** How the stream becomes payloads. Default lengthPrefixed(): u32 big endian. Your own: docs/framings.md. */
   readonly framing?: Framing
   /** Handlers of one peer that may run at once; they start in order. Default 1: one after another. */
   readonly concurrency?: number
   readonly logger?: Logger
 
-  /** A peer from which nothing came for so long is closed (IDLE_TIMEOUT). Default 0: never, the plain wire has no ping. */
+  /**
+   * A peer from which nothing came for so long is closed (IDLE_TIMEOUT); 0: never. Default 45,000 under wire v1, which
+   * asks for a sign in time; 0 with peers on the plain wire, which has no ping.
+   */
   readonly timeout?: number
   /** Between ticks. Default 250. */
   readonly tickInterval?: number
@@ -39,6 +59,20 @@ export interface SockOptions<C extends Codec = RawCodec> {
   readonly connectTimeout?: number
   /** For goodPeer's answer. Default 10,000. */
   readonly gateTimeout?: number
+  /** For the handshake of wire v1, the gate aside. Default 10,000. */
+  readonly handshakeTimeout?: number
+  /** Under `wire: 'auto'` one that says nothing for so long after it dialed in speaks plain. Default 1,000. */
+  readonly autoWait?: number
+  /** For the answer to a call, where neither the call nor its type says otherwise; 0: for ever. Default 30,000. */
+  readonly callTimeout?: number
+  /** Wire v1 asks a peer that was silent for so long for a sign; 0: never. Default 15,000. */
+  readonly heartbeat?: number
+  /**
+   * Wire v1 closes a peer (WRITE_STALLED) if nothing of what waits to be sent to it leaves for so long; 0: never.
+   * Peers of v1 read whatever their handlers do, so one that takes nothing is gone. Default 10,000.
+   */
+  readonly stallTimeout?: number
+
   /** A frame may take so long whatever its size … Default 10,000. */
   readonly frameGrace?: number
   /** … and beyond that must have come at this rate, in bytes per second. Default 1,024. 0: no such limit. */
@@ -72,6 +106,14 @@ export interface SockOptions<C extends Codec = RawCodec> {
   readonly slowPeer?: 'reject' | 'drop' | 'close'
   /** Bytes received from one peer and waiting for its handlers above which we stop reading from it. Default 1 MiB. */
   readonly readMark?: number
+  /** Wire v1: the longest message, sent or received, whatever frames it is cut into. Default 16 MiB. */
+  readonly maxMessage?: number
+  /** Wire v1: bytes that may come on a feed or channel, or of one call, before they are read. From 64 KiB. Default 256 KiB. */
+  readonly streamWindow?: number
+  /** Wire v1: calls of one peer that run at once; it holds more of them back. Default 64. */
+  readonly maxCalls?: number
+  /** Wire v1: feeds and channels that one peer may have open. Default 256. */
+  readonly maxStreams?: number
 }
 
 export const DEFAULTS = {
@@ -90,7 +132,19 @@ export const DEFAULTS = {
   highWaterMark: 1024 * 1024,
   maxQueue: 16 * 1024 * 1024,
   readMark: 1024 * 1024,
+  handshakeTimeout: 10_000,
+  autoWait: 1_000,
+  callTimeout: 30_000,
+  heartbeat: 15_000,
+  stallTimeout: 10_000,
+  maxMessage: 16 * 1024 * 1024,
+  streamWindow: 256 * 1024,
+  maxCalls: 64,
+  maxStreams: 256,
 } as const
+
+/** `timeout` under wire v1, in milliseconds. */
+const V1_TIMEOUT = 45_000
 
 /** How long drain() may take where its caller does not say, in milliseconds. */
 export const DRAIN_TIMEOUT = 5_000
@@ -100,19 +154,37 @@ type Numbers = { readonly [K in keyof typeof DEFAULTS]: number }
 /** Options as a sock uses them: checked once, at the door, and complete. */
 export interface Settings<C extends Codec = RawCodec>
   extends Numbers,
-    Pick<SockOptions<C>, 'bind' | 'handlers' | 'logger' | 'tick' | 'goodAddress' | 'goodPeer' | 'slowPeer'> {
+    Pick<SockOptions<C>, 'bind' | 'logger' | 'tick' | 'goodAddress' | 'goodPeer' | 'slowPeer'> {
+  readonly handlers: Handlers<C> | undefined
+  /** `timeout` with peers on the plain wire. */
+  readonly plainTimeout: number
   readonly connect: readonly string[]
+  readonly wire: 'plain' | 'v1' | 'auto'
+  readonly contract: Contract | undefined
+  /** Of payloads: the plain wire's, and datagrams'. */
   readonly codec: C
+  /** By preference: those that wire v1 may choose from. */
+  readonly codecs: readonly Codec[]
   readonly framing: Framing
   readonly backoff: Backoff
 }
 
 const FUNCTIONS = ['tick', 'goodAddress', 'goodPeer'] as const
-const OTHERS = ['bind', 'connect', 'handlers', 'codec', 'framing', 'logger', 'backoff', 'slowPeer'] as const
+const OTHERS = [
+  'protocol',
+  'wire',
+  'bind',
+  'connect',
+  'handlers',
+  'codec',
+  'framing',
+  'logger',
+  'backoff',
+  'slowPeer',
+] as const
 /** Options that are objects, and the methods that make them the right ones. */
 const PARTS = {
   framing: ['size', 'write', 'decoder'],
-  codec: ['encode', 'decode'],
   logger: [],
   handlers: [],
   backoff: [],
@@ -127,6 +199,11 @@ const MAY_BE_ZERO = new Set<string>([
   'maxQueue',
   'readMark',
   'backoff.healthy',
+  'callTimeout',
+  'heartbeat',
+  'stallTimeout',
+  'maxCalls',
+  'maxStreams',
 ])
 
 const TIMES = new Set<string>([
@@ -135,6 +212,11 @@ const TIMES = new Set<string>([
   'connectTimeout',
   'gateTimeout',
   'frameGrace',
+  'handshakeTimeout',
+  'autoWait',
+  'callTimeout',
+  'heartbeat',
+  'stallTimeout',
   'backoff.first',
   'backoff.max',
 ])
@@ -142,13 +224,18 @@ const TIMES = new Set<string>([
 const MAX_TIME = 2 ** 31 - 1
 
 /** Checks and completes. Throws BAD_OPTION; an option that does not exist is one of those errors. */
-export function settle<C extends Codec>(options: SockOptions<C>): Settings<C> {
+export function settle<C extends Codec, P extends Protocol | undefined>(
+  options: SockOptions<C, P>,
+): Settings<C> {
   const given = optionsOf(options)
   const known = new Set<string>([...Object.keys(DEFAULTS), ...FUNCTIONS, ...OTHERS])
   for (const name of Object.keys(given)) {
     if (!known.has(name)) fail('BAD_OPTION', `there is no option "${name}"`)
   }
+  const contract = options.protocol === undefined ? undefined : compile(options.protocol)
+  const wire = wireOf(options.wire, contract)
   const numbers: Record<string, number> = { ...DEFAULTS }
+  if (wire !== 'plain') numbers['timeout'] = V1_TIMEOUT
   for (const name of Object.keys(DEFAULTS)) numbers[name] = checkNumber(name, given[name] ?? numbers[name])
   for (const name of FUNCTIONS) {
     if (given[name] !== undefined) needFunction(given[name], name)
@@ -156,14 +243,21 @@ export function settle<C extends Codec>(options: SockOptions<C>): Settings<C> {
   for (const [name, methods] of Object.entries(PARTS)) checkPart(name, methods, given[name])
   checkLogger(given['logger'])
   if (given['bind'] !== undefined) needAddress(given['bind'], 'bind')
-  const { slowPeer, handlers, connect = [] } = options
+  const { slowPeer, connect = [] } = options
+  const handlers = options.handlers as Settings<C>['handlers']
   if (slowPeer !== undefined && !['reject', 'drop', 'close'].includes(slowPeer)) {
     fail('BAD_OPTION', `slowPeer is 'reject', 'drop' or 'close', not ${JSON.stringify(slowPeer)}`)
   }
-  for (const [type, handler] of Object.entries(handlers ?? {})) {
+  for (const [type, handler] of Object.entries(handlers ?? {}) as [string, unknown][]) {
     if (typeof handler !== 'function')
       fail('BAD_OPTION', `the handler for ${JSON.stringify(type)} is no function`)
   }
+  if (wire === 'v1' && options.framing !== undefined)
+    fail('BAD_OPTION', 'framing is of the plain wire; wire v1 has its own')
+  if ((numbers['streamWindow'] ?? 0) < MIN_WINDOW)
+    fail('BAD_OPTION', `streamWindow is ${MIN_WINDOW} bytes at least`)
+  const codecs = codecsOf(options.codec, contract, wire)
+  const codec = codecs[0] as C
   const framing = options.framing ?? lengthPrefixed()
   if (options.maxFrame !== undefined && options.maxFrame > framing.max) {
     fail(
@@ -177,11 +271,45 @@ export function settle<C extends Codec>(options: SockOptions<C>): Settings<C> {
     maxFrame: Math.min(numbers['maxFrame'] ?? 0, framing.max),
     highWaterMark: Math.min(numbers['highWaterMark'] ?? 0, numbers['maxQueue'] ?? 0),
     connect: addressesOf(connect),
-    // The cast is sound: C is RawCodec where no codec is given.
-    codec: options.codec ?? (raw() as Codec as C),
+    handlers,
+    plainTimeout: options.timeout ?? DEFAULTS.timeout,
+    wire,
+    contract,
+    codec: contract === undefined ? codec : (contracted(codec, contract) as C),
+    codecs,
     framing,
     backoff: backoffOf(options.backoff),
   })
+}
+
+function wireOf(wire: unknown, contract: Contract | undefined): Settings['wire'] {
+  if (wire === undefined) return contract === undefined ? 'plain' : 'v1'
+  if (wire !== 'plain' && wire !== 'v1' && wire !== 'auto')
+    return fail('BAD_OPTION', `wire is 'plain', 'v1' or 'auto', not ${JSON.stringify(wire)}`)
+  if (wire !== 'plain' && contract === undefined)
+    fail('BAD_OPTION', `wire: '${wire}' needs a protocol: what the peers can say to each other`)
+  return wire
+}
+
+function codecsOf(
+  given: unknown,
+  contract: Contract | undefined,
+  wire: Settings['wire'],
+): readonly [Codec, ...Codec[]] {
+  const list: readonly unknown[] =
+    given === undefined ? [contract === undefined ? raw() : json()] : Array.isArray(given) ? given : [given]
+  for (const codec of list) {
+    checkPart('codec', ['encode', 'decode'], codec)
+    const { name, values } = codec as Codec
+    if (wire !== 'plain' && values === undefined)
+      fail('BAD_OPTION', `${name}() has no form for data alone (\`values\`), which wire v1 needs`)
+  }
+  const [first, ...more] = list as readonly Codec[]
+  if (first === undefined) return fail('BAD_OPTION', 'codec is an empty list')
+  if (more.length > 0 && wire === 'plain') fail('BAD_OPTION', 'the plain wire has one codec, not several')
+  if (new Set([first, ...more].map(({ name }) => name)).size <= more.length)
+    fail('BAD_OPTION', 'two of these codecs have the same name')
+  return [first, ...more]
 }
 
 function addressesOf(connect: unknown): readonly string[] {

@@ -21,6 +21,13 @@ export interface OutboxShared {
   onRoom(): void
 }
 
+export interface OutboxEvents {
+  /** Senders begin to wait for room, or need not any more. */
+  onWait(): void
+  /** The system took something. Called in the middle of a write: nothing may be put from within. */
+  onProgress?(): void
+}
+
 /**
  * The way out of one connection: what was sent in a turn leaves in one write; while the pipe holds what it
  * could not get rid of, everything waits here.
@@ -44,8 +51,7 @@ export class Outbox {
 
   readonly #pipe: Pipe
   readonly #shared: OutboxShared
-  /** Senders begin to wait for room, or need not any more. */
-  readonly #onWait: () => void
+  readonly #events: OutboxEvents
   readonly #batch: Batch
   #heldBytes = 0
   #heldSince = 0
@@ -53,9 +59,9 @@ export class Outbox {
   #room: Waiter | undefined
   #empty: Waiter | undefined
 
-  constructor(pipe: Pipe, shared: OutboxShared, onWait: () => void) {
+  constructor(pipe: Pipe, shared: OutboxShared, events: OutboxEvents) {
     this.#pipe = pipe
-    this.#onWait = onWait
+    this.#events = events
     this.#shared = shared
     this.#batch = new Batch(shared.framing, shared.slabs)
   }
@@ -105,7 +111,7 @@ export class Outbox {
   #wait(): Promise<void> {
     if (this.#room === undefined) {
       this.#room = new Waiter()
-      this.#onWait()
+      this.#events.onWait()
     }
     return this.#room.promise
   }
@@ -171,13 +177,14 @@ export class Outbox {
     if (this.#room !== undefined && this.queued <= this.#shared.highWaterMark / 2) {
       this.#room.resolve()
       this.#room = undefined
-      this.#onWait()
+      this.#events.onWait()
     }
     if (this.#empty !== undefined && this.queued === 0) {
       this.#empty.resolve()
       this.#empty = undefined
     }
     if (!this.overMark) this.#shared.onRoom()
+    this.#events.onProgress?.()
   }
 
   /** Resolves when all that was accepted is with the system. */

@@ -1,9 +1,11 @@
 import { parseAddress } from '../address.ts'
-import { SockError, fail } from '../errors.ts'
+import { SockError, asSockError, fail } from '../errors.ts'
 import type { Adopted } from '../net/adopt.ts'
 import type { Pipe } from '../net/pipe.ts'
 import type { Listener, Transport } from '../net/transport.ts'
 import type { Platform } from '../platform/platform.ts'
+import type { Protocol } from '../contract/protocol.ts'
+import type { MsgTypes } from '../contract/types.ts'
 import type { Codec, RawCodec } from '../wire/codec.ts'
 import { BaseSock } from './base-sock.ts'
 import { bothLost, NOTHING_LOST } from './counters.ts'
@@ -12,16 +14,23 @@ import { Doors } from './doors.ts'
 import { Keepers } from './keeper.ts'
 import { type SockOptions, settle } from './options.ts'
 import { LivePeer, type PeerHost } from './peer.ts'
-import { Sends } from './sends.ts'
+import type { PeerOwner } from './pipe-peer.ts'
+import { type AnyPeer, Sends } from './sends.ts'
 import type {
   ConnectOptions,
+  DataOf,
   DrainOptions,
   Lost,
+  MessageOptions,
   Peer,
   SendOptions,
+  Sock,
   SockStats,
   StartServerOptions,
 } from './types.ts'
+import type { Greeted } from './v1/greeting.ts'
+import { Letter } from './v1/letter.ts'
+import { V1 } from './v1/v1.ts'
 
 /** Where a sock meets the world. */
 export interface SockParts {
@@ -35,30 +44,36 @@ export interface SockParts {
  * A sock over streams of bytes, on any transports and any platform. {@link TcpSock} is this class with Node's;
  * tests and simulations pass simulated ones.
  */
-export class PipeSock<C extends Codec = RawCodec> extends BaseSock<C> {
+export class PipeSock<
+  C extends Codec = RawCodec,
+  P extends Protocol | undefined = undefined,
+> extends BaseSock<C, P> {
   readonly #deadlines: Deadlines
-  readonly #doors: Doors<LivePeer<C>>
+  readonly #doors: Doors<AnyPeer<C>>
   readonly #sends: Sends<C>
   readonly #peerHost: PeerHost<C>
+  /** Undefined: this sock speaks the plain wire and nothing else. */
+  readonly #v1: V1<C> | undefined
   /** All that have a say: connected, or with something left to handle. */
-  readonly #peers = new Set<LivePeer<C>>()
-  readonly #keepers: Keepers<LivePeer<C>>
+  readonly #peers = new Set<AnyPeer<C>>()
+  readonly #keepers: Keepers<AnyPeer<C>>
   #binding = false
   #listener: Listener | undefined
   #nextId = 1
   /** With the peers that were gone after this sock began to end. */
   #lost: Lost = NOTHING_LOST
 
-  constructor(options: SockOptions<C>, parts: SockParts) {
+  constructor(options: SockOptions<C, P>, parts: SockParts) {
     const { platform } = parts
     super(settle(options), platform)
     const { core } = this
     const { settings, counters, drops } = core
     this.#deadlines = new Deadlines(platform)
-    this.#doors = new Doors<LivePeer<C>>(settings, parts, this.#deadlines, {
+    this.#doors = new Doors<AnyPeer<C>>(settings, parts, this.#deadlines, {
       isOpen: () => core.life === 'open',
       countPeers: () => this.#peers.size,
-      join: (pipe, dialed) => this.#join(pipe, dialed),
+      greet: (pipe, dialed) => this.#v1?.greet(pipe, dialed),
+      join: (pipe, dialed, greeted) => this.#join(pipe, dialed, greeted),
       refused: (who, error) => {
         core.refused(who, error)
       },
@@ -66,7 +81,7 @@ export class PipeSock<C extends Codec = RawCodec> extends BaseSock<C> {
         core.fault(thrown, where, undefined)
       },
     })
-    this.#keepers = new Keepers<LivePeer<C>>(settings.backoff, platform, {
+    this.#keepers = new Keepers<AnyPeer<C>>(settings.backoff, platform, {
       dial: (address) => {
         core.checkOpen('connectTo')
         return this.#doors.dial(address, {})
@@ -79,27 +94,31 @@ export class PipeSock<C extends Codec = RawCodec> extends BaseSock<C> {
     this.#sends = new Sends<C>(settings, platform, (bytes) => {
       core.dropNobodys('unsendable', bytes)
     })
-    this.#peerHost = {
+    const owner: PeerOwner<C, AnyPeer<C>> = {
       settings,
       platform,
       deadlines: this.#deadlines,
-      sends: this.#sends,
-      handle: (peer, payload) => core.dispatch.handle(peer, payload),
       onDropped: (peer, reason, messages, bytes) => {
         // What a peer counts after it was counted in for good.
         if (!this.#peers.has(peer)) counters.dropped(reason, messages)
-        drops.add(peer, reason, messages, bytes)
+        drops.add(peer as Peer<C>, reason, messages, bytes)
       },
       onEnding: (peer) => {
         this.#sends.unreachable(peer)
       },
       onFarEnd: (peer) => {
-        core.events.emit('ended', { peer })
+        core.events.emit('ended', { peer: peer as Peer<C> })
       },
       onGone: (peer, error, lost) => {
         this.#onGone(peer, error, lost)
       },
     }
+    this.#peerHost = {
+      ...owner,
+      sends: this.#sends,
+      handle: (peer, payload) => core.dispatch.handle(peer, payload),
+    }
+    if (settings.wire !== 'plain') this.#v1 = new V1<C>(this as unknown as Sock<C>, core, owner, this.#sends)
   }
 
   // Coming up
@@ -147,21 +166,25 @@ export class PipeSock<C extends Codec = RawCodec> extends BaseSock<C> {
     return this.#listener.address
   }
 
-  async connectTo(address: string, options: ConnectOptions = {}): Promise<Peer<C>> {
+  async connectTo(address: string, options: ConnectOptions = {}): Promise<Peer<C, P>> {
     this.core.checkOpen('connectTo')
     const setUp = this.ready()
     if (setUp !== undefined) {
       await setUp
       this.core.checkOpen('connectTo')
     }
-    return this.#doors.dial(address, options)
+    return (await this.#doors.dial(address, options)) as unknown as Peer<C, P>
   }
 
   // Peers
 
-  #join(pipe: Pipe, dialed: boolean): LivePeer<C> {
+  #join(pipe: Pipe, dialed: boolean, greeted?: Greeted): AnyPeer<C> {
     const { core } = this
-    const peer = new LivePeer<C>(`p${this.#nextId++}`, pipe, dialed, this.#peerHost)
+    const id = `p${this.#nextId++}`
+    const peer =
+      greeted?.wire === 'v1' && this.#v1 !== undefined
+        ? this.#v1.join(id, pipe, dialed, greeted)
+        : new LivePeer<C>(id, pipe, dialed, this.#peerHost)
     if (dialed) core.counters.dialed++
     else core.counters.accepted++
     this.#peers.add(peer)
@@ -169,22 +192,40 @@ export class PipeSock<C extends Codec = RawCodec> extends BaseSock<C> {
     core.begin()
     // Listened to before it is announced, so that a listener may close it; read from after that.
     peer.attach()
-    core.events.emit('peer', { peer })
-    peer.start()
+    core.events.emit('peer', { peer: peer as Peer<C> })
+    peer.start(greeted?.early)
     return peer
   }
 
-  #onGone(peer: LivePeer<C>, error: SockError | undefined, lost: Lost): void {
+  #onGone(peer: AnyPeer<C>, error: SockError | undefined, lost: Lost): void {
     this.#peers.delete(peer)
     this.core.counters.peerGone(peer.stats())
     if (error !== undefined) this.core.counters.failed(error)
     if (this.core.life !== 'open') this.#lost = bothLost(this.#lost, lost)
-    this.core.events.emit('gone', { peer, error, lost })
+    this.core.events.emit('gone', { peer: peer as Peer<C>, error, lost })
     this.#keepers.over(peer)
   }
 
-  sendRaw(payload: Uint8Array, options: SendOptions<C> = {}): Promise<void> {
-    if (this.core.life !== 'closed') return this.#sends.send(payload, options)
+  override sendMsg<T extends MsgTypes<P>>(
+    type: T,
+    data: DataOf<C, P, T>,
+    options: SendOptions<C, P> & MessageOptions = {},
+  ): Promise<void> {
+    const { contract, codec, codecs } = this.core.settings
+    if (this.#v1 === undefined || contract === undefined) return super.sendMsg(type, data, options)
+    try {
+      if (this.core.life === 'closed') fail('CLOSED', 'this sock is closed')
+      const letter = new Letter(contract, String(type), data, { codec, codecs })
+      return this.#sends.sendMsg(letter, options as unknown as SendOptions<C>)
+    } catch (thrown) {
+      return this.#sends.refuse(asSockError(thrown, 'CANNOT_ENCODE', 'the codec failed'), 0)
+    }
+  }
+
+  sendRaw(payload: Uint8Array, options: SendOptions<C, P> = {}): Promise<void> {
+    if (this.core.settings.wire === 'v1')
+      return this.#sends.refuse(new SockError('OVER_PLAIN', RAW_UNDER_V1), payload.length)
+    if (this.core.life !== 'closed') return this.#sends.send(payload, options as unknown as SendOptions<C>)
     return this.#sends.refuse(new SockError('CLOSED', 'this sock is closed'), 0)
   }
 
@@ -192,8 +233,8 @@ export class PipeSock<C extends Codec = RawCodec> extends BaseSock<C> {
     return this.#listener?.address
   }
 
-  get knownPeers(): readonly Peer<C>[] {
-    return [...this.#peers].filter(({ state }) => state !== 'gone')
+  get knownPeers(): readonly Peer<C, P>[] {
+    return [...this.#peers].filter(({ state }) => state !== 'gone') as unknown as Peer<C, P>[]
   }
 
   protected override get schemes(): readonly string[] {
@@ -215,10 +256,10 @@ export class PipeSock<C extends Codec = RawCodec> extends BaseSock<C> {
 
   // Ending
 
-  closePeer(peer: Peer<C> | string): Lost {
+  closePeer(peer: Peer<C, P> | string): Lost {
     // One that can be sent nothing any more can still be closed.
     const named = [...this.#peers].filter(({ address, id }) => address === peer || id === peer)
-    return closeAll(named.length > 0 ? named : this.#sends.find(peer))
+    return closeAll(named.length > 0 ? named : this.#sends.find(peer as unknown as Peer<C>))
   }
 
   protected async drainPeers(options: DrainOptions): Promise<void> {
@@ -238,6 +279,8 @@ export class PipeSock<C extends Codec = RawCodec> extends BaseSock<C> {
     this.#doors.giveUpAll()
   }
 }
+
+const RAW_UNDER_V1 = 'sendRaw is of the plain wire: declare a type as msg(bytes())'
 
 function closeAll(peers: readonly { close(): Lost }[]): Lost {
   return peers.reduce((lost, peer) => bothLost(lost, peer.close()), NOTHING_LOST)

@@ -1,7 +1,7 @@
 import { fail } from '../errors.ts'
 import type { Codec } from '../wire/codec.ts'
 import { DatagramPeer } from './datagram-peer.ts'
-import { LivePeer } from './peer.ts'
+import { PipePeer } from './pipe-peer.ts'
 import type { To } from './types.ts'
 
 /** Callers in JavaScript may pass anything. */
@@ -13,7 +13,8 @@ export const isIterable = (to: unknown): to is Iterable<unknown> =>
  * cannot be reached anyway. All else stays, to be looked up or refused.
  */
 export function withoutStrangers<C extends Codec>(except: To<C>, owns: (peer: unknown) => boolean): To<C> {
-  if (except instanceof LivePeer || except instanceof DatagramPeer) return owns(except) ? except : []
+  if (except instanceof PipePeer || except instanceof DatagramPeer)
+    return owns(except) ? (except as To<C>) : []
   if (typeof except === 'string' || !isIterable(except)) return except
   return [...except].flatMap((one) => {
     const left = withoutStrangers<C>(one, owns)
@@ -27,7 +28,9 @@ export function withoutStrangers<C extends Codec>(except: To<C>, owns: (peer: un
  */
 export function checkSendOptions(options: unknown): void {
   if (typeof options !== 'object' || options === null) return fail('BAD_OPTION', WHERE_TO)
-  for (const name in options) if (name !== 'to' && name !== 'except') fail('BAD_OPTION', WHERE_TO)
+  for (const name in options) if (!KNOWN.includes(name)) fail('BAD_OPTION', WHERE_TO)
 }
+
+const KNOWN = ['to', 'except', 'headers']
 
 const WHERE_TO = 'who is sent to is written { to: peer }, and who is not { except: peer }'

@@ -6,10 +6,13 @@ import type { Framing } from '../wire/framing.ts'
 import { Broadcast } from './broadcast.ts'
 import type { Outbox, OutboxShared } from './outbox.ts'
 import { lengthOf, unsendable } from './payload.ts'
-import { LivePeer } from './peer.ts'
+import type { LivePeer } from './peer.ts'
+import { PipePeer } from './pipe-peer.ts'
 import { checkSendOptions, isIterable, withoutStrangers } from './recipients.ts'
 import { Turn } from './turn.ts'
-import type { SendOptions, To } from './types.ts'
+import type { MessageOptions, SendOptions, To } from './types.ts'
+import type { Letter } from './v1/letter.ts'
+import type { V1Peer } from './v1/peer.ts'
 import { rejected, Waiter } from './waiter.ts'
 
 export interface SendLimits {
@@ -22,18 +25,23 @@ export interface SendLimits {
 /** In the options of a send whose other recipients are peers of other socks: one to a single peer is still one of several. */
 export const AMONG_SEVERAL = Symbol('among several')
 
+/** A peer over a pipe, whichever wire it speaks. */
+export type AnyPeer<C extends Codec> = LivePeer<C> | V1Peer<C>
+
 /** Sending from a sock: to one peer, to some, to all; and the one flush at the end of each turn. */
 export class Sends<C extends Codec> {
   readonly turn: Turn
   readonly broadcast: Broadcast
   readonly outboxes: OutboxShared
   /** Those that can be sent to, in the order in which they came. */
-  readonly reachable = new Set<LivePeer<C>>()
+  readonly reachable = new Set<AnyPeer<C>>()
+  /** Those of them on the plain wire: what is sent to all is framed once for them. */
+  readonly #plain = new Set<LivePeer<C>>()
   readonly #platform: Platform
   readonly #maxFrame: number
   readonly #onUnsendable: (bytes: number) => void
   /** Who waits for the first of several to have room. */
-  readonly #rooms = new Set<{ readonly peers: readonly LivePeer<C>[]; readonly waiter: Waiter }>()
+  readonly #rooms = new Set<{ readonly peers: readonly AnyPeer<C>[]; readonly waiter: Waiter }>()
   readonly #dirty: Outbox[] = []
   #scheduled = false
 
@@ -44,7 +52,7 @@ export class Sends<C extends Codec> {
     this.#maxFrame = maxFrame
     this.#onUnsendable = onUnsendable
     this.turn = new Turn(platform)
-    this.broadcast = new Broadcast(framing, slabs, this.turn, () => this.reachable)
+    this.broadcast = new Broadcast(framing, slabs, this.turn, () => this.#plain)
     this.outboxes = {
       framing,
       slabs,
@@ -64,6 +72,11 @@ export class Sends<C extends Codec> {
     }
   }
 
+  /** The same outboxes for those whose frames are made otherwise. */
+  framedBy(framing: Framing): OutboxShared {
+    return { ...this.outboxes, framing }
+  }
+
   /** As Sock.sendRaw says. */
   send(payload: Uint8Array, options: SendOptions<C> & { [AMONG_SEVERAL]?: true }): Promise<void> {
     const error = unsendable(payload, this.#maxFrame)
@@ -71,15 +84,11 @@ export class Sends<C extends Codec> {
     try {
       checkSendOptions(options)
       const { to, except } = options
-      const exempt: readonly LivePeer<C>[] = except === undefined ? NOBODY : this.#exempt(except)
+      const exempt: readonly AnyPeer<C>[] = except === undefined ? NOBODY : this.#exempt(except)
       // To leave `to` out means everyone. To look someone up and find nobody must not.
       if (to === undefined && 'to' in options) fail('UNKNOWN_PEER', '`to` is there and undefined')
       if (to === undefined) {
-        this.broadcast.add(
-          payload,
-          exempt.filter((peer) => this.reachable.has(peer)),
-        )
-        this.#flushSoon()
+        this.#toAllPlain(payload, exempt)
         // Where nobody is, there is nobody's room to wait for.
         return (this.reachable.size > 0 ? this.broadcast.congested : undefined) ?? this.turn.pause
       }
@@ -87,10 +96,41 @@ export class Sends<C extends Codec> {
       const [only] = chosen
       if (only !== undefined && chosen.length === 1 && options[AMONG_SEVERAL] !== true)
         return only.sendRaw(payload)
-      for (const peer of chosen) peer.offer(payload)
+      for (const peer of chosen) if (peer.wire === 'plain') peer.offer(payload)
       return hasRoom(chosen) ? this.turn.pause : this.#roomOf(chosen)
     } catch (thrown) {
       return this.refuse(asSockError(thrown, 'CANNOT_FRAME', 'the framing failed'), payload.length)
+    }
+  }
+
+  #toAllPlain(payload: Uint8Array, exempt: readonly AnyPeer<C>[]): void {
+    const except = exempt.filter((peer) => peer.wire === 'plain' && this.#plain.has(peer))
+    this.broadcast.add(payload, except as LivePeer<C>[])
+    this.#flushSoon()
+  }
+
+  /** A message of a contract, to peers of either wire. As Sock.sendMsg says. */
+  sendMsg(
+    letter: Letter,
+    options: SendOptions<C> & MessageOptions & { [AMONG_SEVERAL]?: true },
+  ): Promise<void> {
+    try {
+      checkSendOptions(options)
+      const { to, except, headers } = options
+      if (to === undefined && 'to' in options) fail('UNKNOWN_PEER', '`to` is there and undefined')
+      const exempt: readonly AnyPeer<C>[] = except === undefined ? NOBODY : this.#exempt(except)
+      const named = to === undefined ? [...this.reachable] : this.find(to)
+      const chosen = exempt.length === 0 ? named : named.filter((peer) => !exempt.includes(peer))
+      const extra = headers === undefined ? {} : { headers }
+      const [only] = chosen
+      if (to !== undefined && only !== undefined && chosen.length === 1 && options[AMONG_SEVERAL] !== true)
+        return letter.sendTo(only, extra)
+      // What nobody could be sent is an error though nobody is there.
+      letter.check()
+      for (const peer of chosen) letter.offerTo(peer, extra)
+      return hasRoom(chosen) ? this.turn.pause : this.#roomOf(chosen)
+    } catch (thrown) {
+      return this.refuse(asSockError(thrown, 'CANNOT_ENCODE', 'the codec failed'), 0)
     }
   }
 
@@ -101,12 +141,12 @@ export class Sends<C extends Codec> {
   }
 
   /** The peers that `to` names. Throws UNKNOWN_PEER. Costs a walk over all peers for each address. */
-  find(to: To<C>): LivePeer<C>[] {
+  find(to: To<C>): AnyPeer<C>[] {
     if (typeof to === 'string') {
       const found = [...this.reachable].filter(({ address, id }) => address === to || id === to)
       return found.length > 0 ? found : fail('UNKNOWN_PEER', 'no peer has this address', { address: to })
     }
-    if (to instanceof LivePeer) {
+    if (to instanceof PipePeer) {
       if (this.owns(to)) return [to]
       return fail('UNKNOWN_PEER', 'this peer belongs to another sock', { address: to.address })
     }
@@ -114,15 +154,16 @@ export class Sends<C extends Codec> {
     return fail('UNKNOWN_PEER', 'this is neither a peer nor an address')
   }
 
-  #exempt(except: To<C>): LivePeer<C>[] {
+  #exempt(except: To<C>): AnyPeer<C>[] {
     return this.find(withoutStrangers(except, (peer) => this.owns(peer)))
   }
 
-  owns(peer: unknown): peer is LivePeer<C> {
-    return peer instanceof LivePeer && peer.uses(this.outboxes)
+  owns(peer: unknown): peer is AnyPeer<C> {
+    return peer instanceof PipePeer && peer.uses(this.turn)
   }
 
-  join(peer: LivePeer<C>): void {
+  join(peer: AnyPeer<C>): void {
+    if (peer.wire === 'plain') this.#plain.add(peer)
     // What stands in this turn's broadcast was sent before it came.
     this.broadcast.skip(peer.outbox)
     this.reachable.add(peer)
@@ -131,15 +172,16 @@ export class Sends<C extends Codec> {
   }
 
   /** Nothing can be sent to this one any more. */
-  unreachable(peer: LivePeer<C>): void {
+  unreachable(peer: AnyPeer<C>): void {
     this.reachable.delete(peer)
+    if (peer.wire === 'plain') this.#plain.delete(peer)
     // Nobody is left whose room could be waited for.
     if (this.reachable.size === 0) this.broadcast.roomAgain()
     this.#checkRooms()
   }
 
   /** Resolves when one of these has room, or nothing can be sent to any of them any more. */
-  #roomOf(peers: readonly LivePeer<C>[]): Promise<void> {
+  #roomOf(peers: readonly AnyPeer<C>[]): Promise<void> {
     const waiter = new Waiter()
     this.#rooms.add({ peers, waiter })
     return waiter.promise
@@ -174,7 +216,7 @@ export class Sends<C extends Codec> {
 const NOBODY: readonly never[] = []
 
 /** Whether one of these is below its mark, or none of them can be sent to any more. */
-function hasRoom(peers: readonly LivePeer<Codec>[]): boolean {
+function hasRoom(peers: readonly { readonly state: string; readonly overMark: boolean }[]): boolean {
   const open = peers.filter(({ state }) => state === 'open')
-  return open.length === 0 || open.some(({ outbox }) => !outbox.overMark)
+  return open.length === 0 || open.some(({ overMark }) => !overMark)
 }

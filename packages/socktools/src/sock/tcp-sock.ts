@@ -5,12 +5,14 @@ import { tcp } from '../net/tcp.ts'
 import type { Transport } from '../net/transport.ts'
 import { unix } from '../net/unix.ts'
 import { nodePlatform } from '../platform/node.ts'
+import type { Protocol } from '../contract/protocol.ts'
 import type { Codec, RawCodec } from '../wire/codec.ts'
 import { started } from './base-sock.ts'
 import type { SockOptions } from './options.ts'
 import { PipeSock } from './pipe-sock.ts'
 
-export interface TcpSockOptions<C extends Codec = RawCodec> extends SockOptions<C> {
+export interface TcpSockOptions<C extends Codec = RawCodec, P extends Protocol | undefined = undefined>
+  extends SockOptions<C, P> {
   /**
    * A server or a connected socket of your own. startServer() takes a server's connections (and listens on
    * `bind` if it does not listen yet); open() and start() make a socket a peer.
@@ -35,8 +37,11 @@ const DEFAULT_TRANSPORTS = [tcp(), unix(nodePlatform), memory(nodePlatform)]
  *
  * The constructor does nothing but check its options: `start()`, `startServer()` or `connectTo()` begin.
  */
-export class TcpSock<C extends Codec = RawCodec> extends PipeSock<C> {
-  constructor({ sock, transports = [], ...options }: TcpSockOptions<C> = {}) {
+export class TcpSock<C extends Codec = RawCodec, P extends Protocol | undefined = undefined> extends PipeSock<
+  C,
+  P
+> {
+  constructor({ sock, transports = [], ...options }: TcpSockOptions<C, P> = {}) {
     super(options, {
       platform: nodePlatform,
       transports: [...DEFAULT_TRANSPORTS, ...transports],
@@ -48,7 +53,9 @@ export class TcpSock<C extends Codec = RawCodec> extends PipeSock<C> {
    * A sock that is up: bound, and every address of `connect` dialed once. Rejects as `start` does. Called on a
    * class of your own it gives one of that class, whose constructor takes the options as this one does.
    */
-  static async open<C extends Codec = RawCodec>(options: TcpSockOptions<C> = {}): Promise<TcpSock<C>> {
-    return started(new this<C>(options))
+  static async open<C extends Codec = RawCodec, const P extends Protocol | undefined = undefined>(
+    options: TcpSockOptions<C, P> = {},
+  ): Promise<TcpSock<C, P>> {
+    return started(new this<C, P>(options))
   }
 }

@@ -1,12 +1,56 @@
+import type { Protocol } from '../contract/protocol.ts'
+import type {
+  CallTypes,
+  ChannelTypes,
+  DataArgs,
+  DeclarationOf,
+  FeedTypes,
+  Handlers as HandlersOf,
+  Input,
+  Maybe,
+  MsgTypes,
+  OpenedChannel,
+  Output,
+  ReplyOutput,
+} from '../contract/types.ts'
 import type { SockError } from '../errors.ts'
 import type { Off } from '../events.ts'
 import type { Codec, Got, Message, RawCodec, Sent } from '../wire/codec.ts'
 import type { SubscribeOptions } from './subscription.ts'
 
-export type Maybe<T> = T | Promise<T>
+export type { Maybe } from '../contract/types.ts'
+
+/** What sendMsg takes as the data of a type. */
+export type DataOf<C extends Codec, P extends Protocol | undefined, T> = P extends Protocol
+  ? Input<DeclarationOf<P, T>>
+  : Sent<C>
+/** What arrives as the data of a type, or of any. */
+export type GotOf<C extends Codec, P extends Protocol | undefined, T> = P extends Protocol
+  ? Output<DeclarationOf<P, T>>
+  : Got<C>
+
+/** Texts that travel with a message: keys of a-z, 0-9 and -, 8 KiB in all. For trace context and the like. */
+export type Headers = Readonly<Record<string, string>>
+
+export interface MessageOptions {
+  /** Under wire v1 only. */
+  readonly headers?: Headers
+}
+
+export interface RequestOptions extends MessageOptions {
+  /** Milliseconds until the answer must be there, 0: for ever. Default: the type's `deadline`, else callTimeout. */
+  readonly timeout?: number
+  /** Gives the call up: it rejects with ABORTED, and the far side's handler is told by its signal. */
+  readonly signal?: AbortSignal
+}
+
+export interface StreamOptions extends MessageOptions {
+  /** Ends the iteration, as `break` does. */
+  readonly signal?: AbortSignal
+}
 
 /** One remote process, as this sock sees it. */
-export interface Peer<C extends Codec = RawCodec> {
+export interface Peer<C extends Codec = RawCodec, P extends Protocol | undefined = undefined> {
   /** Unlike that of every other peer that its sock ever has: `p1`, `p2` … Two socks may each have a `p1`. */
   readonly id: string
   /** Where it is: `tcp://127.0.0.1:50123`. The side that was dialed sees the dialer's own port. */
@@ -14,6 +58,8 @@ export interface Peer<C extends Codec = RawCodec> {
   readonly host: string
   /** We dialed it; else it dialed us. */
   readonly dialed: boolean
+  /** What is spoken with it. */
+  readonly wire: 'plain' | 'v1'
   /** `ending`: no more is sent to it. `gone`: the connection is over; a peer never comes back from that. */
   readonly state: 'open' | 'ending' | 'gone'
   /** Aborted, with the reason, when the peer is gone. */
@@ -22,11 +68,34 @@ export interface Peer<C extends Codec = RawCodec> {
    * Sends one message. `await` is the backpressure: resolved at once while less than `highWaterMark` waits.
    *
    * It tells that the message was accepted, not that it arrived: the plain wire has no acknowledgements.
-   * Payloads above 16 KiB are not copied: leave them unchanged until `flushed()`.
+   * Bytes above 16 KiB are not copied: leave them unchanged until `flushed()`.
    *
-   * Rejects with CANNOT_ENCODE, CANNOT_FRAME, TOO_LARGE, SLOW_PEER, DRAINING, PEER_GONE.
+   * Rejects with CANNOT_ENCODE, CANNOT_FRAME, TOO_LARGE, SLOW_PEER, DRAINING, PEER_GONE, UNKNOWN_TYPE.
    */
-  sendMsg(type: string | number, data: Sent<C>): Promise<void>
+  sendMsg<T extends MsgTypes<P>>(type: T, data: DataOf<C, P, T>, options?: MessageOptions): Promise<void>
+  /**
+   * Asks, and resolves to the answer. At most `maxCalls` of the far side (64) are open at once, others wait their turn.
+   *
+   * Rejects with a CallError that the contract declares, REMOTE_ERROR, CALL_TIMEOUT, ABORTED, BAD_MESSAGE (the answer
+   * is not what the schema takes), CANNOT_ENCODE, TOO_LARGE, UNKNOWN_TYPE, DRAINING, PEER_GONE, OVER_PLAIN; and when
+   * the connection ends meanwhile with NOT_SENT, or OUTCOME_UNKNOWN: it may have been done.
+   */
+  request<T extends CallTypes<P>>(
+    type: T,
+    ...args: DataArgs<DeclarationOf<P, T>, RequestOptions>
+  ): Promise<ReplyOutput<DeclarationOf<P, T>>>
+  /**
+   * Asks for a feed, and iterates over what comes. It is opened by the first `next()`; leaving the loop ends it on the
+   * far side, too. What is not read there waits here, up to `streamWindow` bytes, and then the far side waits.
+   *
+   * `next()` rejects as `request` does, and with TOO_MANY_STREAMS; when the connection ends, with PEER_GONE.
+   */
+  stream<T extends FeedTypes<P>>(
+    type: T,
+    ...args: DataArgs<DeclarationOf<P, T>, StreamOptions>
+  ): AsyncIterableIterator<ReplyOutput<DeclarationOf<P, T>>>
+  /** Opens a channel: iterate it for what comes, `send` into it, `end` our direction. Throws as `stream` rejects. */
+  channel<T extends ChannelTypes<P>>(type: T, options?: StreamOptions): OpenedChannel<DeclarationOf<P, T>>
   /** Sends one payload as it is, past the codec; it is still framed. Rejects as sendMsg does. */
   sendRaw(payload: Uint8Array): Promise<void>
   /** Resolves when everything sent so far is with the operating system. Rejects with PEER_GONE. */
@@ -91,6 +160,8 @@ export interface SockStats extends Omit<PeerStats, 'silent'> {
   /** Messages that the codec could not read, and those of a type without a handler. */
   readonly invalid: number
   readonly unhandled: number
+  /** Answers of calls that came when nobody waited for them any more. */
+  readonly late: number
 }
 
 /**
@@ -104,37 +175,46 @@ export interface SockStats extends Omit<PeerStats, 'silent'> {
 export type DropReason = 'slow' | 'gone' | 'closed' | 'ending' | 'unsendable' | 'behind' | 'refused'
 
 /** A node of the network: it listens, dials, and holds its peers. TcpSock and PipeSock are classes of it. */
-export interface Sock<C extends Codec = RawCodec> extends AsyncDisposable {
+export interface Sock<C extends Codec = RawCodec, P extends Protocol | undefined = undefined>
+  extends AsyncDisposable {
   /** The address that this sock listens on, once it does. */
   readonly address: string | undefined
   /** Every peer, in the order in which they came. */
-  readonly knownPeers: readonly Peer<C>[]
+  readonly knownPeers: readonly Peer<C, P>[]
   /** Listens. Returns the address as bound. Throws NOT_BOUND, BIND_TWICE, ALREADY_STARTED, ADDRESS_IN_USE … */
   startServer(options?: StartServerOptions): Promise<string>
   /** Dials once. Rejects with BAD_ADDRESS, CONNECT_FAILED, CONNECT_TIMEOUT, ABORTED, REFUSED, CLOSED … */
-  connectTo(address: string, options?: ConnectOptions): Promise<Peer<C>>
+  connectTo(address: string, options?: ConnectOptions): Promise<Peer<C, P>>
   /**
    * Sends one message to every peer, or to some. To one peer (`to`) it does as `peer.sendMsg`. To several it
    * encodes once; a peer whose queue is full misses the message (a `dropped` event), and no slow peer
    * holds the others up: the promise waits only while all of them are over their mark.
    */
-  sendMsg(type: string | number, data: Sent<C>, options?: SendOptions<C>): Promise<void>
+  sendMsg<T extends MsgTypes<P>>(
+    type: T,
+    data: DataOf<C, P, T>,
+    options?: SendOptions<C, P> & MessageOptions,
+  ): Promise<void>
   /** Sends one payload as it is, past the codec; it is still framed. Otherwise as sendMsg. */
-  sendRaw(payload: Uint8Array, options?: SendOptions<C>): Promise<void>
+  sendRaw(payload: Uint8Array, options?: SendOptions<C, P>): Promise<void>
   /** Adds a handler; `exclusive` takes the place of those that the type had. Of types: see Handlers. */
-  addHandler(type: string | number, handler: Handler<C>, options?: { readonly exclusive?: boolean }): Off
+  addHandler<T extends TypesIn<P>>(
+    type: T,
+    handler: HandlerFor<C, P, T>,
+    options?: { readonly exclusive?: boolean },
+  ): Off
   /** Adds middleware around every message, inside those added before. */
-  use(middleware: Middleware<C>): Off
-  on<K extends keyof SockEvents<C>>(name: K, listener: (event: SockEvents<C>[K]) => unknown): Off
+  use(middleware: Middleware<C, P>): Off
+  on<K extends keyof SockEvents<C, P>>(name: K, listener: (event: SockEvents<C, P>[K]) => unknown): Off
   /** Payloads as they arrive, after framing and before the codec. */
-  readRaw(options?: SubscribeOptions): AsyncIterableIterator<[payload: Uint8Array, peer: Peer<C>]>
-  /** Messages as they arrive, of one type or of all. Of types: see Handlers. */
-  messages(
-    type?: string | number,
+  readRaw(options?: SubscribeOptions): AsyncIterableIterator<[payload: Uint8Array, peer: Peer<C, P>]>
+  /** Messages as they arrive, of one type or of all. Of types: see Handlers. Throws UNKNOWN_TYPE. */
+  messages<T extends MsgTypes<P>>(
+    type?: T,
     options?: SubscribeOptions,
-  ): AsyncIterableIterator<[data: Got<C>, context: Context<C>]>
+  ): AsyncIterableIterator<[data: GotOf<C, P, T>, context: Context<C, P>]>
   /** Ends one connection at once. Throws UNKNOWN_PEER. */
-  closePeer(peer: Peer<C> | string): Lost
+  closePeer(peer: Peer<C, P> | string): Lost
   stats(): SockStats
   /**
    * Ends in good order: accepts and dials no more, handles what arrived, writes what was sent, ends each
@@ -159,17 +239,24 @@ export interface ConnectOptions {
 }
 
 /** What a handler is told about a message, beside its data. */
-export interface Context<C extends Codec = RawCodec> {
-  readonly sock: Sock<C>
-  readonly peer: Peer<C>
+export interface Context<C extends Codec = RawCodec, P extends Protocol | undefined = undefined> {
+  readonly sock: Sock<C, P>
+  readonly peer: Peer<C, P>
   /** As handlers have it: `1` where `'1'` arrived. */
   readonly type: string | number
-  /** Aborted when the peer is gone. */
+  /** Aborted when the peer is gone; that of a call, feed or channel also when whoever asked wants no more. */
   readonly signal: AbortSignal
+  /** What travelled with it; empty where nothing did. */
+  readonly headers: Headers
+  /** Milliseconds for which whoever called still waits; undefined: it set no deadline. */
+  readonly timeLeft: number | undefined
 }
 
 /** Called once per message. While a returned promise is pending, the next message of this peer waits. */
-export type Handler<C extends Codec = RawCodec> = (data: Got<C>, context: Context<C>) => Maybe<unknown>
+export type Handler<C extends Codec = RawCodec, P extends Protocol | undefined = undefined> = (
+  data: Got<C>,
+  context: Context<C, P>,
+) => Maybe<unknown>
 
 /**
  * Types are names or numbers, both at once, in one table: `{ 1: onOne, say: onSay }`. Text that reads as a safe
@@ -180,33 +267,66 @@ export interface Handlers<C extends Codec = RawCodec> {
   readonly [type: string | number]: Handler<C>
 }
 
+/** What the option `handlers` takes: of a contract, for each of its types what that type needs. */
+export type HandlersFor<C extends Codec, P extends Protocol | undefined> = P extends Protocol
+  ? HandlersOf<P, Context<C, P>>
+  : Handlers<C>
+
+/** What can have a handler. */
+export type TypesIn<P extends Protocol | undefined> = P extends Protocol ? keyof P & string : string | number
+
+export type HandlerFor<C extends Codec, P extends Protocol | undefined, T> = P extends Protocol
+  ? T extends keyof P
+    ? NonNullable<HandlersOf<P, Context<C, P>>[T]>
+    : never
+  : Handler<C>
+
+/** What middleware sees: under a contract it tells the kinds apart by `type`, and what the data are by itself. */
+export type MessageOf<C extends Codec, P extends Protocol | undefined> = P extends Protocol
+  ? Message
+  : Message<Got<C>>
+
 /**
- * Runs around every message. May change `message.type` and `.data`; without `next()` the message stops here. Await or
- * return `next()` to hear what the handlers threw; it is a `fault` of its own in any case.
+ * Runs around every message, call, feed and channel. May change `message.type` and `.data`; without `next()` a message
+ * stops here, and who called is answered REFUSED. Await or return `next()` to hear what the handlers threw; it is a
+ * `fault` of its own in any case. For a call `next()` gives the answer, which what is returned here does not change;
+ * what is thrown here is the answer instead.
  */
-export type Middleware<C extends Codec = RawCodec> = (
-  message: Message<Got<C>>,
-  context: { readonly sock: Sock<C>; readonly peer: Peer<C> },
+export type Middleware<C extends Codec = RawCodec, P extends Protocol | undefined = undefined> = (
+  message: MessageOf<C, P>,
+  context: MiddlewareContext<C, P>,
   next: () => Maybe<unknown>,
 ) => Maybe<unknown>
 
-export interface SendOptions<C extends Codec = RawCodec> {
+export interface MiddlewareContext<C extends Codec = RawCodec, P extends Protocol | undefined = undefined> {
+  readonly sock: Sock<C, P>
+  readonly peer: Peer<C, P>
+  readonly headers: Headers
+  readonly signal: AbortSignal
+}
+
+export interface SendOptions<C extends Codec = RawCodec, P extends Protocol | undefined = undefined> {
   /** One peer or several, themselves or their addresses. Absent: every peer. */
-  readonly to?: To<C>
+  readonly to?: To<C, P>
   /**
    * Everyone but these. A Peer that has left or is another sock's changes nothing: it would not have been sent to
    * anyway. Text that names nobody is UNKNOWN_PEER: a typo must not widen a broadcast.
    */
-  readonly except?: To<C>
+  readonly except?: To<C, P>
 }
 
-export type To<C extends Codec = RawCodec> = Peer<C> | string | Iterable<Peer<C> | string>
+export type To<C extends Codec = RawCodec, P extends Protocol | undefined = undefined> =
+  | Peer<C, P>
+  | string
+  | Iterable<Peer<C, P> | string>
 
 /** Who knocks, for goodPeer. */
 export interface Candidate {
   readonly host: string
   readonly address: string
   readonly dialed: boolean
+  /** Under wire v1: who it says it is, in hex. Nothing proves it. */
+  readonly id?: string | undefined
 }
 
 /** Takes lines for a log. Missing levels are not logged. */
@@ -217,31 +337,35 @@ export interface Logger {
   error?(text: string, facts?: object): void
 }
 
-export interface SockEvents<C extends Codec = RawCodec> {
+export interface SockEvents<C extends Codec = RawCodec, P extends Protocol | undefined = undefined> {
   listening: { readonly address: string }
   /** A peer passed the gate. */
-  peer: { readonly peer: Peer<C> }
+  peer: { readonly peer: Peer<C, P> }
   /** A peer has finished sending: what it sent is handled and answered, then our side ends as well. */
-  ended: { readonly peer: Peer<C> }
+  ended: { readonly peer: Peer<C, P> }
   /** A peer's connection is over; with `error` it did not end in good order. */
-  gone: { readonly peer: Peer<C>; readonly error: SockError | undefined; readonly lost: Lost }
+  gone: { readonly peer: Peer<C, P>; readonly error: SockError | undefined; readonly lost: Lost }
   /** A connection was turned away. */
   refused: Candidate & { readonly error: SockError }
   /** A dial failed; a kept connection (`connect`) is tried again in `retryIn` milliseconds. */
   dialFailed: { readonly address: string; readonly error: SockError; readonly retryIn: number | undefined }
   /** Messages were dropped; one event for all of a turn. Without a peer: one for everyone that cannot be sent. */
   dropped: {
-    readonly peer: Peer<C> | undefined
+    readonly peer: Peer<C, P> | undefined
     readonly reason: DropReason
     readonly messages: number
     readonly bytes: number
   }
   /** The codec could not read a message. */
-  invalid: { readonly peer: Peer<C>; readonly payload: Uint8Array; readonly error: SockError }
+  invalid: { readonly peer: Peer<C, P>; readonly payload: Uint8Array; readonly error: SockError }
   /** Nothing takes messages of this type. */
-  unhandled: { readonly peer: Peer<C>; readonly type: string | number; readonly data: Got<C> }
+  unhandled: {
+    readonly peer: Peer<C, P>
+    readonly type: string | number
+    readonly data: P extends Protocol ? unknown : Got<C>
+  }
   /** One of your own functions threw: a handler, middleware, listener, gate or tick. */
-  fault: { readonly error: SockError; readonly in: string; readonly peer: Peer<C> | undefined }
+  fault: { readonly error: SockError; readonly in: string; readonly peer: Peer<C, P> | undefined }
   /** The sock is closed, for good. */
   closed: { readonly lost: Lost }
 }

@@ -27,6 +27,12 @@ export class SimPlatform implements Platform {
 
   readonly now = (): number => this.#now
 
+  /** From the seed, as everything here: anybody can guess them. */
+  readonly randomBytes = (length: number): Uint8Array =>
+    Uint8Array.from({ length }, () => Math.floor(this.random() * 256))
+
+  readonly hash = nodePlatform.hash
+
   readonly setTimer = (fn: () => void, ms: number): Timer => {
     const event = this.#add(fn, this.#now + Math.max(0, ms))
     return {

@@ -1,4 +1,5 @@
 import { fail, needKnown, reasonOf } from '../errors.ts'
+import { type BytesSchema, bytesSchema } from '../schema.ts'
 import { cannotSend, type Fault, faultIn, isBytes, MAX_DEPTH, type Rules } from './plain-data.ts'
 
 /** How a message (type and data) becomes a payload and back. Pure. */
@@ -33,9 +34,13 @@ export type RawCodec = Codec<Uint8Array | string, Uint8Array>
 
 const utf8 = new TextEncoder()
 
-/** The seed's default: every message has type 0 and its data is the payload. A string is sent as UTF-8. */
-export function raw(): RawCodec {
+/**
+ * The seed's default: every message has type 0 and its data is the payload. A string is sent as UTF-8. In a protocol,
+ * in the place of a schema, it means the same as bytes().
+ */
+export function raw(): RawCodec & BytesSchema {
   return {
+    ...bytesSchema,
     name: 'raw',
     encode(type, data) {
       if (type !== 0) {
@@ -87,7 +92,7 @@ export function json<T = unknown>(options: JsonOptions = {}): Codec<T, T> {
     try {
       // A replacer of JSON.stringify would see as much, and take several times as long.
       fault = faultIn(data, rules)
-      if (fault === undefined) written = JSON.stringify(pair ?? data) as string | undefined
+      if (fault === undefined) written = JSON.stringify(pair ?? data)
     } catch (thrown) {
       return fail('CANNOT_ENCODE', `json() cannot write this message: ${reasonOf(thrown)}`, { cause: thrown })
     }

@@ -123,6 +123,34 @@ export function platformSuite(
       )
     })
 
+    test('random bytes are as many as asked for, evenly so, and others each time', () => {
+      const { platform } = given()
+      for (const n of [0, 1, 16, 70_000]) assert.equal(platform.randomBytes(n).length, n)
+      assert.notDeepEqual(platform.randomBytes(16), platform.randomBytes(16))
+      assert.equal(Object.getPrototypeOf(platform.randomBytes(16)), Uint8Array.prototype, 'no Buffer')
+      const quarters = [0, 0, 0, 0]
+      for (const byte of platform.randomBytes(10_000)) quarters[byte >> 6]!++
+      // 2,500 each, ± 7 standard deviations.
+      assert.ok(
+        quarters.every((n) => Math.abs(n - 2500) < 303),
+        quarters.join(),
+      )
+    })
+
+    test('hash is SHA-256', () => {
+      const { platform } = given()
+      // FIPS 180-4, examples.
+      const table = {
+        '': 'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855',
+        abc: 'ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad',
+      }
+      for (const [text, want] of Object.entries(table)) {
+        const digest = platform.hash(new TextEncoder().encode(text))
+        assert.equal(Buffer.from(digest).toString('hex'), want)
+        assert.equal(Object.getPrototypeOf(digest), Uint8Array.prototype, 'no Buffer')
+      }
+    })
+
     test('unlink resolves when there is no such file', () => given().platform.unlink('/nowhere/at/all'))
   })
 }

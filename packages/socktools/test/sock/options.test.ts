@@ -11,7 +11,10 @@ import { codeOf } from '../wire/bytes.ts'
 const untyped = settle as (options: unknown) => ReturnType<typeof settle>
 
 const TIMES = ['timeout', 'tickInterval', 'connectTimeout', 'gateTimeout', 'frameGrace']
-const MAY_BE_ZERO = ['timeout', 'frameRate', 'maxFrame', 'highWaterMark', 'maxQueue', 'readMark']
+const MAY_BE_ZERO = [
+  ...['timeout', 'frameRate', 'maxFrame', 'highWaterMark', 'maxQueue', 'readMark'],
+  ...['callTimeout', 'heartbeat', 'stallTimeout', 'maxCalls', 'maxStreams'],
+]
 
 describe('defaults', () => {
   test('no option at all is complete: the plain wire, raw messages', () => {

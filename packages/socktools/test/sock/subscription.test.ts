@@ -141,14 +141,17 @@ describe('readRaw and messages', () => {
 
     test(`${which}: under a signal that was aborted already, it is over and counts as nobody`, async () => {
       let unhandled = 0
-      const dispatch = new Dispatch<any>({} as never, json(), { ...silent, unhandled: () => unhandled++ })
+      const dispatch = new Dispatch<any>({} as never, json(), undefined, {
+        ...silent,
+        unhandled: () => unhandled++,
+      })
       const feed = open(dispatch, { signal: AbortSignal.abort() })
       void dispatch.handle(peer, payload)
       assert.deepEqual([await feed.next(), unhandled], [done, 1])
     })
 
     test(`${which}: a reader that stops, falls behind or breaks off stalls no one else`, async () => {
-      const dispatch = new Dispatch<any>({} as never, json(), silent)
+      const dispatch = new Dispatch<any>({} as never, json(), undefined, silent)
       const [slow, gone, reader] = [open(dispatch, { limit: 1 }), open(dispatch, {}), open(dispatch, {})]
       await gone.return?.()
       for (let i = 0; i < 3; i++) void dispatch.handle(peer, payload)

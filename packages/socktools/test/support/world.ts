@@ -42,6 +42,8 @@ export class World {
     this.sim = sim
     this.platform = {
       random: sim.random,
+      randomBytes: sim.randomBytes,
+      hash: sim.hash,
       unlink: sim.unlink,
       report: sim.report,
       now: () => sim.now() + this.#lost,

@@ -56,6 +56,12 @@ describe('SimPlatform', () => {
     assert.ok(cancelled > 3000, String(cancelled))
   })
 
+  test('the same seed gives the same bytes, another one others', () => {
+    const bytes = (seed: number): Uint8Array => new SimPlatform(seed).randomBytes(32)
+    assert.deepEqual(bytes(7), bytes(7))
+    assert.notDeepEqual(bytes(7), bytes(8))
+  })
+
   test('a cancelled timer does not move the clock', async () => {
     const sim = new SimPlatform()
     sim.setTimer(() => assert.fail(), 50).cancel()

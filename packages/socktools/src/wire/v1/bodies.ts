@@ -157,8 +157,6 @@ export interface TableEntry {
 const TYPE_KINDS = ['msg', 'call', 'feed', 'channel'] as const
 /** The most types of a contract. */
 export const MAX_TYPES = 4096
-/** The longest body of a TABLE, all chunks together: 4,096 entries with the longest names. */
-export const MAX_TABLE = 2 + MAX_TYPES * (1 + 1 + 255 + 8)
 
 /** Takes them sorted by the bytes of their names: the place of each is its type id. */
 export function encodeTable(entries: readonly TableEntry[]): Uint8Array {

@@ -61,28 +61,35 @@ interface Rule {
   /** The flags that it may have. */
   readonly flags: number
   readonly typed: boolean
-  readonly lane: 'none' | 'event' | 'own' | 'any'
+  /** The lowest and the highest lane. */
+  readonly first: number
+  readonly last: number
   /** Bytes of the body. */
   readonly least: number
   readonly most: number
 }
+
+const NONE = { first: 0, last: 0 }
+const OF_EVENTS = { first: 0, last: EVENT_LANES - 1 }
+const OWN = { first: EVENT_LANES, last: 0xffff_ffff }
+const ANY = { first: 0, last: 0xffff_ffff }
 
 const rule = (name: string, more: Partial<Rule>): Rule => ({
   name,
   sequenced: true,
   flags: 0,
   typed: false,
-  lane: 'own',
+  ...OWN,
   least: 0,
   most: MAX_CHUNK,
   ...more,
 })
 const control = (name: string, least: number, most: number): Rule =>
-  rule(name, { sequenced: false, lane: 'none', least, most })
+  rule(name, { sequenced: false, ...NONE, least, most })
 
 /** By kind; undefined: unknown. */
 const RULES: (Rule | undefined)[] = Array.from({ length: 256 })
-RULES[EVENT] = rule('EVENT', { flags: MORE | HEADERS, typed: true, lane: 'event' })
+RULES[EVENT] = rule('EVENT', { flags: MORE | HEADERS, typed: true, ...OF_EVENTS })
 RULES[REQUEST] = rule('REQUEST', { flags: MORE | HEADERS | DEADLINE, typed: true })
 RULES[REPLY] = rule('REPLY', { flags: MORE })
 RULES[ERROR] = rule('ERROR', { flags: MORE })
@@ -91,7 +98,7 @@ RULES[ITEM] = rule('ITEM', { flags: MORE })
 RULES[END] = rule('END', { most: 0 })
 RULES[RESET] = rule('RESET', { flags: MORE })
 RULES[CANCEL] = rule('CANCEL', { most: 0 })
-RULES[DONE] = rule('DONE', { lane: 'any', least: 9, most: 9 + 255 })
+RULES[DONE] = rule('DONE', { ...ANY, least: 9, most: 9 + 255 })
 RULES[ACK] = control('ACK', 0, 0)
 RULES[CREDIT] = control('CREDIT', 12, MAX_CHUNK)
 RULES[TABLE] = { ...control('TABLE', 0, MAX_CHUNK), flags: MORE }
@@ -99,7 +106,7 @@ RULES[PING] = control('PING', 12, 12)
 RULES[PONG] = control('PONG', 12, 12)
 RULES[GOAWAY] = control('GOAWAY', 5, 5 + 255)
 RULES[GOODBYE] = control('GOODBYE', 1, 1 + 255)
-RULES[VOLATILE] = { ...control('VOLATILE', 0, MAX_CHUNK), flags: MORE | HEADERS, typed: true, lane: 'event' }
+RULES[VOLATILE] = { ...control('VOLATILE', 0, MAX_CHUNK), flags: MORE | HEADERS, typed: true, ...OF_EVENTS }
 
 /** What a kind is called: `EVENT`, or `0x77` if it is unknown. */
 export const nameOfKind = (kind: number): string => RULES[kind]?.name ?? `0x${byte(kind)}`
@@ -178,7 +185,9 @@ export class Header {
     if (rule.sequenced !== seq > 0)
       refuse(rule.sequenced ? 'no seq' : `the seq ${seq}, and it takes none`, name)
     if (!rule.typed && this.type !== 0) refuse(`the type ${this.type}, and it takes none`, name)
-    if (!fits(this.lane, rule.lane)) refuse(`the lane ${this.lane}, and ${LANES[rule.lane]}`, name)
+    const { lane } = this
+    if (lane < rule.first || lane > rule.last)
+      refuse(`the lane ${lane}, and it takes ${spanOf(rule.first, rule.last)}`, name)
     if (size < rule.least || size > rule.most)
       refuse(`a body of ${size} bytes, and it has ${spanOf(rule.least, rule.most)}`, name)
     if (flags !== 0) this.#flagged(payload, size, rule.name)
@@ -198,26 +207,6 @@ export class Header {
       prefix += 2 + slot
     }
     if (prefix > size) refuse(`a prefix of ${prefix} bytes in a first chunk of ${size}`, name)
-  }
-}
-
-const LANES = {
-  none: 'it takes none',
-  event: 'those of events are 0 to 3',
-  own: 'its own is 4 or above',
-  any: 'any will do',
-} as const
-
-function fits(lane: number, rule: Rule['lane']): boolean {
-  switch (rule) {
-    case 'own':
-      return lane >= EVENT_LANES
-    case 'event':
-      return lane < EVENT_LANES
-    case 'none':
-      return lane === 0
-    case 'any':
-      return true
   }
 }
 

@@ -8,6 +8,7 @@
  * ```
  */
 import { fail } from '../../errors.ts'
+import { readU32 } from '../length-header.ts'
 import {
   type Accepted,
   type Hello,
@@ -26,7 +27,7 @@ import {
 import { cutText, Reader, Writer } from './reader.ts'
 
 /** `socktools wire` and a line end that a transfer in text mode would damage. */
-const MAGIC = Uint8Array.from('socktools wire\r\n', (c) => c.charCodeAt(0))
+export const MAGIC = Uint8Array.from('socktools wire\r\n', (c) => c.charCodeAt(0))
 const HELLO = 1
 const WELCOME = 2
 const RESULTS = ['new', 'resumed', 'rejected'] as const
@@ -58,6 +59,12 @@ const CODEC = /^[\x21-\x7e]+$/
 /** Whether a payload begins as HELLO and WELCOME do. */
 export const isMagic = (payload: Uint8Array): boolean =>
   payload.length >= MAGIC.length && MAGIC.every((byte, i) => payload[i] === byte)
+
+/** Whether a stream that begins so may begin with the frame of a HELLO, as far as it goes. */
+export function mayBeHello(first: Uint8Array): boolean {
+  if (first.length >= 4 && (readU32(first, 0) < MAGIC.length || readU32(first, 0) > MAX_HELLO)) return false
+  return first.subarray(4, 4 + MAGIC.length).every((byte, i) => byte === MAGIC[i])
+}
 
 export function encodeHello(hello: Hello): Uint8Array {
   const { low, high, resume } = hello

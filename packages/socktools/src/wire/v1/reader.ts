@@ -133,7 +133,9 @@ export class Writer {
   #at = 0
 
   u8(n: number): this {
-    this.#bytes[this.#room(1)] = n
+    // First the room: it may be other memory then.
+    const at = this.#room(1)
+    this.#bytes[at] = n
     return this
   }
 
@@ -142,12 +144,14 @@ export class Writer {
   }
 
   u32(n: number): this {
-    writeU32(this.#bytes, this.#room(4), n)
+    const at = this.#room(4)
+    writeU32(this.#bytes, at, n)
     return this
   }
 
   u64(n: number): this {
-    writeU64(this.#bytes, this.#room(8), n)
+    const at = this.#room(8)
+    writeU64(this.#bytes, at, n)
     return this
   }
 

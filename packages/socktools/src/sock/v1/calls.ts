@@ -1,0 +1,326 @@
+import { asSockError, type SockError } from '../../errors.ts'
+import type { TypeInfo } from '../../contract/protocol.ts'
+import { encodePrefix, type HeaderSlot, prefixFlags } from '../../wire/v1/bodies.ts'
+import { CANCEL, ERROR, HEADER, REPLY, REQUEST } from '../../wire/v1/frame.ts'
+import type { Entry } from '../../wire/v1/lanes.ts'
+import type { Deadline } from '../deadlines.ts'
+import { isThenable } from '../dispatch.ts'
+import { decodeData, encodeData } from './data.ts'
+import { faultBody, faultOf } from './faults.ts'
+import type { Asked, Link } from './link.ts'
+
+export interface RequestOptions {
+  /** Milliseconds until the answer must be there; 0: for ever. Default: of the type, else the option callTimeout. */
+  readonly timeout?: number
+  /** Gives the call up, here and there. */
+  readonly signal?: AbortSignal
+  /** Travel with it; for trace context and the like. */
+  readonly headers?: HeaderSlot
+}
+
+/** The application's side of what the far side asks. */
+export interface CallHost {
+  /** What the handler gives; may throw, or be a promise. */
+  serve(asked: Asked): { answer: unknown; served: Served }
+  /** What the handler threw, or why there was none to ask. */
+  failed(thrown: unknown, type: TypeInfo): void
+  /** A late answer came and was dropped. */
+  late(): void
+}
+
+/** One that is being served. */
+export interface Served {
+  abort(reason: SockError): void
+  end(): void
+  readonly reason: SockError | undefined
+}
+
+/**
+ * The calls over one connection, in both roles.
+ *
+ *   ours     waiting ──(fewer than maxCalls are open)──▶ open ──REPLY, ERROR──▶ closed
+ *               └─ given up: never sent                    └─ given up: CANCEL is sent, and the lane stays until the
+ *                                                              answer has come, which is counted as late and dropped
+ *   theirs   REQUEST ──▶ handler ──▶ REPLY or ERROR, exactly one, whatever happens
+ */
+export class Calls {
+  readonly #link: Link
+  readonly #host: CallHost
+  /** As the far side grants. */
+  readonly #most: number
+  readonly #open = new Map<number, OwnCall>()
+  /** Not sent, since as many are open as may be. */
+  #waiting: OwnCall[] = []
+  readonly #serving = new Map<number, Served>()
+  /** Wait for that no call is open in either direction. */
+  #onIdle: (() => void)[] = []
+  #draining = false
+
+  constructor(link: Link, host: CallHost, most: number) {
+    this.#link = link
+    this.#host = host
+    this.#most = most
+  }
+
+  /** How many calls of the far side are being served. */
+  get serving(): number {
+    return this.#serving.size
+  }
+
+  get idle(): boolean {
+    return this.#open.size === 0 && this.#waiting.length === 0 && this.#serving.size === 0
+  }
+
+  // Ours
+
+  request(type: TypeInfo, data: unknown, options: RequestOptions, timeout: number): Promise<unknown> {
+    const { signal, headers } = options
+    const link = this.#link
+    let body: Uint8Array
+    try {
+      if (signal?.aborted === true) throw link.error('ABORTED', 'the call was given up', signal.reason)
+      body = encodeData(type.input, link.codec, data)
+      const refused = link.unsendable(type, body.length)
+      if (refused !== undefined) throw refused
+      if (headers !== undefined) encodePrefix(undefined, headers)
+    } catch (thrown) {
+      return Promise.reject(asSockError(thrown, 'CANNOT_ENCODE', 'the codec failed', link.address))
+    }
+    const call = new OwnCall(type, body, headers)
+    const promise = new Promise<unknown>((resolve, reject) => {
+      call.resolve = resolve
+      call.reject = reject
+    })
+    if (timeout > 0) {
+      call.until = link.now() + timeout
+      call.timer = link.deadlines.set(timeout, () => {
+        this.#giveUp(call, link.error('CALL_TIMEOUT', `no answer to ${type.name} within ${timeout} ms`))
+      })
+    }
+    if (signal !== undefined) {
+      const onAbort = (): void => {
+        this.#giveUp(call, link.error('ABORTED', `the call ${type.name} was given up`, signal.reason))
+      }
+      signal.addEventListener('abort', onAbort, { once: true })
+      call.unlisten = () => {
+        signal.removeEventListener('abort', onAbort)
+      }
+    }
+    if (this.#open.size < this.#most) this.#send(call)
+    else this.#waiting.push(call)
+    return promise
+  }
+
+  #send(call: OwnCall): void {
+    const { type, headers, until } = call
+    const left = until === undefined ? undefined : Math.max(0, until - this.#link.now())
+    const flags = prefixFlags(left, headers)
+    const body = flags === 0 ? call.body : joined(encodePrefix(left, headers), call.body)
+    call.lane = this.#link.openLane(type.priority)
+    this.#open.set(call.lane, call)
+    call.entry = this.#link.put(call.lane, REQUEST, flags, type.index, body)
+  }
+
+  #giveUp(call: OwnCall, why: SockError): void {
+    if (call.settled) return
+    call.settle()
+    call.reject(why)
+    if (call.lane < 0) {
+      this.#waiting = this.#waiting.filter((one) => one !== call)
+      this.#checkIdle()
+    } else if (call.entry !== undefined && this.#link.revoke(call.lane, call.entry)) {
+      this.#link.finish(call.lane)
+      this.#closed(call)
+    } else {
+      this.#link.put(call.lane, CANCEL, 0, 0, NOTHING)
+    }
+  }
+
+  /** REPLY or ERROR has come whole. False: to no call of ours. */
+  onAnswer(lane: number, kind: number, whole: Uint8Array): boolean {
+    const call = this.#open.get(lane)
+    if (call === undefined) return false
+    this.#link.finish(lane)
+    this.#closed(call)
+    if (call.settled) {
+      this.#host.late()
+      return true
+    }
+    call.settle()
+    const { type } = call
+    const { codec, address } = this.#link
+    if (kind === ERROR) {
+      const fault = faultOf(whole, type, codec, address)
+      if (fault instanceof Promise) void fault.then(call.reject)
+      else call.reject(fault)
+      return true
+    }
+    try {
+      // A reply of a call always has a schema.
+      call.resolve(decodeData(type.output ?? type.input, codec, whole.subarray(HEADER)))
+    } catch (thrown) {
+      call.reject(thrown as Error)
+    }
+    return true
+  }
+
+  /** The lane is free on both sides. */
+  #closed(call: OwnCall): void {
+    this.#open.delete(call.lane)
+    this.#link.closeIncoming(call.lane)
+    const next = this.#waiting.shift()
+    if (next !== undefined) this.#send(next)
+    else this.#checkIdle()
+  }
+
+  // Theirs
+
+  get draining(): boolean {
+    return this.#draining
+  }
+
+  /** New calls of the far side are turned away. */
+  drain(): void {
+    this.#draining = true
+  }
+
+  /** A call of the far side; its lane is open. */
+  onRequest(lane: number, asked: Asked): void {
+    const { type } = asked
+    if (this.#draining) {
+      const why = this.#link.error('DRAINING', 'this side is ending')
+      this.#give(lane, ERROR, faultBody(why, type, this.#link))
+      return
+    }
+    let served: Served | undefined
+    try {
+      const { answer, served: one } = this.#host.serve(asked)
+      served = one
+      if (isThenable(answer)) {
+        this.#serving.set(lane, one)
+        answer.then(
+          (given) => {
+            this.#answered(lane, type, one, given, false)
+          },
+          (thrown: unknown) => {
+            this.#answered(lane, type, one, thrown, true)
+          },
+        )
+      } else {
+        one.end()
+        this.#answer(lane, type, answer, false)
+      }
+    } catch (thrown) {
+      served?.end()
+      this.#answer(lane, type, thrown, true)
+    }
+  }
+
+  #answered(lane: number, type: TypeInfo, served: Served, given: unknown, failed: boolean): void {
+    if (this.#serving.get(lane) !== served) return
+    this.#serving.delete(lane)
+    served.end()
+    // Nobody reads it, and it may be long: what closes the lane is enough.
+    if (served.reason !== undefined) this.#give(lane, ERROR, faultBody(served.reason, type, this.#link))
+    else this.#answer(lane, type, given, failed)
+    this.#checkIdle()
+  }
+
+  #answer(lane: number, type: TypeInfo, given: unknown, failed: boolean): void {
+    const link = this.#link
+    let kind = REPLY
+    let body: Uint8Array
+    try {
+      if (failed) throw given
+      body = encodeData(type.output ?? type.input, link.codec, given)
+      const refused = link.unsendable(type, body.length)
+      if (refused !== undefined && refused.code === 'TOO_LARGE') throw refused
+    } catch (thrown) {
+      kind = ERROR
+      this.#host.failed(thrown, type)
+      body = faultBody(thrown, type, link)
+    }
+    this.#give(lane, kind, body)
+  }
+
+  /** The last of a call of the far side. */
+  #give(lane: number, kind: number, body: Uint8Array): void {
+    this.#link.put(lane, kind, 0, 0, body)
+    this.#link.finish(lane)
+    this.#link.closeIncoming(lane)
+  }
+
+  /** Whether a call of the far side is served on this lane; if so it is not wanted any more. */
+  onCancel(lane: number): boolean {
+    const served = this.#serving.get(lane)
+    served?.abort(this.#link.error('CANCELLED', 'the far side gave this call up'))
+    return served !== undefined
+  }
+
+  // Ending
+
+  /** Resolves when no call is open, in either direction. */
+  settled(): Promise<void> {
+    return this.idle ? Promise.resolve() : new Promise((resolve) => this.#onIdle.push(resolve))
+  }
+
+  #checkIdle(): void {
+    if (!this.idle) return
+    for (const resolve of this.#onIdle.splice(0)) resolve()
+  }
+
+  /** The connection is over. */
+  end(why: SockError): void {
+    const ours = [...this.#open.values(), ...this.#waiting]
+    const theirs = [...this.#serving.values()]
+    this.#open.clear()
+    this.#waiting = []
+    this.#serving.clear()
+    for (const call of ours) {
+      if (call.settled) continue
+      call.settle()
+      const begun = call.lane >= 0 && call.entry?.started !== false
+      const what = begun ? `no answer to ${call.type.name} came` : `${call.type.name} was not sent`
+      call.reject(this.#link.error(begun ? 'OUTCOME_UNKNOWN' : 'NOT_SENT', what, why))
+    }
+    for (const served of theirs) served.abort(why)
+    this.#checkIdle()
+  }
+}
+
+const NOTHING = new Uint8Array(0)
+
+class OwnCall {
+  readonly type: TypeInfo
+  readonly body: Uint8Array
+  readonly headers: HeaderSlot | undefined
+  lane = -1
+  /** Undefined once it is on a lane: it was written whole. */
+  entry: Entry | undefined
+  until: number | undefined
+  timer: Deadline | undefined
+  unlisten: (() => void) | undefined
+  /** Its promise has heard; what comes after that is late. */
+  settled = false
+  resolve!: (value: unknown) => void
+  reject!: (error: Error) => void
+
+  constructor(type: TypeInfo, body: Uint8Array, headers: HeaderSlot | undefined) {
+    this.type = type
+    this.body = body
+    this.headers = headers
+  }
+
+  settle(): void {
+    this.settled = true
+    this.timer?.cancel()
+    this.unlisten?.()
+  }
+}
+
+export function joined(a: Uint8Array, b: Uint8Array): Uint8Array {
+  const both = new Uint8Array(a.length + b.length)
+  both.set(a)
+  both.set(b, a.length)
+  return both
+}

@@ -1,0 +1,33 @@
+import { asSockError, fail } from '../../errors.ts'
+import { type Schema, isBytes, validate } from '../../schema.ts'
+import type { Values } from '../../wire/codec.ts'
+
+/** The codec of one connection, as v1 uses it. */
+export interface DataCodec extends Values<unknown> {
+  readonly name: string
+}
+
+/** Data as it stands in a body. Throws CANNOT_ENCODE. */
+export function encodeData(schema: Schema, codec: DataCodec, data: unknown): Uint8Array {
+  if (!isBytes(schema)) return codec.encode(data)
+  if (data instanceof Uint8Array) return data
+  return fail(
+    'CANNOT_ENCODE',
+    `this type is declared as bytes(), which takes a Uint8Array, not ${typeof data}`,
+  )
+}
+
+/**
+ * The data of a body, as its schema gives it out: at once where the schema answers at once. Throws, or rejects with,
+ * BAD_MESSAGE.
+ */
+export function decodeData(schema: Schema, codec: DataCodec, body: Uint8Array): unknown {
+  if (isBytes(schema)) return body
+  let data: unknown
+  try {
+    data = codec.decode(body)
+  } catch (thrown) {
+    throw asSockError(thrown, 'BAD_MESSAGE', 'the codec failed')
+  }
+  return validate(schema, data)
+}

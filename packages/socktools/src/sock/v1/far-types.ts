@@ -1,0 +1,37 @@
+import type { Contract, TypeInfo } from '../../contract/protocol.ts'
+import type { TableEntry } from '../../wire/v1/bodies.ts'
+
+/** The types of the far side: what its frames number, and whether it knows what we would send. */
+export class FarTypes {
+  /** By its index: our own declaration of that type; text: what it calls one that we do not have so. */
+  readonly #byIndex: readonly (TypeInfo | string)[]
+  /** Undefined: its contract is ours. */
+  readonly #kinds: ReadonlyMap<string, TableEntry['kind']> | undefined
+
+  /** `table`: undefined if both have the same contract. */
+  constructor(contract: Contract, table?: readonly TableEntry[]) {
+    this.#kinds = table && new Map(table.map(({ name, kind }) => [name, kind]))
+    this.#byIndex =
+      table === undefined
+        ? contract.types
+        : table.map(({ name, kind }) => {
+            const own = contract.byName.get(name)
+            return own?.kind === kind ? own : name
+          })
+  }
+
+  /** Our declaration of the type that it numbers so; text: its name, where we have none of that kind. */
+  at(index: number): TypeInfo | string | undefined {
+    return this.#byIndex[index]
+  }
+
+  /** Why this type cannot be sent to it; undefined: it can. */
+  lacks({ name, kind }: TypeInfo): string | undefined {
+    if (this.#kinds === undefined) return undefined
+    const theirs = this.#kinds.get(name)
+    if (theirs === kind) return undefined
+    return theirs === undefined
+      ? `the far side has no type "${name}"`
+      : `"${name}" is a ${kind} here and a ${theirs} there`
+  }
+}

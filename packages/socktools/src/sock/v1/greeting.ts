@@ -1,0 +1,289 @@
+/*
+ * The handshake of one connection, before it is a peer.
+ *
+ *   dialer    HELLO ──▶            ──▶ WELCOME read ──▶ tables, if the contracts differ ──▶ gate ──▶ peer
+ *   acceptor        ──▶ HELLO read ──▶ gate ──▶ WELCOME, or the rejection ──▶ tables ──▶ peer
+ */
+import { fail, SockError } from '../../errors.ts'
+import type { Pipe } from '../../net/pipe.ts'
+import type { Contract } from '../../contract/protocol.ts'
+import { decodeTable, MAX_TYPES } from '../../wire/v1/bodies.ts'
+import { HEADER, Header, MAX_CHUNK, MORE, TABLE, nameOfKind, writeHeader } from '../../wire/v1/frame.ts'
+import {
+  decodeHello,
+  decodeWelcome,
+  encodeHello,
+  encodeWelcome,
+  isMagic,
+  mayBeHello,
+  MAGIC,
+} from '../../wire/v1/hello-bytes.ts'
+import {
+  type Accepted,
+  type Hello,
+  judgeWelcome,
+  MAX_HELLO,
+  type Mine,
+  negotiate,
+  type Offer,
+  rejection,
+  tooSlow,
+  VERSIONS,
+} from '../../wire/v1/hello.ts'
+import type { Deadlines } from '../deadlines.ts'
+import { FarTypes } from './far-types.ts'
+import { HandshakePipe } from './handshake-pipe.ts'
+
+/** What a sock says of itself. */
+export interface Terms {
+  readonly wire: 'v1' | 'auto'
+  readonly offer: Mine
+  readonly contract: Contract
+  /** The body of its TABLE. */
+  readonly table: Uint8Array
+  /** For the whole handshake without the gate, in milliseconds. */
+  readonly handshakeTimeout: number
+  /** A peer that is silent for so long after it dialed speaks the plain wire, if `wire` is auto. */
+  readonly autoWait: number
+}
+
+/** What came of it. */
+export type Greeted = GreetedV1 | { readonly wire: 'plain'; readonly early: Uint8Array }
+
+export interface GreetedV1 {
+  readonly wire: 'v1'
+  /** Who the far side says it is, in hex. */
+  readonly nodeId: string
+  /** What it grants, and who it is. */
+  readonly theirs: Offer
+  readonly codec: string
+  readonly types: FarTypes
+  /** What it sent behind its handshake. */
+  readonly early: Uint8Array
+}
+
+/** Who knocks, once it has said so. */
+export interface Met {
+  /** In hex. What it says of itself: nothing proves it. */
+  readonly id: string | undefined
+}
+
+export class Greeting {
+  readonly #pipe: HandshakePipe
+  readonly #dialed: boolean
+  readonly #terms: Terms
+  readonly #deadlines: Deadlines
+  readonly #address: string
+  /** The far side is one of v1: it understands a rejection. */
+  #isV1 = false
+  /** What the dialer said, and what it is to be answered once the gate is passed. */
+  #hello: Hello | undefined
+  #answer: Accepted | undefined
+  #greeted: Greeted | undefined
+
+  constructor(pipe: Pipe, dialed: boolean, terms: Terms, deadlines: Deadlines) {
+    this.#dialed = dialed
+    this.#terms = terms
+    this.#deadlines = deadlines
+    this.#address = pipe.remote.address
+    this.#pipe = new HandshakePipe(pipe, () =>
+      dialed
+        ? this.#error(
+            'PEER_NOT_SESSION',
+            'the far side ended the connection before it answered HELLO: it refused us, or does not speak v1',
+          )
+        : this.#error('PEER_GONE', 'the connection ended during the handshake'),
+    )
+  }
+
+  /** Up to the gate. */
+  meet(): Promise<Met> {
+    const { handshakeTimeout } = this.#terms
+    const awaited = this.#dialed ? 'WELCOME' : 'HELLO'
+    return this.#within(handshakeTimeout, tooSlow(awaited, handshakeTimeout, this.#address), async () =>
+      this.#dialed ? this.#meetAcceptor() : this.#meetDialer(),
+    )
+  }
+
+  /** From the gate on: what the peer begins with. */
+  async settle(): Promise<Greeted> {
+    if (this.#greeted === undefined) {
+      const { handshakeTimeout } = this.#terms
+      const late = tooSlow('WELCOME', handshakeTimeout, this.#address)
+      this.#greeted = await this.#within(handshakeTimeout, late, () => this.#welcome())
+    }
+    this.#pipe.release()
+    return { ...this.#greeted, early: this.#pipe.early }
+  }
+
+  /** Lets go of the connection, and tells the far side why where it waits for that. */
+  refuse(error: SockError): void {
+    const answer = this.#dialed || !this.#isV1 ? undefined : encodeWelcome(rejection(toldOf(error)))
+    this.#pipe.refuse(answer, this.#deadlines)
+  }
+
+  /** Whoever waits for this hears `why`. */
+  giveUp(why: SockError): void {
+    this.#pipe.giveUp(why)
+  }
+
+  /** Called with why, when this is given up or the connection ends while the gate is asked. */
+  set onGiveUp(fn: ((why: SockError) => void) | undefined) {
+    this.#pipe.onOver = fn
+  }
+
+  async #meetAcceptor(): Promise<Met> {
+    const hello = { ...VERSIONS, ...this.#terms.offer }
+    await this.#pipe.write(encodeHello(hello))
+    const payload = await this.#pipe.frame(MAX_HELLO, (n) =>
+      fail('PEER_NOT_SESSION', `its first frame is of ${n} bytes: no WELCOME is`, { address: this.#address }),
+    )
+    if (!isMagic(payload))
+      fail('PEER_NOT_SESSION', 'its first frame is no WELCOME', { address: this.#address })
+    const theirs = judgeWelcome(decodeWelcome(payload), hello)
+    const types = await this.#tables(theirs)
+    this.#greeted = {
+      wire: 'v1',
+      nodeId: hex(theirs.nodeId),
+      theirs,
+      codec: theirs.codecs[0] ?? '',
+      types,
+      early: this.#pipe.early,
+    }
+    return metOf(theirs)
+  }
+
+  async #meetDialer(): Promise<Met> {
+    if (this.#terms.wire === 'auto' && !(await this.#saysHello())) {
+      this.#greeted = { wire: 'plain', early: this.#pipe.early }
+      return { id: undefined }
+    }
+    const mismatch = (what: string): never => fail('WIRE_MISMATCH', what, { address: this.#address })
+    const payload = await this.#pipe.frame(MAX_HELLO, (n) =>
+      mismatch(`its first frame is of ${n} bytes: it speaks the plain wire, and this sock v1`),
+    )
+    if (!isMagic(payload)) mismatch('its first frame is no HELLO: it speaks the plain wire, and this sock v1')
+    this.#isV1 = true
+    const hello = decodeHello(payload)
+    const answer = negotiate(hello, this.#terms.offer)
+    if (answer.result === 'rejected') {
+      // Its code is one of ours: negotiate() said it.
+      throw new SockError(answer.code as 'NO_COMMON_CODEC', answer.text, { address: this.#address })
+    }
+    this.#hello = hello
+    this.#answer = answer
+    return metOf(hello)
+  }
+
+  /** Whether the first bytes are those of HELLO. Silence says no. */
+  async #saysHello(): Promise<boolean> {
+    let quiet = false
+    const silence = this.#deadlines.set(this.#terms.autoWait, () => {
+      quiet = true
+      this.#pipe.wake()
+    })
+    try {
+      for (let n = 1; ; n++) {
+        const first = await this.#pipe.atLeast(n, () => quiet)
+        if (first.length < n || !mayBeHello(first)) return false
+        if (first.length >= 4 + MAGIC.length) return true
+        n = first.length
+      }
+    } finally {
+      silence.cancel()
+    }
+  }
+
+  async #welcome(): Promise<Greeted> {
+    const [hello, answer] = [this.#hello, this.#answer]
+    if (hello === undefined || answer === undefined) return fail('PROTOCOL_ERROR', 'welcome before hello')
+    await this.#pipe.write(encodeWelcome(answer))
+    const types = await this.#tables(hello)
+    return {
+      wire: 'v1',
+      nodeId: hex(hello.nodeId),
+      theirs: hello,
+      codec: answer.codecs[0] ?? '',
+      types,
+      early: this.#pipe.early,
+    }
+  }
+
+  /** Two that have different contracts tell each other what is in theirs. */
+  async #tables({ fingerprint }: Offer): Promise<FarTypes> {
+    const { contract, offer, table } = this.#terms
+    if (equal(fingerprint, offer.fingerprint)) return new FarTypes(contract)
+    await this.#pipe.write(...tableFrames(table))
+    const header = new Header()
+    const chunks: Uint8Array[] = [new Uint8Array(HEADER)]
+    for (let size = 0; ; ) {
+      const payload = await this.#pipe.frame(HEADER + MAX_CHUNK, (n) =>
+        fail('PROTOCOL_ERROR', `a frame of ${n} bytes where TABLE is due`),
+      )
+      header.read(payload)
+      if (header.kind !== TABLE)
+        fail('PROTOCOL_ERROR', `${nameOfKind(header.kind)} where TABLE is due`, { address: this.#address })
+      chunks.push(payload.subarray(HEADER))
+      size += payload.length - HEADER
+      if (size > MAX_TABLE) fail('PROTOCOL_ERROR', `a TABLE of more than ${MAX_TABLE} bytes`)
+      if ((header.flags & MORE) === 0) break
+    }
+    return new FarTypes(contract, decodeTable(concat(chunks)))
+  }
+
+  async #within<T>(ms: number, late: SockError, work: () => Promise<T>): Promise<T> {
+    const deadline = this.#deadlines.set(ms, () => {
+      this.#pipe.giveUp(late)
+    })
+    try {
+      return await work()
+    } finally {
+      deadline.cancel()
+    }
+  }
+
+  #error(code: 'PEER_NOT_SESSION' | 'PEER_GONE', what: string): SockError {
+    return new SockError(code, what, { address: this.#address })
+  }
+}
+
+/** The longest TABLE, all chunks together: as many types as there may be, each with the longest name. */
+const MAX_TABLE = 2 + MAX_TYPES * (1 + 1 + 255 + 8)
+
+/** What a refused dialer is told: what it can act on, and nothing of what goes on in here. */
+const toldOf = (error: SockError): SockError =>
+  error.code === 'NO_COMMON_CODEC' || error.code === 'VERSION_MISMATCH' || error.code === 'BAD_HELLO'
+    ? error
+    : new SockError(error.code, 'this connection is not taken')
+
+const metOf = ({ nodeId }: Offer): Met => ({ id: hex(nodeId) })
+
+const hex = (bytes: Uint8Array): string =>
+  Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('')
+
+/** A TABLE as payloads of frames. It is not sequenced, and nothing has been received. */
+function tableFrames(table: Uint8Array): Uint8Array[] {
+  const frames: Uint8Array[] = []
+  let at = 0
+  do {
+    const chunk = table.subarray(at, at + MAX_CHUNK)
+    at += chunk.length
+    const frame = new Uint8Array(HEADER + chunk.length)
+    frame.set(chunk, writeHeader(frame, 0, TABLE, at < table.length ? MORE : 0, 0, 0, 0, 0))
+    frames.push(frame)
+  } while (at < table.length)
+  return frames
+}
+
+const equal = (a: Uint8Array, b: Uint8Array): boolean =>
+  a.length === b.length && a.every((byte, i) => byte === b[i])
+
+function concat(chunks: readonly Uint8Array[]): Uint8Array {
+  const whole = new Uint8Array(chunks.reduce((sum, { length }) => sum + length, 0))
+  let at = 0
+  for (const chunk of chunks) {
+    whole.set(chunk, at)
+    at += chunk.length
+  }
+  return whole
+}

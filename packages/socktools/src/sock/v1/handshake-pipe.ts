@@ -1,0 +1,150 @@
+import { fail, type SockError } from '../../errors.ts'
+import type { Pipe } from '../../net/pipe.ts'
+import { foreignProtocol } from '../../wire/foreign.ts'
+import { readU32, writeU32 } from '../../wire/length-header.ts'
+import type { Deadlines } from '../deadlines.ts'
+import { Waiter } from '../waiter.ts'
+
+/** What is still read of one that was refused, so that the refusal reaches it, in milliseconds. */
+const LINGER = 1_000
+
+const NOTHING = new Uint8Array(0)
+
+/** A pipe during the handshake: frames are read one by one, and what comes after them is kept for the peer. */
+export class HandshakePipe {
+  readonly #pipe: Pipe
+  #bytes: Uint8Array = NOTHING
+  #changed = new Waiter()
+  #held = false
+  #done = false
+  /** Why no more comes. */
+  #over: SockError | undefined
+  readonly #onClose: () => SockError
+
+  /** `onClose` is called when the far side ends or breaks the connection: what that means now. */
+  constructor(pipe: Pipe, onClose: () => SockError) {
+    this.#pipe = pipe
+    this.#onClose = onClose
+    pipe.attach({
+      data: (chunk) => {
+        this.#bytes = joined(this.#bytes, chunk)
+        // The far side says a frame and waits. One that does not is read by its peer, under limits.
+        if (!this.#done) pipe.pause()
+        this.#change()
+      },
+      drain: () => {
+        this.#held = false
+        this.#change()
+      },
+      end: () => {
+        this.#end()
+      },
+      close: () => {
+        this.#end()
+      },
+    })
+  }
+
+  #end(): void {
+    if (this.#done) this.#pipe.destroy()
+    else this.giveUp(this.#onClose())
+  }
+
+  /** Whoever waits for this pipe hears `why`. */
+  giveUp(why: SockError): void {
+    if (this.#over === undefined) this.onOver?.(why)
+    this.#over ??= why
+    this.#change()
+  }
+
+  /** Told why nothing more can come of this, at once. */
+  onOver: ((why: SockError) => void) | undefined
+
+  #change(): void {
+    const changed = this.#changed
+    this.#changed = new Waiter()
+    changed.resolve()
+  }
+
+  async #more(): Promise<void> {
+    if (this.#over !== undefined) throw this.#over
+    this.#pipe.resume()
+    await this.#changed.promise
+  }
+
+  /** What has come and was not read. */
+  get early(): Uint8Array {
+    return this.#bytes
+  }
+
+  /** Resolves when at least `n` bytes are there, or `enough`. */
+  async atLeast(n: number, enough?: () => boolean): Promise<Uint8Array> {
+    while (this.#bytes.length < n && enough?.() !== true) await this.#more()
+    return this.#bytes
+  }
+
+  /** Whoever waits looks again whether that is enough. */
+  wake(): void {
+    this.#change()
+  }
+
+  /** The payload of the next frame, of at most `limit` bytes; what is longer is `tooLong()`, or FOREIGN_PROTOCOL. */
+  async frame(limit: number, tooLong: (n: number) => never): Promise<Uint8Array> {
+    const head = await this.atLeast(4)
+    const n = readU32(head, 0)
+    if (n > limit) {
+      const protocol = foreignProtocol(head.subarray(0, 16))
+      if (protocol !== undefined) fail('FOREIGN_PROTOCOL', `this looks like ${protocol}`)
+      tooLong(n)
+    }
+    const whole = await this.atLeast(4 + n)
+    this.#bytes = whole.subarray(4 + n)
+    return whole.subarray(4, 4 + n)
+  }
+
+  /** Writes payloads, each as a frame. Resolves when the pipe has taken them. */
+  async write(...payloads: readonly Uint8Array[]): Promise<void> {
+    if (this.#over !== undefined) throw this.#over
+    const chunks = payloads.map(framed)
+    if (this.#pipe.write([chunks.reduce(joined, NOTHING)])) return
+    this.#held = true
+    // Changed by the pipe.
+    while (this.#held as boolean) await this.#more()
+  }
+
+  /** Says a last word to one that is refused, and lets go of it. */
+  refuse(payload: Uint8Array | undefined, deadlines: Deadlines): void {
+    this.#done = true
+    if (payload === undefined || this.#over !== undefined || this.#held) {
+      this.#pipe.destroy()
+      return
+    }
+    // Ended in good order: what a destroyed connection had been sent last may never be read.
+    this.#pipe.write([framed(payload)])
+    this.#pipe.end()
+    this.#pipe.resume()
+    deadlines.set(LINGER, () => {
+      this.#pipe.destroy()
+    })
+  }
+
+  /** The handshake is over; the peer hears of the pipe from now on. */
+  release(): void {
+    this.#done = true
+    this.#pipe.pause()
+  }
+}
+
+function framed(payload: Uint8Array): Uint8Array {
+  const frame = new Uint8Array(4 + payload.length)
+  frame.set(payload, writeU32(frame, 0, payload.length))
+  return frame
+}
+
+function joined(a: Uint8Array, b: Uint8Array): Uint8Array {
+  if (a.length === 0) return b
+  const both = new Uint8Array(a.length + b.length)
+  both.set(a)
+  both.set(b, a.length)
+  return both
+}

@@ -1,0 +1,384 @@
+import { type ErrorCode, type SockError, asSockError, fail } from '../../errors.ts'
+import type { TypeInfo } from '../../contract/protocol.ts'
+import { Incoming } from '../../wire/v1/arrivals.ts'
+import {
+  type Credit,
+  decodeCredit,
+  decodeGoaway,
+  decodeGoodbye,
+  decodePrefix,
+  encodeCredit,
+  encodeFault,
+  type HeaderSlot,
+  MAX_CREDITS,
+  type Prefix,
+} from '../../wire/v1/bodies.ts'
+import * as kinds from '../../wire/v1/frame.ts'
+import { HEADER, Header, nameOfKind } from '../../wire/v1/frame.ts'
+import type { Limits } from '../../wire/v1/hello.ts'
+import { ACK_DELAY, type Sequence } from '../../wire/v1/session.ts'
+import type { Deadline, Deadlines } from '../deadlines.ts'
+import { Inbox, type InboxHost } from '../inbox.ts'
+import type { Loss } from '../pipe-peer.ts'
+import type { Calls } from './calls.ts'
+import { type DataCodec, decodeData } from './data.ts'
+import type { FarTypes } from './far-types.ts'
+import type { Outbound } from './outbound.ts'
+import type { Streams } from './streams.ts'
+
+/** Whom what comes is for. */
+export interface Takers {
+  readonly dialed: boolean
+  readonly codec: DataCodec
+  readonly types: FarTypes
+  /** What we grant. */
+  readonly own: Limits
+  readonly calls: Calls
+  readonly streams: Streams
+  readonly deadlines: Deadlines
+  readonly inbox: Omit<InboxHost, 'handle' | 'onPressure' | 'onIdle'>
+  isGone(): boolean
+  event(
+    type: TypeInfo,
+    body: Uint8Array,
+    read: () => unknown,
+    headers: HeaderSlot | undefined,
+  ): Promise<void> | undefined
+  /** A message of a type that this side has not. */
+  unhandled(type: string, body: Uint8Array): void
+  /** What was asked is not what the schema takes. */
+  invalid(body: Uint8Array, error: SockError): void
+  /** A VOLATILE came, and too much waits already. */
+  behind(bytes: number): void
+  onIdle(): void
+}
+
+const NOTHING = new Uint8Array(0)
+const NO_HEADERS: HeaderSlot = Object.freeze(Object.create(null) as Record<string, string>)
+
+/** The way in of one connection of v1: frames, whole messages, and whom each is for. */
+export class Inbound {
+  /** Frames that came. */
+  frames = 0
+  /** The far side takes nothing new. */
+  draining = false
+  /** The code of its GOODBYE. */
+  farewell: string | undefined
+  readonly #to: Takers
+  readonly #out: Outbound
+  readonly #sequence: Sequence
+  readonly #header = new Header()
+  readonly #lanes: Incoming
+  /** By priority; each made when it is needed. */
+  readonly #inboxes: (Inbox | undefined)[] = [undefined, undefined, undefined, undefined]
+  /** Open lanes of the far side, each with its type; text: the name of one that is not ours. */
+  readonly #theirs = new Map<number, TypeInfo | string>()
+  #theirCalls = 0
+  #ackTimer: Deadline | undefined
+
+  constructor(sequence: Sequence, out: Outbound, to: Takers) {
+    this.#sequence = sequence
+    this.#out = out
+    this.#to = to
+    this.#lanes = new Incoming(to.own.maxMessage)
+    for (let lane = 0; lane < kinds.EVENT_LANES; lane++) this.#lanes.open(lane, to.own.eventWindow)
+  }
+
+  // Lanes
+
+  has(lane: number): boolean {
+    return this.#lanes.has(lane)
+  }
+
+  /** One of ours, on which answers come. */
+  open(lane: number): void {
+    this.#lanes.open(lane, this.#to.own.laneWindow)
+  }
+
+  close(lane: number): void {
+    this.#lanes.close(lane)
+    if (!this.#theirs.has(lane)) return
+    if (isCall(this.#theirs.get(lane))) this.#theirCalls--
+    this.#theirs.delete(lane)
+  }
+
+  /** The application took a message of so many bytes. */
+  taken(lane: number, bytes: number): void {
+    this.#lanes.taken(lane, bytes)
+    if (this.#lanes.due && !this.#to.isGone()) this.#grant()
+  }
+
+  #grant(): void {
+    const credits: Credit[] = []
+    this.#lanes.credits((lane, limit) => credits.push([lane, limit]))
+    for (let at = 0; at < credits.length; at += MAX_CREDITS)
+      this.#out.control(kinds.CREDIT, encodeCredit(credits.slice(at, at + MAX_CREDITS)))
+  }
+
+  // Frames
+
+  /** One frame. Throws PROTOCOL_ERROR. */
+  onFrame(payload: Uint8Array): void {
+    const header = this.#header
+    header.read(payload)
+    const { kind, seq, ack } = header
+    const sequence = this.#sequence
+    const { acked } = sequence
+    this.frames++
+    if (seq === 0) sequence.ack(ack)
+    else if (sequence.take(seq, ack) === 'again') return
+    if (isBulk(kind, payload)) sequence.bulk(payload.length)
+    if (sequence.acked !== acked) this.#out.acked()
+    switch (kind) {
+      case kinds.EVENT:
+      case kinds.VOLATILE:
+        this.#onEvent(header, payload)
+        break
+      case kinds.REQUEST:
+      case kinds.OPEN:
+        this.#onAsked(header, payload)
+        break
+      case kinds.REPLY:
+      case kinds.ERROR:
+        this.#onAnswer(header, payload)
+        break
+      case kinds.ITEM:
+      case kinds.END:
+      case kinds.RESET:
+        this.#onStream(header, payload)
+        break
+      case kinds.CANCEL:
+        this.#onCancel(header, payload)
+        break
+      default:
+        this.#onControl(kind, payload)
+    }
+  }
+
+  /** All frames of a chunk came: what is to be said about them. */
+  onChunk(): void {
+    this.#out.pump()
+    if (this.#lanes.due) this.#grant()
+    if (this.#sequence.due) this.#out.control(kinds.ACK, NOTHING)
+    else if (this.#sequence.pending && this.#ackTimer === undefined) {
+      this.#ackTimer = this.#to.deadlines.set(ACK_DELAY, () => {
+        this.#ackTimer = undefined
+        if (this.#sequence.pending && !this.#to.isGone()) this.#out.control(kinds.ACK, NOTHING)
+      })
+    }
+  }
+
+  #onEvent(header: Header, payload: Uint8Array): void {
+    const { lane, kind, type } = header
+    if (this.#to.types.at(type) === undefined)
+      fail('PROTOCOL_ERROR', `${nameOfKind(kind)} of type ${type}, which is not in its TABLE`)
+    const whole = this.#lanes.chunk(header, payload)
+    if (whole === undefined) return
+    const inbox = (this.#inboxes[lane] ??= this.#inbox(lane))
+    // Nobody promised that these arrive, and no credit bounds them.
+    if (kind === kinds.VOLATILE && inbox.high) this.#to.behind(whole.length)
+    else inbox.put(whole)
+  }
+
+  #inbox(lane: number): Inbox {
+    return new Inbox({
+      ...this.#to.inbox,
+      handle: (whole) => this.#handle(lane, whole),
+      // Credit holds the far side back.
+      onPressure: () => undefined,
+      onIdle: () => {
+        if (this.idle) this.#to.onIdle()
+      },
+    })
+  }
+
+  #handle(lane: number, whole: Uint8Array): Promise<void> | undefined {
+    const [kind = 0, flags = 0, high = 0, low = 0] = whole
+    if (kind === kinds.EVENT) this.taken(lane, whole.length)
+    const index = (high << 8) | low
+    const { codec, types } = this.#to
+    const type = types.at(index) ?? String(index)
+    const { at, headers } = decodePrefix(whole, flags)
+    const body = whole.subarray(at)
+    if (typeof type === 'object' && type.kind === 'msg')
+      return this.#to.event(type, body, () => decodeData(type.input, codec, body), headers)
+    this.#to.unhandled(typeof type === 'object' ? type.name : type, body)
+    return undefined
+  }
+
+  // Calls and streams of the far side
+
+  #onAsked(header: Header, payload: Uint8Array): void {
+    const { lane } = header
+    if (!this.#theirs.has(lane)) this.#openTheirs(header)
+    const whole = this.#lanes.chunk(header, payload)
+    if (whole === undefined) return
+    const type = this.#theirs.get(lane)
+    this.taken(lane, whole.length)
+    if (typeof type !== 'object') {
+      this.#turnAway(lane, isCall(type, header.kind), 'UNKNOWN_TYPE', 'this side has no such type')
+      return
+    }
+    const prefix = decodePrefix(whole, whole[1] ?? 0)
+    try {
+      const read = readAsked(type, this.#to.codec, whole, prefix)
+      if (!(read instanceof Promise)) {
+        this.#ask(lane, type, read, prefix)
+        return
+      }
+      // It may have been given up meanwhile, and its lane be another's.
+      const isStill = (): boolean => !this.#to.isGone() && this.#theirs.get(lane) === type
+      read.then(
+        (data: unknown) => {
+          if (isStill()) this.#ask(lane, type, data, prefix)
+        },
+        (thrown: unknown) => {
+          if (isStill()) this.#notAsked(lane, type, whole, thrown)
+        },
+      )
+    } catch (thrown) {
+      this.#notAsked(lane, type, whole, thrown)
+    }
+  }
+
+  #openTheirs({ lane, kind, type }: Header): void {
+    const { dialed, own, types } = this.#to
+    const name = nameOfKind(kind)
+    if (((lane & 1) === 1) === dialed)
+      fail('PROTOCOL_ERROR', `${name} on lane ${lane}, which is ours to open`)
+    const info =
+      types.at(type) ?? fail('PROTOCOL_ERROR', `${name} of type ${type}, which is not in its TABLE`)
+    const call = kind === kinds.REQUEST
+    if (typeof info === 'object' && (info.kind === 'msg' || isCall(info) !== call))
+      fail('PROTOCOL_ERROR', `${name} of ${info.name}, which is a ${info.kind}`)
+    const open = call ? this.#theirCalls : this.#theirs.size - this.#theirCalls
+    const most = call ? own.maxCalls : own.maxStreams
+    if (open >= most) fail('PROTOCOL_ERROR', `${name}: ${open} are open, and ${most} are allowed`)
+    if (isCall(info)) this.#theirCalls++
+    this.#theirs.set(lane, info)
+    this.#lanes.open(lane, own.laneWindow)
+    this.#out.open(lane, typeof info === 'object' ? info.priority : 1)
+  }
+
+  #ask(lane: number, type: TypeInfo, data: unknown, { headers = NO_HEADERS, deadline }: Prefix): void {
+    const asked = { type, data, headers, deadline }
+    if (isCall(type)) this.#to.calls.onRequest(lane, asked)
+    else this.#to.streams.onOpen(lane, asked)
+  }
+
+  #notAsked(lane: number, type: TypeInfo, whole: Uint8Array, thrown: unknown): void {
+    const error = asSockError(thrown, 'BAD_MESSAGE', 'the codec failed')
+    this.#to.invalid(whole, error)
+    this.#turnAway(lane, isCall(type), 'BAD_MESSAGE', error.what)
+  }
+
+  /** Answers what cannot be served, and frees the lane. */
+  #turnAway(lane: number, call: boolean, code: ErrorCode, text: string): void {
+    this.#out.put(lane, call ? kinds.ERROR : kinds.RESET, 0, 0, encodeFault(code, text))
+    this.#out.finish(lane)
+    this.close(lane)
+  }
+
+  // Answers and items
+
+  #onAnswer(header: Header, payload: Uint8Array): void {
+    const { lane, kind } = header
+    const whole = this.#lanes.chunk(header, payload)
+    if (whole === undefined) return
+    this.taken(lane, whole.length)
+    if (!this.#to.calls.onAnswer(lane, kind, whole))
+      fail('PROTOCOL_ERROR', `${nameOfKind(kind)} on lane ${lane}, where no call of ours is`)
+  }
+
+  #onStream(header: Header, payload: Uint8Array): void {
+    const { lane, kind } = header
+    const whole = this.#lanes.chunk(header, payload)
+    if (whole === undefined) return
+    const stream = this.#to.streams.at(lane)
+    if (stream === undefined)
+      return fail('PROTOCOL_ERROR', `${nameOfKind(kind)} on lane ${lane}, where no stream is`)
+    if (kind === kinds.ITEM) stream.onItem(whole)
+    else if (kind === kinds.END) stream.onEnd()
+    else stream.onReset(whole)
+  }
+
+  #onCancel(header: Header, payload: Uint8Array): void {
+    const { lane } = header
+    // It crossed with the end of what it is about.
+    if (!this.#lanes.has(lane)) return
+    this.#lanes.chunk(header, payload)
+    const stream = this.#to.streams.at(lane)
+    if (stream !== undefined) stream.onCancel()
+    else if (!this.#to.calls.onCancel(lane) && this.#theirs.has(lane)) {
+      // In the middle of being asked, or while the schema looked at it.
+      this.#turnAway(lane, isCall(this.#theirs.get(lane), kinds.REQUEST), 'CANCELLED', 'cancelled')
+    }
+  }
+
+  #onControl(kind: number, payload: Uint8Array): void {
+    switch (kind) {
+      case kinds.CREDIT:
+        for (const [lane, limit] of decodeCredit(payload)) this.#out.limit(lane, limit)
+        break
+      case kinds.PING:
+        this.#out.control(kinds.PONG, payload.subarray(HEADER))
+        break
+      case kinds.GOAWAY:
+        decodeGoaway(payload)
+        this.draining = true
+        break
+      case kinds.GOODBYE:
+        this.farewell = decodeGoodbye(payload)
+        break
+      case kinds.TABLE:
+        fail('PROTOCOL_ERROR', 'a TABLE after the handshake')
+        break
+      default:
+      // ACK and PONG have said all with their header. DONE is of sessions. What is not known here may be ignored.
+    }
+  }
+
+  // Handling
+
+  get idle(): boolean {
+    return this.#inboxes.every((inbox) => inbox?.idle ?? true)
+  }
+
+  get waiting(): number {
+    return this.#inboxes.reduce((sum, inbox) => sum + (inbox?.waiting ?? 0), 0)
+  }
+
+  /** Resolves when all events that have arrived by now are handled. */
+  async settled(): Promise<void> {
+    await Promise.all(this.#inboxes.map(async (inbox) => inbox?.settled()))
+  }
+
+  /** No handler of an event is started any more. */
+  stop(): Loss {
+    let messages = 0
+    let bytes = 0
+    for (const inbox of this.#inboxes) {
+      const lost = inbox?.stop()
+      messages += lost?.messages ?? 0
+      bytes += lost?.bytes ?? 0
+    }
+    return { messages, bytes }
+  }
+
+  /** The connection is over. */
+  end(): void {
+    this.#ackTimer?.cancel()
+  }
+}
+
+/** Of a type that is not ours the frame alone tells. */
+const isCall = (type: TypeInfo | string | undefined, kind = kinds.OPEN): boolean =>
+  typeof type === 'object' ? type.kind === 'call' : kind === kinds.REQUEST
+
+/** Whether it is of those that bulkInFlight bounds; the last chunk of what was cut may pass for another. */
+const isBulk = (kind: number, payload: Uint8Array): boolean =>
+  kind === kinds.ITEM || payload.length > HEADER + kinds.SEND_CHUNK / 2
+
+/** What was asked; a channel is opened with nothing. */
+const readAsked = (type: TypeInfo, codec: DataCodec, whole: Uint8Array, { at }: Prefix): unknown =>
+  type.kind === 'channel' ? undefined : decodeData(type.input, codec, whole.subarray(at))

@@ -1,0 +1,184 @@
+import type { Platform } from '../../platform/platform.ts'
+import { encodePing } from '../../wire/v1/bodies.ts'
+import * as kinds from '../../wire/v1/frame.ts'
+import type { Limits } from '../../wire/v1/hello.ts'
+import { type Entry, Outgoing } from '../../wire/v1/lanes.ts'
+import type { Sequence } from '../../wire/v1/session.ts'
+import type { Outbox, OutboxShared } from '../outbox.ts'
+import type { Loss } from '../pipe-peer.ts'
+import { Waiter } from '../waiter.ts'
+import type { FrameWriter } from './frame-writer.ts'
+
+/** How much the outbox is given before the pipe has got rid of it: what is in there has no order of priority any more. */
+const FEED = 256 * 1024
+/** What may wait on the lane of a stream before its sender does. */
+const STREAM_MARK = 256 * 1024
+/** Shorter bodies take the time of the last look at the clock, which costs more than they do. */
+const LONG = 4096
+/** Which PING a PONG answers does not matter here: any byte is life. */
+const NO_NONCE = new Uint8Array(8)
+
+/** Where frames go, and whom that concerns. */
+export interface Way {
+  readonly outbox: Outbox
+  readonly outboxes: OutboxShared
+  readonly writer: FrameWriter
+  readonly platform: Platform
+  readonly highWaterMark: number
+  /** What the far side grants. */
+  readonly theirs: Limits
+  isGone(): boolean
+  /** There is room again on this lane. */
+  onRoom(lane: number): void
+}
+
+/** The way out of one connection of v1: lanes, their order and credit; frames with their seq and ack. */
+export class Outbound {
+  messages = 0
+  readonly #way: Way
+  readonly #sequence: Sequence
+  readonly #lanes: Outgoing
+  #room: Waiter | undefined
+  #empty: Waiter | undefined
+  #pumpDue = false
+  #lately = 0
+
+  constructor(sequence: Sequence, way: Way) {
+    this.#way = way
+    this.#sequence = sequence
+    this.#lanes = new Outgoing(sequence, {
+      frame: (kind, flags, type, lane, seq, body, from, to) => {
+        const part = from === 0 && to === body.length ? body : body.subarray(from, to)
+        this.#write(kind, flags, type, lane, seq, part)
+      },
+      room: () => FEED - way.outbox.queued,
+      onRoom: (lane) => {
+        way.onRoom(lane)
+      },
+    })
+    for (let lane = 0; lane < kinds.EVENT_LANES; lane++) this.#lanes.open(lane, way.theirs.eventWindow, lane)
+  }
+
+  /** Bytes accepted and not yet taken by the system. */
+  get queued(): number {
+    return this.#way.outbox.queued + this.#lanes.queued
+  }
+
+  // Lanes
+
+  has(lane: number): boolean {
+    return this.#lanes.has(lane)
+  }
+
+  /** A lane that is not one of events. */
+  open(lane: number, priority: number): void {
+    this.#lanes.open(lane, this.#way.theirs.laneWindow, priority, STREAM_MARK)
+  }
+
+  isFull(lane: number): boolean {
+    return this.#lanes.queuedOf(lane) > STREAM_MARK
+  }
+
+  put(lane: number, kind: number, flags: number, type: number, body: Uint8Array): Entry | undefined {
+    const now = body.length > LONG ? this.#way.platform.now() : this.#lately
+    return this.#lanes.put(lane, kind, flags, type, body, now)
+  }
+
+  revoke(lane: number, entry: Entry): boolean {
+    return this.#lanes.revoke(lane, entry)
+  }
+
+  abort(lane: number, kind: number, body: Uint8Array): void {
+    this.#lanes.abort(lane, kind, body, this.#way.platform.now())
+  }
+
+  finish(lane: number): void {
+    this.#lanes.finish(lane)
+  }
+
+  limit(lane: number, limit: number): void {
+    this.#lanes.limit(lane, limit)
+  }
+
+  /** The far side has all frames up to the sequence's `acked`. */
+  acked(): void {
+    this.#lanes.acked(this.#sequence.acked, this.#lately)
+  }
+
+  // Frames
+
+  #write(kind: number, flags: number, type: number, lane: number, seq: number, body: Uint8Array): void {
+    this.#way.writer.set(kind, flags, type, lane, seq, this.#sequence.received)
+    // Who waits for room waits here, for all lanes.
+    void this.#way.outbox.put(body)
+    this.#sequence.left()
+  }
+
+  /** A frame that has no lane and no seq. */
+  control(kind: number, body: Uint8Array): void {
+    this.#write(kind, 0, 0, 0, 0, body)
+  }
+
+  ping(ttl: number): void {
+    this.control(kinds.PING, encodePing({ ttl, nonce: NO_NONCE }))
+  }
+
+  // Waiting
+
+  /** What a send returns: resolved already, unless too much waits. */
+  room(): Promise<void> {
+    const { highWaterMark, outbox, outboxes } = this.#way
+    if (this.queued > highWaterMark) {
+      // Only a write can bring the drain that ends a wait.
+      outbox.flush()
+      if (this.queued > highWaterMark) return (this.#room ??= new Waiter()).promise
+    }
+    return outboxes.turn.pause
+  }
+
+  /** Resolves when nothing waits on any lane. */
+  emptied(): Promise<void> {
+    return this.#lanes.queued === 0 ? Promise.resolve() : (this.#empty ??= new Waiter()).promise
+  }
+
+  /** The outbox got rid of something: more of what waits may go there, but not from within its write. */
+  pumpSoon(): void {
+    if (this.#pumpDue) return
+    this.#pumpDue = true
+    this.#way.platform.defer(() => {
+      this.#pumpDue = false
+      if (!this.#way.isGone()) this.pump()
+    })
+  }
+
+  /** Writes what may be written by now. */
+  pump(): void {
+    const { highWaterMark, outboxes, platform } = this.#way
+    this.#lately = platform.now()
+    this.#lanes.pump(this.#lately)
+    const { queued } = this
+    if (queued <= highWaterMark) outboxes.onRoom()
+    if (this.#room !== undefined && queued <= highWaterMark / 2) {
+      this.#room.resolve()
+      this.#room = undefined
+    }
+    if (this.#empty !== undefined && this.#lanes.queued === 0) {
+      this.#empty.resolve()
+      this.#empty = undefined
+    }
+  }
+
+  /** The connection is over: who waits hears of it. Returns the messages that never were sent whole. */
+  end(why: Error): Loss {
+    this.#room?.reject(why)
+    this.#empty?.reject(why)
+    let messages = 0
+    let bytes = 0
+    for (let lane = 0; lane < kinds.EVENT_LANES; lane++) {
+      const dropped = this.#lanes.close(lane)
+      messages += dropped.messages
+      bytes += dropped.bytes
+    }
+    return { messages, bytes }
+  }
+}

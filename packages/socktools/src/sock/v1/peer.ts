@@ -1,0 +1,440 @@
+/*
+ * One connection on wire v1. The way of a message:
+ *
+ * In:   pipe `data` → decoder → Inbound: header, seq and ack → chunks, credit → inbox of its priority (events), calls or
+ *       streams → codec → schema → dispatch: middleware → handler
+ * Out:  sendMsg, request, stream, channel (codec) → Outbound: lanes (credit, priorities, chunks, seq) → outbox (header,
+ *       into slabs) → one `pipe.write` per turn
+ */
+import type { Contract, TypeInfo } from '../../contract/protocol.ts'
+import { type ErrorCode, SockError, asSockError } from '../../errors.ts'
+import type { Pipe } from '../../net/pipe.ts'
+import type { Codec } from '../../wire/codec.ts'
+import {
+  encodeGoaway,
+  encodeGoodbye,
+  encodePrefix,
+  type HeaderSlot,
+  prefixFlags,
+} from '../../wire/v1/bodies.ts'
+import * as kinds from '../../wire/v1/frame.ts'
+import type { Mine } from '../../wire/v1/hello.ts'
+import type { Entry } from '../../wire/v1/lanes.ts'
+import { Sequence } from '../../wire/v1/session.ts'
+import type { Deadlines } from '../deadlines.ts'
+import type { OutboxShared } from '../outbox.ts'
+import { type Loss, type PeerOwner, PipePeer } from '../pipe-peer.ts'
+import type { MessageOptions, RequestOptions, StreamOptions } from '../types.ts'
+import { rejected } from '../waiter.ts'
+import { Calls, joined, type Served } from './calls.ts'
+import { type DataCodec, encodeData } from './data.ts'
+import type { FarTypes } from './far-types.ts'
+import { type FrameWriter, MAX_FRAME } from './frame-writer.ts'
+import type { GreetedV1 } from './greeting.ts'
+import { Inbound, type Takers } from './inbound.ts'
+import type { Asked, Link } from './link.ts'
+import { Outbound } from './outbound.ts'
+import type { Stream } from './stream.ts'
+import { ChannelEnd, FeedReader } from './stream-ends.ts'
+import { Streams } from './streams.ts'
+import { Vitals } from './vitals.ts'
+
+/** What a peer needs of its sock. */
+export interface V1Host<C extends Codec> extends PeerOwner<C, V1Peer<C>> {
+  /** Their framing is the writer. */
+  readonly outboxes: OutboxShared
+  readonly writer: FrameWriter
+  readonly contract: Contract
+  readonly offer: Mine
+  readonly inbox: Takers['inbox']
+  codecNamed(name: string): DataCodec
+  /** An event; `read` gives its data, checked, and may take its time. Never throws or rejects. */
+  event(
+    peer: V1Peer<C>,
+    type: TypeInfo,
+    body: Uint8Array,
+    read: () => unknown,
+    headers: HeaderSlot | undefined,
+  ): Promise<void> | undefined
+  /** What the handler of a call, feed or channel gives. */
+  serve(peer: V1Peer<C>, asked: Asked, channel: ChannelEnd | undefined): { answer: unknown; served: Served }
+  /** A handler threw, or there was none. */
+  failed(peer: V1Peer<C>, thrown: unknown, type: TypeInfo): void
+  /** What was asked is not what the schema takes. */
+  invalid(peer: V1Peer<C>, body: Uint8Array, error: SockError): void
+  /** A message of a type that this side has not. */
+  unhandled(peer: V1Peer<C>, type: string | number, body: Uint8Array): void
+  /** An answer came that nobody waits for any more. */
+  late(): void
+}
+
+const FIRST_LANE = kinds.EVENT_LANES
+const LAST_LANE = 0xffff_ffff
+
+export class V1Peer<C extends Codec> extends PipePeer<C> implements Link {
+  readonly wire = 'v1'
+  readonly codec: DataCodec
+  readonly maxMessage: number
+  readonly deadlines: Deadlines
+  readonly now: () => number
+  /** Who the far side says it is, in hex. Nothing proves it. */
+  readonly nodeId: string
+  readonly #host: V1Host<C>
+  readonly #types: FarTypes
+  readonly #out: Outbound
+  readonly #in: Inbound
+  readonly #calls: Calls
+  readonly #streams: Streams
+  readonly #vitals: Vitals
+  /** Of what we open next; odd: we dialed. */
+  #lane: number
+
+  constructor(id: string, pipe: Pipe, dialed: boolean, host: V1Host<C>, greeted: GreetedV1) {
+    const { settings, platform, outboxes, writer, offer, deadlines } = host
+    const { theirs, types, nodeId } = greeted
+    super(id, pipe, dialed, host, {
+      framing: writer,
+      maxFrame: MAX_FRAME,
+      outboxes,
+      timeout: settings.timeout,
+    })
+    this.#host = host
+    this.#types = types
+    this.nodeId = nodeId
+    this.codec = host.codecNamed(greeted.codec)
+    this.maxMessage = theirs.maxMessage
+    this.deadlines = deadlines
+    this.now = platform.now
+    this.#lane = FIRST_LANE + (dialed ? 1 : 0)
+    const isGone = (): boolean => this.state === 'gone'
+    const failed = (thrown: unknown, type: TypeInfo): void => {
+      host.failed(this, thrown, type)
+    }
+    const sequence = new Sequence()
+    this.#calls = new Calls(
+      this,
+      {
+        serve: (asked) => host.serve(this, asked, undefined),
+        failed,
+        late: () => {
+          host.late()
+        },
+      },
+      theirs.maxCalls,
+    )
+    const serve = (asked: Asked, stream: Stream): { answer: unknown; served: Served } =>
+      host.serve(this, asked, asked.type.kind === 'channel' ? new ChannelEnd(stream) : undefined)
+    this.#streams = new Streams(this, { serve, failed }, theirs.maxStreams)
+    this.#out = new Outbound(sequence, {
+      outbox: this.outbox,
+      outboxes,
+      writer,
+      platform,
+      highWaterMark: settings.highWaterMark,
+      theirs,
+      isGone,
+      onRoom: (lane) => {
+        this.#streams.at(lane)?.onRoom()
+      },
+    })
+    this.#in = new Inbound(sequence, this.#out, {
+      dialed,
+      codec: this.codec,
+      types,
+      own: offer,
+      calls: this.#calls,
+      streams: this.#streams,
+      deadlines,
+      inbox: host.inbox,
+      isGone,
+      event: (type, body, read, headers) => host.event(this, type, body, read, headers),
+      unhandled: (type, body) => {
+        host.unhandled(this, type, body)
+      },
+      invalid: (body, error) => {
+        host.invalid(this, body, error)
+      },
+      behind: (bytes) => {
+        this.drop('behind', 1, bytes)
+      },
+      onIdle: () => {
+        this.onIdle()
+      },
+    })
+    this.#vitals = new Vitals(settings, deadlines, {
+      silent: () => this.watch.silent,
+      stuckFor: () => this.outbox.stuckFor,
+      ping: () => {
+        this.#out.ping(offer.ttl)
+      },
+      dead: (error) => {
+        this.failAs(error)
+      },
+    })
+  }
+
+  override start(early?: Uint8Array): void {
+    if (this.state === 'gone') return
+    this.#vitals.start()
+    super.start(early)
+  }
+
+  // What the application calls
+
+  sendMsg(type: string, data: unknown, options: MessageOptions = {}): Promise<void> {
+    try {
+      const info = this.#typeOf(type, 'msg')
+      return this.post(info, encodeData(info.input, this.codec, data), options)
+    } catch (thrown) {
+      const error = asSockError(thrown, 'CANNOT_ENCODE', 'the codec failed', this.address)
+      return this.refuse('unsendable', error, 0)
+    }
+  }
+
+  /** Sends data that stand in the codec of this connection. */
+  post(type: TypeInfo, body: Uint8Array, options: MessageOptions): Promise<void> {
+    return this.#post(type, body, options, this.owner.settings.slowPeer ?? 'reject')
+  }
+
+  /** One of several who are sent this: it never rejects, and holds nobody up. */
+  offer(type: TypeInfo, body: Uint8Array, options: MessageOptions): void {
+    // What is refused is counted there; the promise is marked handled.
+    void this.#post(type, body, options, this.owner.settings.slowPeer ?? 'drop')
+  }
+
+  #post(
+    type: TypeInfo,
+    body: Uint8Array,
+    { headers }: MessageOptions,
+    slow: 'drop' | 'reject' | 'close',
+  ): Promise<void> {
+    const { highWaterMark, maxQueue } = this.owner.settings
+    const refused = this.unsendable(type, body.length)
+    if (refused !== undefined)
+      return this.refuse(this.state === 'open' ? 'unsendable' : this.state, refused, body.length)
+    let sent = body
+    if (headers !== undefined) {
+      try {
+        sent = joined(encodePrefix(undefined, headers), body)
+      } catch (thrown) {
+        const error = asSockError(thrown, 'BAD_OPTION', 'the headers', this.address)
+        return this.refuse('unsendable', error, body.length)
+      }
+    }
+    const { queued } = this.#out
+    if (queued > highWaterMark && queued + sent.length > maxQueue) return this.#overflow(sent.length, slow)
+    this.#out.put(type.priority, kinds.EVENT, prefixFlags(undefined, headers), type.index, sent)
+    this.#out.messages++
+    return this.#out.room()
+  }
+
+  #overflow(bytes: number, policy: 'drop' | 'reject' | 'close'): Promise<void> {
+    this.drop('slow', 1, bytes)
+    if (policy === 'drop') return this.#host.outboxes.turn.pause
+    const error = this.error('SLOW_PEER', `${this.queued} bytes wait to be sent already`)
+    if (policy === 'close') this.fail(error)
+    return rejected(error)
+  }
+
+  sendRaw(payload: Uint8Array): Promise<void> {
+    const error = this.error('OVER_PLAIN', 'sendRaw is of the plain wire: declare a type as msg(bytes())')
+    return this.refuse('unsendable', error, payload.length)
+  }
+
+  /** What it resolves to is for the types of the contract to say. */
+  request(type: string, data?: unknown, options: RequestOptions = {}): Promise<never> {
+    let answer: Promise<unknown>
+    try {
+      const info = this.#typeOf(type, 'call')
+      const { timeout = info.deadline ?? this.owner.settings.callTimeout } = options
+      answer = this.#calls.request(info, data, options, timeout)
+    } catch (thrown) {
+      return rejected(thrown as Error)
+    }
+    // A forgotten await ends no process.
+    answer.catch(() => undefined)
+    return answer as Promise<never>
+  }
+
+  stream(type: string, data?: unknown, options: StreamOptions = {}): AsyncIterableIterator<never> {
+    const open = (): Stream => this.#streams.open(this.#typeOf(type, 'feed'), data, options)
+    return new FeedReader(open) as AsyncIterableIterator<never>
+  }
+
+  channel(type: string, options: StreamOptions = {}): ChannelEnd & AsyncIterable<never> {
+    const stream = this.#streams.open(this.#typeOf(type, 'channel'), undefined, options)
+    return new ChannelEnd(stream) as ChannelEnd & AsyncIterable<never>
+  }
+
+  #typeOf(name: string, kind: TypeInfo['kind']): TypeInfo {
+    const info = this.#host.contract.byName.get(name)
+    if (info === undefined)
+      throw this.error('UNKNOWN_TYPE', `the contract has no type ${JSON.stringify(name)}`)
+    if (info.kind === kind) return info
+    throw this.error('UNKNOWN_TYPE', `${JSON.stringify(name)} is a ${info.kind}, not a ${kind}`)
+  }
+
+  flushed(): Promise<void> {
+    if (this.state === 'gone') return rejected(this.goneError())
+    return this.#out.emptied().then(() => this.outbox.emptied())
+  }
+
+  // What calls and streams use
+
+  error(code: ErrorCode, what: string, cause?: unknown): SockError {
+    return new SockError(code, what, { address: this.address, cause })
+  }
+
+  unsendable(type: TypeInfo, bytes: number): SockError | undefined {
+    if (this.state !== 'open') return this.goneError()
+    if (this.#in.draining && type.kind !== 'msg') return this.error('DRAINING', 'the far side is ending')
+    const lacks = this.#types.lacks(type)
+    if (lacks !== undefined) return this.error('UNKNOWN_TYPE', lacks)
+    const most = Math.min(this.maxMessage, type.maxSize ?? Infinity)
+    if (bytes <= most) return undefined
+    return this.error('TOO_LARGE', `a message of ${bytes} bytes, and ${most} is the most`)
+  }
+
+  openLane(priority: number): number {
+    while (this.#out.has(this.#lane) || this.#in.has(this.#lane)) this.#nextLane()
+    const lane = this.#lane
+    this.#nextLane()
+    this.#out.open(lane, priority)
+    this.#in.open(lane)
+    return lane
+  }
+
+  #nextLane(): void {
+    const next = this.#lane + 2
+    this.#lane = next <= LAST_LANE ? next : FIRST_LANE + (this.dialed ? 1 : 0)
+  }
+
+  put(lane: number, kind: number, flags: number, type: number, body: Uint8Array): Entry | undefined {
+    return this.#out.put(lane, kind, flags, type, body)
+  }
+
+  revoke(lane: number, entry: Entry): boolean {
+    return this.#out.revoke(lane, entry)
+  }
+
+  abort(lane: number, kind: number, body: Uint8Array): void {
+    this.#out.abort(lane, kind, body)
+  }
+
+  finish(lane: number): void {
+    this.#out.finish(lane)
+  }
+
+  closeIncoming(lane: number): void {
+    this.#in.close(lane)
+  }
+
+  taken(lane: number, bytes: number): void {
+    this.#in.taken(lane, bytes)
+  }
+
+  isFull(lane: number): boolean {
+    return this.#out.isFull(lane)
+  }
+
+  // What the connection needs
+
+  protected override onFrame(payload: Uint8Array): void {
+    this.#in.onFrame(payload)
+  }
+
+  protected override onChunk(): void {
+    if (this.state === 'gone') return
+    this.#vitals.heard()
+    this.#in.onChunk()
+  }
+
+  protected override onProgress(): void {
+    this.#out.pumpSoon()
+  }
+
+  protected override onSendersWait(): void {
+    // They wait for this peer, not for its outbox.
+  }
+
+  protected override get messagesOut(): number {
+    return this.#out.messages
+  }
+
+  protected override get queued(): number {
+    return this.#out.queued
+  }
+
+  protected override get idle(): boolean {
+    return this.#in.idle
+  }
+
+  /** The pipe is always read, whatever our handlers do: silence is silence. */
+  protected override get busyReading(): boolean {
+    return false
+  }
+
+  protected override get arrived(): number {
+    return this.#in.frames
+  }
+
+  protected override get waiting(): number {
+    return this.#in.waiting
+  }
+
+  // Endings
+
+  /** Takes nothing new, and finishes what was begun. */
+  protected override async settled(): Promise<void> {
+    if (this.state === 'open') this.#out.control(kinds.GOAWAY, encodeGoaway({ delay: 0, code: '' }))
+    this.#calls.drain()
+    this.#streams.drain()
+    await Promise.all([this.#in.settled(), this.#calls.settled(), this.#streams.settled()])
+  }
+
+  protected override lastSends(): void {
+    // Nothing of this peer's waits elsewhere.
+  }
+
+  protected override async readyToEnd(): Promise<void> {
+    await this.#out.emptied()
+    this.#out.control(kinds.GOODBYE, encodeGoodbye(''))
+    await this.outbox.emptied()
+  }
+
+  protected override get cutShort(): SockError | undefined {
+    const { farewell } = this.#in
+    if (farewell === undefined) return this.error('PIPE_FAILED', 'the connection ended without GOODBYE')
+    if (farewell === '' || farewell === CLOSED) return undefined
+    return this.error('PIPE_FAILED', `the far side ended the connection: ${farewell}`)
+  }
+
+  protected override onFarEnded(): void {
+    this.#cut(this.error('PEER_GONE', 'the far side has ended'))
+  }
+
+  #cut(why: SockError): void {
+    this.#calls.end(why)
+    this.#streams.end(why)
+  }
+
+  protected override stopHandling(): Loss {
+    return this.#in.stop()
+  }
+
+  protected override letGo(ours: boolean, error: SockError | undefined): Loss {
+    this.#vitals.stop()
+    this.#in.end()
+    if (ours) {
+      // As far as the system takes it at once.
+      this.#out.control(kinds.GOODBYE, encodeGoodbye(error?.code ?? CLOSED))
+      this.outbox.flush()
+    }
+    const why = this.goneError()
+    this.#cut(why)
+    return this.#out.end(why)
+  }
+}
+
+/** The code of a GOODBYE where one side is closed at once, and nothing is wrong. */
+const CLOSED = 'CLOSED'

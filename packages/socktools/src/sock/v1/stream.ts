@@ -1,0 +1,243 @@
+import { asSockError, fail, type SockError } from '../../errors.ts'
+import type { TypeInfo } from '../../contract/protocol.ts'
+import type { Schema } from '../../schema.ts'
+import { CANCEL, END, HEADER, ITEM, RESET } from '../../wire/v1/frame.ts'
+import { Waiter } from '../waiter.ts'
+import { decodeData, encodeData } from './data.ts'
+import { faultBody, faultOf } from './faults.ts'
+import type { Link } from './link.ts'
+
+/** How the items of a stream go, seen from this side. */
+export interface Direction {
+  /** Of what comes; undefined: nothing comes. */
+  readonly incoming: Schema | undefined
+  /** Of what is sent; undefined: nothing is. */
+  readonly outgoing: Schema | undefined
+}
+
+/**
+ * One feed or channel at this end: items that come, items that are sent, each side ended once.
+ *
+ *   coming    open ──END, RESET, CANCEL──▶ ended   CANCEL is sent when nobody reads any more: what still comes
+ *               └── nobody reads ──▶ discarding ──▶ ended   is dropped until the far side has ended
+ *   sending   open ──END, RESET, CANCEL sent──▶ ended   CANCEL has come: send() rejects, and the end is due
+ *
+ * It is over, and its lane free, when both have ended.
+ */
+export class Stream implements AsyncIterableIterator<unknown> {
+  readonly lane: number
+  readonly type: TypeInfo
+  readonly #link: Link
+  readonly #incoming: Schema | undefined
+  readonly #outgoing: Schema | undefined
+  readonly #onOver: () => void
+  #items: Uint8Array[] = []
+  #readers: {
+    resolve: (result: IteratorResult<unknown, undefined>) => void
+    reject: (error: Error) => void
+  }[] = []
+  #inEnded: boolean
+  #outEnded: boolean
+  #discarding = false
+  /** How it ended, for whoever reads next. */
+  #error: Error | undefined
+  /** Why nothing more is to be sent. */
+  #stopped: SockError | undefined
+  #room: Waiter | undefined
+
+  constructor(
+    lane: number,
+    type: TypeInfo,
+    { incoming, outgoing }: Direction,
+    link: Link,
+    onOver: () => void,
+  ) {
+    this.lane = lane
+    this.type = type
+    this.#link = link
+    this.#incoming = incoming
+    this.#outgoing = outgoing
+    this.#inEnded = incoming === undefined
+    this.#outEnded = outgoing === undefined
+    this.#onOver = onOver
+  }
+
+  /** Called when the far side asks for no more, or the connection ends. */
+  onStop: ((why: SockError) => void) | undefined
+
+  // What comes
+
+  onItem(whole: Uint8Array): void {
+    if (this.#inEnded) fail('PROTOCOL_ERROR', `an ITEM on lane ${this.lane}, which had ended`)
+    if (this.#discarding) {
+      this.#link.taken(this.lane, whole.length)
+      return
+    }
+    const reader = this.#readers.shift()
+    if (reader === undefined) this.#items.push(whole)
+    else this.#take(whole).then(reader.resolve, reader.reject)
+  }
+
+  onEnd(): void {
+    if (this.#inEnded) fail('PROTOCOL_ERROR', `an END on lane ${this.lane}, which had ended`)
+    this.#endIn(undefined)
+  }
+
+  /** The far side ended in bad order: it sends no more, and takes no more. */
+  onReset(whole: Uint8Array): void {
+    if (this.#inEnded) fail('PROTOCOL_ERROR', `a RESET on lane ${this.lane}, which had ended`)
+    const { codec, address } = this.#link
+    const fault = faultOf(whole, this.type, codec, address)
+    if (!this.#outEnded) {
+      const why = this.#link.error('CANCELLED', 'the far side ended this channel with an error')
+      this.#stop(why)
+      this.reset(why)
+    }
+    if (fault instanceof Promise) void fault.then((error) => this.#endIn(error))
+    else this.#endIn(fault)
+  }
+
+  /** The far side gave it up: it sends no more, and takes no more. Whoever serves it is told, and ends it. */
+  onCancel(): void {
+    if (!this.#outEnded) {
+      const why = this.#link.error('CANCELLED', 'the far side takes no more of this')
+      const served = this.onStop !== undefined
+      this.#stop(why)
+      if (!served) this.reset(why)
+    }
+    this.#endIn(undefined)
+  }
+
+  #endIn(error: Error | undefined): void {
+    if (this.#inEnded) return
+    this.#inEnded = true
+    this.#error = this.#discarding ? undefined : error
+    for (const reader of this.#readers.splice(0)) this.#ended().then(reader.resolve, reader.reject)
+    this.#checkOver()
+  }
+
+  next(): Promise<IteratorResult<unknown, undefined>> {
+    const whole = this.#items.shift()
+    if (whole !== undefined) return this.#take(whole)
+    if (this.#inEnded || this.#discarding) return this.#ended()
+    return new Promise((resolve, reject) => this.#readers.push({ resolve, reject }))
+  }
+
+  /** The bytes are credited when the application takes them. What the schema refuses ends the stream. */
+  async #take(whole: Uint8Array): Promise<IteratorResult<unknown, undefined>> {
+    this.#link.taken(this.lane, whole.length)
+    try {
+      // Items come only where they have a schema.
+      const value = decodeData(this.#incoming as Schema, this.#link.codec, whole.subarray(HEADER))
+      return { value: await value, done: false }
+    } catch (thrown) {
+      this.stopReading()
+      throw thrown
+    }
+  }
+
+  async #ended(): Promise<IteratorResult<unknown, undefined>> {
+    const error = this.#error
+    this.#error = undefined
+    if (error !== undefined) throw error
+    return { value: undefined, done: true }
+  }
+
+  /** Nobody reads any more: `break` in a `for await` comes here. */
+  return(): Promise<IteratorResult<unknown, undefined>> {
+    this.stopReading()
+    return Promise.resolve({ value: undefined, done: true })
+  }
+
+  /** Gives it up: what waits and what still comes is dropped, and the far side is asked to end. We send no more either. */
+  stopReading(): void {
+    for (const whole of this.#items.splice(0)) this.#link.taken(this.lane, whole.length)
+    if (this.#inEnded || this.#discarding) return
+    this.#discarding = true
+    for (const reader of this.#readers.splice(0)) reader.resolve({ value: undefined, done: true })
+    if (this.#outEnded) this.#link.put(this.lane, CANCEL, 0, 0, NOTHING)
+    else {
+      this.#link.abort(this.lane, CANCEL, NOTHING)
+      this.#endOut()
+    }
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this
+  }
+
+  // What is sent
+
+  /** Resolves when there is room for more. Rejects with CANCELLED once the far side takes no more, CANNOT_ENCODE, TOO_LARGE. */
+  send(item: unknown): Promise<void> {
+    if (this.#stopped !== undefined) return Promise.reject(this.#stopped)
+    if (this.#outEnded || this.#outgoing === undefined)
+      return Promise.reject(this.#link.error('CANCELLED', 'this side of the channel has ended'))
+    let body: Uint8Array
+    try {
+      body = encodeData(this.#outgoing, this.#link.codec, item)
+      const refused = this.#link.unsendable(this.type, body.length)
+      if (refused !== undefined) throw refused
+    } catch (thrown) {
+      return Promise.reject(asSockError(thrown, 'CANNOT_ENCODE', 'the codec failed', this.#link.address))
+    }
+    this.#link.put(this.lane, ITEM, 0, 0, body)
+    if (!this.#link.isFull(this.lane)) return RESOLVED
+    return (this.#room ??= new Waiter()).promise
+  }
+
+  /** Less than half of the mark waits on this lane. */
+  onRoom(): void {
+    this.#room?.resolve()
+    this.#room = undefined
+  }
+
+  /** No more is sent. What was sent before arrives. */
+  end(): void {
+    if (this.#outEnded) return
+    this.#link.put(this.lane, END, 0, 0, NOTHING)
+    this.#endOut()
+  }
+
+  /** The same because of an error: what waits is dropped, and the far side hears of it as `faultBody` tells. */
+  reset(why: unknown): void {
+    if (this.#outEnded) return
+    this.#link.abort(this.lane, RESET, faultBody(why, this.type, this.#link))
+    this.#endOut()
+  }
+
+  #endOut(): void {
+    this.#outEnded = true
+    this.onRoom()
+    this.#checkOver()
+  }
+
+  #stop(why: SockError): void {
+    if (this.#stopped !== undefined) return
+    this.#stopped = why
+    this.#room?.reject(why)
+    this.#room = undefined
+    this.onStop?.(why)
+  }
+
+  get open(): boolean {
+    return !this.#inEnded || !this.#outEnded
+  }
+
+  #checkOver(): void {
+    if (this.open) return
+    this.#link.finish(this.lane)
+    this.#link.closeIncoming(this.lane)
+    this.#onOver()
+  }
+
+  /** The connection is over. */
+  cut(why: SockError): void {
+    this.#stop(why)
+    this.#outEnded = true
+    this.#endIn(why)
+  }
+}
+
+const NOTHING = new Uint8Array(0)
+const RESOLVED: Promise<void> = Promise.resolve()
