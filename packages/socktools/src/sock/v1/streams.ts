@@ -120,7 +120,7 @@ export class Streams {
       stream.stopReading()
     } catch (thrown) {
       // It was told to stop, and said so.
-      if (served.reason !== undefined && isSockError(thrown)) stream.reset(served.reason)
+      if (served.reason !== undefined && isGivingUp(thrown)) stream.reset(served.reason)
       else this.#failed(stream, thrown)
     } finally {
       served.end()
@@ -201,6 +201,15 @@ export class Streams {
 }
 
 const NOTHING = new Uint8Array(0)
+
+/** What signals make of those who wait: ours, and those of Node and of the web. */
+function isGivingUp(thrown: unknown): boolean {
+  try {
+    return isSockError(thrown) || (thrown instanceof Error && thrown.name === 'AbortError')
+  } catch {
+    return false
+  }
+}
 
 function raise(error: Error): never {
   throw error
