@@ -22,7 +22,7 @@ export interface Direction {
  *               └── nobody reads ──▶ discarding ──▶ ended   is dropped until the far side has ended
  *   sending   open ──END or RESET sent──▶ ended   CANCEL has come: send() rejects, and the end is due
  *
- * It is over, and its lane free, when both have ended.
+ * CANCEL ends the direction of who sends it, too. It is over, and its lane free, when both have ended.
  */
 export class Stream implements AsyncIterableIterator<unknown> {
   readonly lane: number
@@ -95,9 +95,15 @@ export class Stream implements AsyncIterableIterator<unknown> {
     else this.#endIn(fault)
   }
 
-  /** The far side takes no more. */
+  /** The far side takes no more, and sends no more. */
   onCancel(): void {
-    if (!this.#outEnded) this.#stop(this.#link.error('CANCELLED', 'the far side takes no more of this'))
+    const why = this.#link.error('CANCELLED', 'the far side takes no more of this')
+    if (!this.#outEnded) {
+      this.#stop(why)
+      // Where no handler is at work nobody else would end this direction.
+      if (this.onStop === undefined) this.reset(why)
+    }
+    this.#endIn(why)
   }
 
   #endIn(error: Error | undefined): void {
@@ -147,7 +153,13 @@ export class Stream implements AsyncIterableIterator<unknown> {
     if (this.#inEnded || this.#discarding) return
     this.#discarding = true
     for (const reader of this.#readers.splice(0)) reader.resolve({ value: undefined, done: true })
-    this.#link.put(this.lane, CANCEL, 0, 0, NOTHING)
+    if (this.#outEnded) {
+      this.#link.put(this.lane, CANCEL, 0, 0, NOTHING)
+      return
+    }
+    this.#link.abort(this.lane, CANCEL, NOTHING)
+    this.#stop(this.#link.error('CANCELLED', 'this side of the channel has ended'))
+    this.#endOut()
   }
 
   [Symbol.asyncIterator](): this {
@@ -195,8 +207,8 @@ export class Stream implements AsyncIterableIterator<unknown> {
   }
 
   #endOut(): void {
+    // The lane stays: a CANCEL may have to follow.
     this.#outEnded = true
-    this.#link.finish(this.lane)
     this.onRoom()
     this.#checkOver()
   }
