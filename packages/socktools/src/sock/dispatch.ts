@@ -4,6 +4,7 @@ import type { Codec, Got, Message } from '../wire/codec.ts'
 import type { Contract, TypeInfo } from '../contract/protocol.ts'
 import { validate } from '../schema.ts'
 import { AroundContext, MessageContext, NO_HEADERS } from './context.ts'
+import { needMsg } from './payload.ts'
 import { type SubscribeOptions, Subscription } from './subscription.ts'
 import type {
   Context,
@@ -117,6 +118,7 @@ export class Dispatch<C extends Codec> {
     type: string | number | undefined,
     options: SubscribeOptions,
   ): Subscription<[Got<C>, Context<C>]> {
+    if (type !== undefined && this.#contract !== undefined) needMsg(this.#contract, type)
     const to = new Subscription<[Got<C>, Context<C>]>(options, (ended) => this.#subscribers.delete(ended))
     if (!to.ended) this.#subscribers.set(to, type === undefined ? undefined : typeOf(type))
     return to
@@ -352,6 +354,8 @@ export class Dispatch<C extends Codec> {
       return undefined
     }
     const type = typeOf(message.type)
+    // What this level has no name for is not its own.
+    if (this.#contract?.byName.has(String(type)) === false) return undefined
     const entries = this.#handlers.get(type)
     const context = origin.#contextOf(peer, type, headers)
     if (this.#offer(message.data, context) || entries !== undefined) rising.taken = true

@@ -80,7 +80,8 @@ export class Calls {
     try {
       if (signal?.aborted === true) throw link.error('ABORTED', 'the call was given up', signal.reason)
       body = encodeData(type.input, link.codec, data)
-      const prefix = (timeout > 0 ? 4 : 0) + (headers === undefined ? 0 : encodePrefix(undefined, headers).length)
+      const prefix =
+        (timeout > 0 ? 4 : 0) + (headers === undefined ? 0 : encodePrefix(undefined, headers).length)
       const refused = link.unsendable(type, body.length, prefix)
       if (refused !== undefined) throw refused
     } catch (thrown) {

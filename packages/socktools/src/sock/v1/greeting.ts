@@ -88,7 +88,10 @@ export class Greeting {
     this.#address = pipe.remote.address
     this.#pipe = new HandshakePipe(pipe, () =>
       dialed
-        ? this.#error('PEER_NOT_SESSION', 'the far side ended the connection before it answered HELLO')
+        ? this.#error(
+            'PEER_NOT_SESSION',
+            'the far side ended the connection before it answered HELLO: it refused us, or does not speak v1',
+          )
         : this.#error('PEER_GONE', 'the connection ended during the handshake'),
     )
   }

@@ -45,7 +45,7 @@ export interface Takers {
     headers: HeaderSlot | undefined,
   ): Promise<void> | undefined
   /** A message of a type that this side has not. */
-  unhandled(type: string | number, body: Uint8Array): void
+  unhandled(type: string, body: Uint8Array): void
   /** What was asked is not what the schema takes. */
   invalid(body: Uint8Array, error: SockError): void
   /** A VOLATILE came, and too much waits already. */
@@ -71,8 +71,8 @@ export class Inbound {
   readonly #lanes: Incoming
   /** By priority; each made when it is needed. */
   readonly #inboxes: (Inbox | undefined)[] = [undefined, undefined, undefined, undefined]
-  /** Open lanes of the far side, each with its type; text or undefined: it is not one of ours. */
-  readonly #theirs = new Map<number, TypeInfo | string | undefined>()
+  /** Open lanes of the far side, each with its type; text: the name of one that is not ours. */
+  readonly #theirs = new Map<number, TypeInfo | string>()
   /** Of those: what an asynchronous schema looks at. */
   readonly #reading = new Map<number, Promise<unknown>>()
   #theirCalls = 0
@@ -172,11 +172,11 @@ export class Inbound {
   }
 
   #onEvent(header: Header, payload: Uint8Array): void {
-    const { lane, kind } = header
+    const { lane, kind, type } = header
+    if (this.#to.types.kindAt(type) !== 'msg') this.#wrongType(header)
     const whole = this.#lanes.chunk(header, payload)
     if (whole === undefined) return
-    const [, flags = 0, high = 0, low = 0] = whole
-    if (this.#to.types.kindAt((high << 8) | low) !== 'msg') this.#wrongType(header)
+    const flags = whole[1] ?? 0
     // Here, where what it throws ends the connection: behind the inbox nobody would hear it.
     if (flags !== 0) decodePrefix(whole, flags)
     const inbox = (this.#inboxes[lane] ??= this.#inbox(lane))
@@ -202,12 +202,12 @@ export class Inbound {
     if (kind === kinds.EVENT) this.taken(lane, whole.length)
     const index = (high << 8) | low
     const { codec, types } = this.#to
-    const type = types.at(index)
+    const type = types.at(index) ?? String(index)
     const { at, headers } = decodePrefix(whole, flags)
     const body = whole.subarray(at)
     if (typeof type === 'object' && type.kind === 'msg')
       return this.#to.event(type, body, () => decodeData(type.input, codec, body), headers)
-    this.#to.unhandled(typeof type === 'object' ? type.name : (type ?? index), body)
+    this.#to.unhandled(typeof type === 'object' ? type.name : type, body)
     return undefined
   }
 
@@ -258,7 +258,7 @@ export class Inbound {
     const is = this.#to.types.kindAt(type)
     return fail(
       'PROTOCOL_ERROR',
-      `${nameOfKind(kind)} of its type ${type}, ${is === undefined ? 'and it has fewer' : `which is a ${is}`}`,
+      `${nameOfKind(kind)} of its type ${type}, ${is === undefined ? 'which is not in its TABLE' : `which is a ${is}`}`,
     )
   }
 
@@ -271,8 +271,8 @@ export class Inbound {
     const info = types.at(type)
     const call = kind === kinds.REQUEST
     const declared = types.kindAt(type)
-    if (declared === undefined || declared === 'msg' || (declared === 'call') !== call)
-      this.#wrongType(header)
+    if (info === undefined || declared === 'msg' || (declared === 'call') !== call)
+      return this.#wrongType(header)
     const open = call ? this.#theirCalls : this.#theirs.size - this.#theirCalls
     const most = call ? own.maxCalls : own.maxStreams
     if (open >= most) fail('PROTOCOL_ERROR', `${name}: ${open} are open, and ${most} are allowed`)
@@ -360,7 +360,7 @@ export class Inbound {
         fail('PROTOCOL_ERROR', 'a TABLE after the handshake')
         break
       default:
-      // DONE is for sessions. ACK and PONG have said all with their header; what is not known here may be ignored.
+      // ACK and PONG have said all with their header. DONE is of sessions. What is not known here may be ignored.
     }
   }
 
@@ -376,7 +376,7 @@ export class Inbound {
 
   /** Resolves when all events that have arrived by now are handled. */
   async settled(): Promise<void> {
-    await Promise.all(this.#inboxes.map((inbox) => inbox?.settled()))
+    await Promise.all(this.#inboxes.map(async (inbox) => inbox?.settled()))
   }
 
   /** No handler of an event is started any more. */

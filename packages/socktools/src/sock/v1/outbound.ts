@@ -56,7 +56,9 @@ export class Outbound {
         this.#write(kind, flags, type, lane, seq, part)
       },
       room: () => FEED - way.outbox.queued,
-      onRoom: way.onRoom,
+      onRoom: (lane) => {
+        way.onRoom(lane)
+      },
     })
     for (let lane = 0; lane < kinds.EVENT_LANES; lane++) this.#lanes.open(lane, way.theirs.eventWindow, lane)
   }

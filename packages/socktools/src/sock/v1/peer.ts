@@ -10,12 +10,7 @@ import type { Contract, TypeInfo } from '../../contract/protocol.ts'
 import { type ErrorCode, SockError, asSockError } from '../../errors.ts'
 import type { Pipe } from '../../net/pipe.ts'
 import type { Codec } from '../../wire/codec.ts'
-import {
-  encodeGoaway,
-  encodePrefix,
-  type HeaderSlot,
-  prefixFlags,
-} from '../../wire/v1/bodies.ts'
+import { encodeGoaway, encodePrefix, type HeaderSlot, prefixFlags } from '../../wire/v1/bodies.ts'
 import * as kinds from '../../wire/v1/frame.ts'
 import type { Mine } from '../../wire/v1/hello.ts'
 import type { Entry } from '../../wire/v1/lanes.ts'

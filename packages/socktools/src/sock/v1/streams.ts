@@ -120,8 +120,8 @@ export class Streams {
       stream.end()
       stream.stopReading()
     } catch (thrown) {
-      // It was told to stop, and says so.
-      if (served.reason !== undefined && saysStopped(thrown)) stream.reset(served.reason)
+      // It was told to stop, and said so.
+      if (served.reason !== undefined && isGivingUp(thrown)) stream.reset(served.reason)
       else this.#failed(stream, thrown)
     } finally {
       served.end()
@@ -203,9 +203,14 @@ export class Streams {
 
 const NOTHING = new Uint8Array(0)
 
-/** What a handler throws that looks at its signal: the reason of that, or what the system makes of it. */
-const saysStopped = (thrown: unknown): boolean =>
-  isSockError(thrown) || (thrown instanceof Error && thrown.name === 'AbortError')
+/** What signals make of those who wait: ours, and those of Node and of the web. */
+function isGivingUp(thrown: unknown): boolean {
+  try {
+    return isSockError(thrown) || (thrown instanceof Error && thrown.name === 'AbortError')
+  } catch {
+    return false
+  }
+}
 
 function raise(error: Error): never {
   throw error

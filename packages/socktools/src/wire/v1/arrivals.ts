@@ -260,11 +260,15 @@ export class Incoming {
     }
   }
 
-  /** The application took a message of so many bytes, header included: the length of what `chunk` returned. */
+  /**
+   * The application took a message of so many bytes, header included: the length of what `chunk` returned. Not for a
+   * VOLATILE message and others that take no credit.
+   */
   taken(lane: number, bytes: number): void {
     const of = this.#find(lane)
     if (of === undefined) return
-    of.consumed += bytes
+    // Never more than came: a window can be given back once only.
+    of.consumed = Math.min(of.consumed + bytes, of.received - of.cost)
     if (of.kind !== 0) {
       this.#choose()
       this.#relieve()
