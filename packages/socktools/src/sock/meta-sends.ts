@@ -45,7 +45,9 @@ export function sendByAll(
     const sock = ownerOf(socks, peer)
     groups.set(sock, [...(groups.get(sock) ?? []), peer])
   }
-  return firstRoom([...groups].map(([sock, own]) => ({ sock, sent: send(sock, { ...extra, to: own, ...several }) })))
+  return firstRoom(
+    [...groups].map(([sock, own]) => ({ sock, sent: send(sock, { ...extra, to: own, ...several }) })),
+  )
 }
 
 /** The sock that can send to an address which is no peer's, as over UDP. */
