@@ -1,4 +1,4 @@
-import { asSockError, fail, isSockError, needFunction, type SockError } from '../errors.ts'
+import { asSockError, fail, isSockError, needFunction, SockError } from '../errors.ts'
 import type { Off } from '../events.ts'
 import type { Codec, Got, Message } from '../wire/codec.ts'
 import type { Contract, TypeInfo } from '../contract/protocol.ts'
@@ -408,6 +408,13 @@ export class Dispatch<C extends Codec> {
   }
 }
 
+/** Middleware did not call `next` for a call, feed or channel: what it decided, and no fault. */
+export class NotPassed extends SockError {
+  constructor(type: string, address: string) {
+    super('REFUSED', `middleware did not pass "${type}" on`, { address })
+  }
+}
+
 /** Middleware around the handler of a call, feed or channel, which runs once however often `next` is called. */
 async function around<C extends Codec>(
   chain: readonly Middleware<C>[],
@@ -428,8 +435,7 @@ async function around<C extends Codec>(
     return asked.given
   }
   await step(0)
-  if (!asked.ran)
-    fail('REFUSED', `middleware did not pass "${message.type}" on`, { address: context.peer.address })
+  if (!asked.ran) throw new NotPassed(String(message.type), context.peer.address)
   return await asked.given
 }
 

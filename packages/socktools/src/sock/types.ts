@@ -68,7 +68,7 @@ export interface Peer<C extends Codec = RawCodec, P extends Protocol | undefined
    * Sends one message. `await` is the backpressure: resolved at once while less than `highWaterMark` waits.
    *
    * It tells that the message was accepted, not that it arrived: the plain wire has no acknowledgements.
-   * Payloads above 16 KiB are not copied: leave them unchanged until `flushed()`.
+   * Bytes above 16 KiB are not copied: leave them unchanged until `flushed()`.
    *
    * Rejects with CANNOT_ENCODE, CANNOT_FRAME, TOO_LARGE, SLOW_PEER, DRAINING, PEER_GONE, UNKNOWN_TYPE.
    */
