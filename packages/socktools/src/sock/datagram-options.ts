@@ -125,7 +125,9 @@ export function settleDatagrams<C extends Codec, P extends Protocol | undefined>
     if (name === 'slowPeer' && value === 'close')
       fail('BAD_OPTION', "slowPeer is 'reject' or 'drop' over UDP: its queue is no one peer's")
   }
-  if ((rest.wire ?? 'plain') !== 'plain')
+  // Callers in JavaScript may pass anything.
+  const wire: unknown = rest.wire
+  if (wire !== undefined && wire !== 'plain')
     fail('BAD_OPTION', `wire is 'plain' over UDP: ${ONLY_MESSAGES}, so there is no handshake`)
   checkFlag('reuseAddr', reuseAddr)
   checkFlag('broadcast', broadcast)

@@ -26,10 +26,10 @@ export function withHooks<C extends Codec>(
   }
   const { contract } = settings
   // A hook that never asks the codec sends the types of the contract all the same.
-  const checked = contract === undefined ? codecHooked : contracted(codecHooked as Codec, contract)
+  const checked = contract === undefined ? codecHooked : contracted(codecHooked, contract)
   return Object.freeze({
     ...settings,
-    ...((parse || serialise) && { codec: checked as Codec as C }),
+    ...((parse || serialise) && { codec: checked as C }),
     ...(goodPeer && { goodPeer }),
     ...(tick && { tick }),
   })

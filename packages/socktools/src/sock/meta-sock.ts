@@ -48,7 +48,8 @@ type Having<P extends Protocol> = Pick<
 /** What a meta takes in: under a protocol whatever has all of its types, else whatever it can talk by. */
 export type Fitting<C extends Codec, P extends Protocol | undefined> = P extends Protocol
   ? Having<P>
-  : Sock<C> | Having<Protocol>
+  : // The last is what is made where it is added, of no protocol that the compiler knows.
+    Sock<C> | Having<Protocol> | Sock<C, Protocol | undefined>
 
 export interface AddOptions {
   /**
@@ -216,7 +217,7 @@ export class MetaSock<
     const scheme = schemeOf(parseAddress(address))
     const able = this.leaves.find(({ core, schemes }) => core.life === 'open' && schemes.includes(scheme))
     if (able === undefined) return unknownScheme(address, 'sock that is not in this meta', this.schemes)
-    return (await able.connectTo(address, options)) as unknown as Peer<C, P>
+    return await able.connectTo(address, options)
   }
 
   /** The first address that one of its socks listens on. */
@@ -232,7 +233,7 @@ export class MetaSock<
   // Peers
 
   get knownPeers(): readonly Peer<C, P>[] {
-    return this.leaves.flatMap(({ knownPeers }) => knownPeers) as unknown as Peer<C, P>[]
+    return this.leaves.flatMap(({ knownPeers }) => knownPeers)
   }
 
   protected override owns(peer: unknown): boolean {

@@ -57,8 +57,11 @@ interface Said extends Text {
 /** True where the two are the very same type. */
 // eslint-disable-next-line @typescript-eslint/no-unnecessary-type-parameters -- how the compiler compares two types
 type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false
-// eslint-disable-next-line @typescript-eslint/no-unnecessary-type-parameters -- the argument is all there is to it
-const same = <_T extends true>(): void => undefined
+/** `typed<Wanted>().as(value)` compiles where the value is of the very type that is wanted. */
+
+const typed = <Wanted>(): { as<T>(value: T, ...not: Same<T, Wanted> extends true ? [] : [never]): void } => ({
+  as: () => undefined,
+})
 
 /** Compiled, never run: what goes out. */
 export async function sends(sock: Sock<RawCodec, Chat>, peer: Peer<RawCodec, Chat>): Promise<void> {
@@ -96,9 +99,8 @@ export async function sends(sock: Sock<RawCodec, Chat>, peer: Peer<RawCodec, Cha
 /** Compiled, never run: what is asked. */
 export async function asks(peer: Peer<RawCodec, Chat>): Promise<void> {
   const lines = await peer.request('history', { room: 'lobby' }, { timeout: 5, headers: { trace: '1' } })
-  same<Same<typeof lines, Text[]>>()
-  const nothingBack = await peer.request('ping')
-  same<Same<typeof nothingBack, undefined>>()
+  typed<Text[]>().as(lines)
+  typed<Promise<undefined>>().as(peer.request('ping'))
   await peer.request('ping', undefined, { timeout: 5 })
   // @ts-expect-error: nothing is sent with it
   await peer.request('ping', 1)
@@ -117,8 +119,7 @@ export async function asks(peer: Peer<RawCodec, Chat>): Promise<void> {
   // @ts-expect-error: another answer
   lines.map(({ at }) => at)
 
-  for await (const line of peer.stream('follow', { room: 'lobby' }, { headers: {} }))
-    same<Same<typeof line, Said>>()
+  for await (const line of peer.stream('follow', { room: 'lobby' }, { headers: {} })) typed<Said>().as(line)
   // @ts-expect-error: a call has one answer
   peer.stream('history', { room: 'lobby' })
   // @ts-expect-error: a message has none
@@ -128,7 +129,7 @@ export async function asks(peer: Peer<RawCodec, Chat>): Promise<void> {
 
   const end = peer.channel('talk', { headers: {} })
   await end.send({ text: 'hi', at: '1' })
-  for await (const item of end) same<Same<typeof item, { room: string }>>()
+  for await (const item of end) typed<{ room: string }>().as(item)
   await end.end()
   // @ts-expect-error: that is what the other end sends
   await end.send({ room: 'lobby' })
@@ -142,10 +143,10 @@ export async function asks(peer: Peer<RawCodec, Chat>): Promise<void> {
 export function handlers(): unknown[] {
   const right: SockOptions<RawCodec, Chat>['handlers'] = {
     say: (line, { peer, headers, signal, sock }) => {
-      same<Same<typeof line, Said>>()
-      same<Same<typeof peer, Peer<RawCodec, Chat>>>()
-      same<Same<typeof sock, Sock<RawCodec, Chat>>>()
-      same<Same<typeof signal, AbortSignal>>()
+      typed<Said>().as(line)
+      typed<Peer<RawCodec, Chat>>().as(peer)
+      typed<Sock<RawCodec, Chat>>().as(sock)
+      typed<AbortSignal>().as(signal)
       return peer.request('history', { room: headers['room'] ?? '' })
     },
     note: ({ room }) => room.trim(),
@@ -217,7 +218,7 @@ export function handlers(): unknown[] {
 /** Compiled, never run: what is added later, and what is read. */
 export async function reads(sock: Sock<RawCodec, Chat>): Promise<void> {
   sock.addHandler('say', (line, { peer }) => {
-    same<Same<typeof line, Said>>()
+    typed<Said>().as(line)
     return peer.sendMsg('note', { room: 'lobby' })
   })
   sock.addHandler('history', ({ room }) => [{ text: room }], { exclusive: true })
@@ -238,29 +239,29 @@ export async function reads(sock: Sock<RawCodec, Chat>): Promise<void> {
   sock.addHandler('say', ({ at }) => at.trim())
 
   for await (const [line, { peer }] of sock.messages('say')) {
-    same<Same<typeof line, Said>>()
-    same<Same<typeof peer, Peer<RawCodec, Chat>>>()
+    typed<Said>().as(line)
+    typed<Peer<RawCodec, Chat>>().as(peer)
   }
   for await (const [data, { type: name }] of sock.messages()) {
-    same<Same<typeof data, Said | { room: string } | Text[] | Uint8Array>>()
-    same<Same<typeof name, string | number>>()
+    typed<Said | { room: string } | Text[] | Uint8Array>().as(data)
+    typed<string | number>().as(name)
   }
   // @ts-expect-error: no such type
   sock.messages('shout')
   // @ts-expect-error: calls are answered by their handler, nobody else hears of them
   sock.messages('history')
 
-  same<Same<typeof sock.knownPeers, readonly Peer<RawCodec, Chat>[]>>()
-  same<Same<typeof sock.protocol, Chat>>()
+  typed<readonly Peer<RawCodec, Chat>[]>().as(sock.knownPeers)
+  typed<Chat>().as(sock.protocol)
   await sock.knownPeers[0]?.request('ping')
   await (await sock.connectTo('memory:a')).request('ping')
   for await (const [, peer] of sock.readRaw()) await peer.request('ping')
   sock.on('peer', ({ peer }) => peer.request('ping'))
   sock.on('unhandled', ({ data }) => {
-    same<Same<typeof data, unknown>>()
+    typed<unknown>().as(data)
   })
   sock.use(async (message, { peer }, next) => {
-    same<Same<typeof message.data, unknown>>()
+    typed<unknown>().as(message.data)
     await peer.request('ping')
     return next()
   })
@@ -282,20 +283,20 @@ export async function plain(peer: Peer, jsonPeer: Peer<Codec<unknown>>): Promise
   new TcpSock({ codec: json(), handlers: { say: (line) => line.text } })
   new TcpSock({ codec: json<Text>(), handlers: { say: ({ text }) => text.trim() } })
   const sock = new TcpSock()
-  same<Same<typeof sock.protocol, undefined>>()
+  typed<undefined>().as(sock.protocol)
 }
 
 /** Compiled, never run: what is built of what. */
 export async function kinds(): Promise<void> {
   const tcp = await TcpSock.open({ protocol: chat })
-  same<Same<typeof tcp.protocol, Chat>>()
+  typed<Chat>().as(tcp.protocol)
   const udp = await UdpSock.open({ protocol: chat, bind: 'udp://127.0.0.1:0' })
-  same<Same<typeof udp.protocol, Chat>>()
+  typed<Chat>().as(udp.protocol)
   const meta = new MetaSock({ protocol: chat })
-  same<Same<typeof meta.protocol, Chat>>()
+  typed<Chat>().as(meta.protocol)
 
   const added = meta.add(tcp)
-  same<Same<typeof added, typeof tcp>>()
+  typed<typeof tcp>().as(added)
   meta.add(udp, { owned: false })
   meta.add(new TcpSock({ protocol: chat, wire: 'plain', codec: json() }))
   meta.add(new MetaSock({ protocol: chat }))
@@ -310,7 +311,7 @@ export async function kinds(): Promise<void> {
   meta.add(new TcpSock({ protocol: { ...chat, say: msg(z.number()) } }))
   // @ts-expect-error: no protocol at all
   meta.add(new TcpSock({ codec: json() }))
-  // @ts-expect-error: no sock
+  // @ts-expect-error: this is no sock
   meta.add({ protocol: chat })
 
   // A meta without one takes in whatever there is, as it did.
@@ -324,10 +325,10 @@ export async function kinds(): Promise<void> {
 
   await meta.sendMsg('say', { text: 'hi', at: '1' }, { to: meta.knownPeers, headers: { trace: '1' } })
   await (await meta.connectTo('memory:a')).request('history', { room: 'lobby' })
-  const sock: Sock<Codec<unknown>, Chat> = meta
+  const sock: Sock<RawCodec, Chat> = meta
   await reads(tcp)
   await reads(udp)
-  void sock
+  await reads(sock)
 
   // @ts-expect-error: datagrams have no handshake
   new UdpSock({ protocol: chat, wire: 'v1' })
@@ -404,7 +405,7 @@ describe('socks', GUARD, () => {
     const peer = await client.connectTo('memory:types-room')
     await peer.sendMsg('say', { text: 'hi', at: '7' })
     assert.deepEqual(await peer.request('history', { room: 'lobby' }), [{ text: 'lobby' }])
-    assert.equal(await peer.request('ping'), undefined)
+    await peer.request('ping')
     assert.deepEqual(server.heard, ['say of p1', 'say 7', 'history of p1', 'ping of p1'])
     assert.equal(meta.count, 2)
     await server.greet()
