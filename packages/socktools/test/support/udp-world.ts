@@ -6,6 +6,7 @@ import {
   DatagramSock,
   type DatagramWeather,
   memoryDatagrams,
+  type Protocol,
   type RawCodec,
   type SockStats,
   type UdpSockOptions,
@@ -43,14 +44,18 @@ export class UdpWorld {
     }
   }
 
-  sock<C extends Codec = RawCodec>(options: UdpSockOptions<C> = {}): DatagramSock<C> {
-    const sock = new DatagramSock<C>(options, { platform: this.world.platform, network: this.network })
+  sock<C extends Codec = RawCodec, P extends Protocol | undefined = undefined>(
+    options: UdpSockOptions<C, P> = {},
+  ): DatagramSock<C, P> {
+    const sock = new DatagramSock<C, P>(options, { platform: this.world.platform, network: this.network })
     this.#socks.push(sock)
     return sock
   }
 
   /** A sock that is up. */
-  async open<C extends Codec = RawCodec>(options: UdpSockOptions<C> = {}): Promise<DatagramSock<C>> {
+  async open<C extends Codec = RawCodec, P extends Protocol | undefined = undefined>(
+    options: UdpSockOptions<C, P> = {},
+  ): Promise<DatagramSock<C, P>> {
     const sock = this.sock(options)
     await sock.start()
     return sock

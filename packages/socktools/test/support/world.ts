@@ -74,8 +74,10 @@ export class World {
     return sock
   }
 
-  meta<C extends Codec = AnyCodec>(options: MetaSockOptions<C> = {}): MetaSock<C> {
-    const meta = new MetaSock<C>(options, { platform: this.platform })
+  meta<C extends Codec = AnyCodec, P extends Protocol | undefined = undefined>(
+    options: MetaSockOptions<C, P> = {},
+  ): MetaSock<C, P> {
+    const meta = new MetaSock<C, P>(options, { platform: this.platform })
     this.#socks.push(meta)
     return meta
   }
