@@ -33,15 +33,13 @@ export const DATAGRAM_DEFAULTS = {
 
 /** Times are in milliseconds, sizes in bytes. What is not said here is as in SockOptions. */
 export interface UdpSockOptions<C extends Codec = RawCodec, P extends Protocol | undefined = undefined>
-  extends Omit<SockOptions<C, P>, keyof typeof NOT_HERE | 'slowPeer' | 'wire' | 'codec'> {
+  extends Omit<SockOptions<C, P>, keyof typeof NOT_HERE | 'slowPeer' | 'wire'> {
   /**
    * The types of the messages, checked by the compiler, and by their schemas as they arrive. Its calls, feeds and
    * channels are not for datagrams: OVER_PLAIN.
    */
   readonly protocol?: P
   readonly wire?: 'plain'
-  /** How payloads become messages. Default raw() (type 0, the bytes), with a protocol json(). */
-  readonly codec?: C
   /**
    * The address to receive at: `udp://127.0.0.1:4000`; port 0 lets the system choose. Without it, whatever
    * sends or dials first binds any free port, on every interface, of the family that it needs.

@@ -334,8 +334,6 @@ export async function kinds(): Promise<void> {
   new UdpSock({ protocol: chat, wire: 'v1' })
   // @ts-expect-error: they carry no calls
   new UdpSock({ protocol: chat, callTimeout: 5 })
-  // @ts-expect-error: there is no handshake to choose a codec by
-  new UdpSock({ protocol: chat, codec: [json()] })
   new TcpSock({ protocol: chat, codec: [json()] })
   // @ts-expect-error: the wires are those of the socks in it
   new MetaSock({ protocol: chat, wire: 'v1' })
