@@ -4,9 +4,10 @@
  * In:   pipe `data` → decoder (framing) → inbox → dispatch (codec → middleware → handler)
  * Out:  sendMsg (codec) → outbox (framing, into slabs) → one `pipe.write` per turn
  */
-import { SockError, asSockError } from '../errors.ts'
+import { SockError, asSockError, fail } from '../errors.ts'
 import type { Pipe } from '../net/pipe.ts'
 import type { Codec, Sent } from '../wire/codec.ts'
+import { isMagic } from '../wire/v1/hello-bytes.ts'
 import type { Broadcast, Recipient } from './broadcast.ts'
 import { Inbox } from './inbox.ts'
 import type { OutboxShared } from './outbox.ts'
@@ -143,6 +144,8 @@ export class LivePeer<C extends Codec> extends PipePeer<C> implements Peer<C>, R
   // In
 
   protected override onFrame(payload: Uint8Array): void {
+    if (this.#inbox.arrived === 0 && !this.dialed && isMagic(payload))
+      fail('WIRE_MISMATCH', 'its first frame is a HELLO: it speaks wire v1, and this sock the plain wire')
     this.#inbox.put(payload)
   }
 
