@@ -175,11 +175,11 @@ export class Greeting {
     return metOf(hello)
   }
 
-  /** Whether the first bytes are those of HELLO. Silence says no. */
+  /** Whether the first bytes are those of HELLO. Silence says no; who has begun is given the time of a handshake. */
   async #saysHello(): Promise<boolean> {
     let quiet = false
     const silence = this.#deadlines.set(this.#terms.autoWait, () => {
-      quiet = true
+      quiet = this.#pipe.early.length === 0
       this.#pipe.wake()
     })
     try {
