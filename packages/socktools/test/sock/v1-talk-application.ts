@@ -135,7 +135,10 @@ export class Application {
     try {
       for await (const item of items) {
         this.#hear('ITEM', '', item)
-        if (this.lazy) return await new Promise(() => undefined)
+        if (this.lazy) {
+          await new Promise(() => undefined)
+          return
+        }
       }
       if (this.now.kind === 'END') this.#hear('END', '', new Uint8Array(0))
     } catch (error) {
