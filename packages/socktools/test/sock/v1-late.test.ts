@@ -3,7 +3,6 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { encodeFault } from '../../src/wire/v1/bodies.ts'
 import * as kinds from '../../src/wire/v1/frame.ts'
-import { coded } from '../support/coded.ts'
 import { GUARD } from '../support/tcp.ts'
 import { Far } from '../support/v1-far.ts'
 import { simulate } from '../support/world.ts'
@@ -30,7 +29,7 @@ for (const [timeout, code] of [
         })
         const [peer] = sock.knownPeers
         assert.ok(peer !== undefined)
-        const asked = assert.rejects(peer.request('add', new Uint8Array(1), { timeout }), coded(code))
+        const asked = assert.rejects(peer.request('add', new Uint8Array(1), { timeout }), { code })
         await world.quiet()
         const [request] = far.frames
         assert.equal(request?.name, 'REQUEST')
