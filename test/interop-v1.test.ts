@@ -1,26 +1,56 @@
 /** Wire v1 in Python (interop/python), which shares nothing with ours: the cases of spec/vectors/v1.json, and two of it. */
 import assert from 'node:assert/strict'
-import { spawn, spawnSync } from 'node:child_process'
-import { once } from 'node:events'
+import { spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
-import { join, resolve } from 'node:path'
-import { createInterface } from 'node:readline'
-import { type TestContext, describe, test } from 'node:test'
+import { dirname, join, resolve } from 'node:path'
+import { describe, test } from 'node:test'
+import { env, needsPython, peerPy, run, serving, told, v1 } from './support/python.ts'
 
-const root = resolve(import.meta.dirname, '..')
-const peerPy = join(root, 'interop/python/peer.py')
-const vectorsFile = join(root, 'spec/vectors/v1.json')
-// No __pycache__ in the tree.
-const env = { ...process.env, PYTHONDONTWRITEBYTECODE: '1' }
-
-const noPython = spawnSync('python3', ['--version']).error !== undefined
-const needsPython = { skip: noPython && 'there is no python3 on the PATH' }
+const vectorsFile = resolve(import.meta.dirname, '../spec/vectors/v1.json')
+const contractFile = join(import.meta.dirname, 'support/contract.json')
 
 test('the cases of spec/vectors/v1.json hold in Python, the conversations too', needsPython, () => {
   const { stdout, stderr } = spawnSync('python3', [peerPy, 'vectors', vectorsFile], { encoding: 'utf8', env })
   const { cases } = JSON.parse(readFileSync(vectorsFile, 'utf8')) as { cases: unknown[] }
   assert.deepEqual(JSON.parse(stdout || stderr), { cases: cases.length, failed: [] })
 })
+
+/** Begins a message on each of 32 lanes and goes on with all of them as long as credit is given. */
+const HOARD = `
+import json, sys
+sys.path.insert(0, sys.argv[1])
+from session import Session
+from wire import MORE, NUMBERS, Frame, encode_credits
+M = 2**20
+grants = {'maxMessage': 16 * M, 'eventWindow': M, 'laneWindow': 2**18, 'maxCalls': 32, 'maxStreams': 1}
+session = Session('acceptor', [['call', 'add', bytes(8)]], grants, grants, False)
+seq, held, lanes = 0, {}, range(5, 69, 2)
+while True:
+    before = seq
+    for lane in lanes:
+        if lane not in session.lanes or session.lanes[lane].incoming.limit - session.lanes[lane].incoming.used >= 60024:
+            if held.get(lane, 0) + 60000 <= 16 * M:
+                seq += 1
+                held[lane] = held.get(lane, 0) + 60000
+                session.receive(Frame(NUMBERS['REQUEST'], MORE, 0, lane, seq, 0, bytes(60000)))
+        if due := session.credit_due():
+            session.send(Frame(NUMBERS['CREDIT'], 0, 0, 0, 0, seq, encode_credits(due)))
+    if seq == before:
+        break
+print(json.dumps({'most': max(held.values()), 'all': sum(held.values())}))
+`
+
+test(
+  'Python keeps parts of messages as PROTOCOL.md bounds them: one may grow, the others share 4 MiB',
+  needsPython,
+  () => {
+    const { stdout, stderr } = spawnSync('python3', ['-c', HOARD, dirname(peerPy)], { encoding: 'utf8', env })
+    const { most, all } = JSON.parse(stdout || stderr) as { most: number; all: number }
+    const MiB = 2 ** 20
+    assert.ok(most > 16 * MiB - 60_000, `${most} bytes of one message`)
+    assert.ok(all <= 16 * MiB + 4 * MiB + 32 * 262_144, `${all} bytes of all`)
+  },
+)
 
 describe('Python against Python', () => {
   test('a call and its reply, an error with its data, a type that is not there', needsPython, async (t) => {
@@ -101,45 +131,3 @@ describe('Python against Python', () => {
     assert.deepEqual([failed, status], ['PEER_NOT_SESSION', 2])
   })
 })
-
-const contractFile = join(import.meta.dirname, 'support/contract.json')
-
-interface Running {
-  /** What it prints, a line of JSON each. */
-  readonly lines: AsyncIterator<any>
-  readonly exit: Promise<number | null>
-}
-
-function run(t: TestContext, ...args: string[]): Running {
-  const child = spawn('python3', [peerPy, ...args], { stdio: ['ignore', 'pipe', 'inherit'], env })
-  t.after(() => child.kill('SIGKILL'))
-  const exit = once(child, 'exit').then(([code]) => code as number | null)
-  return { lines: parsed(createInterface({ input: child.stdout })), exit }
-}
-
-async function* parsed(lines: AsyncIterable<string>): AsyncGenerator<any, void> {
-  for await (const line of lines) yield JSON.parse(line)
-}
-
-/** The next of its lines that has such a key. */
-async function told(lines: AsyncIterator<any>, key: string): Promise<any> {
-  for (;;) {
-    const { value, done } = await lines.next()
-    assert.ok(done !== true, `it ended without a word of ${key}`)
-    if (key in value) return value
-  }
-}
-
-async function serving(t: TestContext, ...options: string[]): Promise<Running & { address: string }> {
-  const running = run(t, 'v1', 'serve', 'tcp://127.0.0.1:0', ...options)
-  const { listening } = await told(running.lines, 'listening')
-  return { ...running, address: listening }
-}
-
-/** What it prints, and the status that it exits with. */
-async function v1(t: TestContext, ...args: string[]): Promise<[any[], number | null]> {
-  const { lines, exit } = run(t, 'v1', ...args)
-  const all: any[] = []
-  for (let one = await lines.next(); one.done !== true; one = await lines.next()) all.push(one.value)
-  return [all, await exit]
-}

@@ -2,7 +2,7 @@
 import asyncio, hashlib, json, os, struct
 import wire
 from session import CREDITED, Session
-from wire import DEADLINE, HEADER, MORE, NUMBERS, Broken, Frame
+from wire import DEADLINE, HEADER, HEADERS, MORE, NUMBERS, Broken, Frame
 
 CHUNK = 61440
 LIMITS = {'maxMessage': 2**24, 'eventWindow': 2**20, 'laneWindow': 2**18, 'maxCalls': 64, 'maxStreams': 256,
@@ -55,7 +55,7 @@ class Link:
         self.types, self.limits = types_of(contract), {**LIMITS, **limits}
         self.lanes, self.writing, self.tasks = {}, {}, set()
         self.next_lane = 5 if role == 'dialer' else 4
-        self.moved, self.ended = asyncio.Event(), None
+        self.moved, self.ended, self.draining, self.closed = asyncio.Event(), None, False, asyncio.Event()
         self.unacked, self.bulk, self.ack_timer = 0, 0, None
         self.heard = 0.0
 
@@ -79,7 +79,7 @@ class Link:
         self.session = Session(self.role, self.types, self.limits, theirs, due)
         if due:
             self.cut('TABLE', 0, wire.encode_table(self.types))
-        self.task(self.read())
+        self.reading = self.task(self.read())
         self.task(self.live(theirs))
 
     async def answer(self, mine):
@@ -133,11 +133,28 @@ class Link:
             self.end(broken)
         except (asyncio.IncompleteReadError, OSError):
             self.end(Gone('the connection broke'))
+        try:
+            await asyncio.wait_for(self.rest(), 1)
+        except (asyncio.TimeoutError, OSError):
+            pass
+        finally:
+            self.writer.close()
+            self.closed.set()
+
+    async def rest(self):
+        """What is closed with bytes unread is reset, and our GOODBYE may never be read."""
+        while await self.reader.read(65536):
+            pass
 
     def take(self, frame):
         message = self.session.receive(frame)
+        if self.ended is not None:
+            # Ours was the last word.
+            return
         if frame.name == 'PING':
             self.control('PONG', frame.body)
+        if frame.name == 'GOAWAY':
+            self.draining = True
         if message:
             self.arrived(message)
         if frame.seq:
@@ -216,12 +233,17 @@ class Link:
         for at in range(0, max(1, len(body)), CHUNK):
             self.control(name, body[at:at + CHUNK], flags | (MORE if at + CHUNK < len(body) else 0))
 
-    async def begin(self, name, type, value, deadline=None):
+    async def begin(self, name, type, value, deadline=None, headers=None):
         """A call, feed or channel: its lane."""
+        if self.draining:
+            raise Fault('DRAINING', 'the other side is about to leave')
         lane, self.next_lane = self.next_lane, self.next_lane + 2
         self.lanes[lane] = Lane()
-        meant = {'data': pack(value)} if deadline is None else {'deadline': deadline, 'data': pack(value)}
-        flags = 0 if deadline is None else DEADLINE
+        meant, flags = {'data': pack(value)}, 0
+        if deadline is not None:
+            meant, flags = {**meant, 'deadline': deadline}, DEADLINE
+        if headers is not None:
+            meant, flags = {**meant, 'headers': headers}, flags | HEADERS
         await self.send(name, lane, wire.encode_prefix(meant), flags, self.index(type))
         return lane
 
@@ -242,8 +264,8 @@ class Link:
             raise Fault(fault['code'], fault['text'], unpack(fault['data']))
         return message
 
-    async def call(self, type, value, timeout=None):
-        lane = await self.begin('REQUEST', type, value, None if timeout is None else int(timeout * 1000))
+    async def call(self, type, value, timeout=None, headers=None):
+        lane = await self.begin('REQUEST', type, value, None if timeout is None else int(timeout * 1000), headers)
         try:
             reply = await asyncio.wait_for(self.next(lane), timeout)
         except asyncio.TimeoutError:
@@ -281,18 +303,24 @@ class Link:
             return
         # Nothing is written any more after this.
         self.control('GOODBYE', wire.encode_reason(why.code if isinstance(why, Broken) else ''))
-        self.ended = why or Gone('the other side said goodbye')
+        said = self.session.farewell
+        self.ended = why or Gone(f'the other side said goodbye: {said}' if said else 'the other side said goodbye')
         self.moved.set()
         for lane in self.lanes.values():
             lane.inbox.put_nowait(self.ended)
-        here = asyncio.current_task()
-        for task in self.tasks - {here}:
+        for task in self.tasks - {self.reading, asyncio.current_task()}:
             task.cancel()
-        self.writer.close()
+        if isinstance(why, Gone):
+            self.writer.close()
+        else:
+            # Our direction. What comes is read to its end.
+            self.writer.write_eof()
 
     async def close(self):
+        """Ends in good order: the other side says goodbye, too."""
         self.end(None)
         try:
+            await asyncio.wait_for(self.closed.wait(), 5)
             await self.writer.wait_closed()
-        except OSError:
-            pass
+        except (OSError, asyncio.TimeoutError):
+            self.writer.close()

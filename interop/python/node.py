@@ -25,6 +25,7 @@ async def fail(value):
 
 
 async def wait(value):
+    """So many milliseconds."""
     try:
         await asyncio.sleep(value / 1000)
         return value
@@ -40,8 +41,11 @@ async def serve(link, message):
     """A call echoes, unless it is one of those above; a feed counts; a channel echoes; an event is printed."""
     mine = {name: kind for kind, name, _ in link.types}
     kind, name, _ = link.session.their_types[message.type]
-    value = wire.prefix(message.flags, message.body)['data']
+    prefix = wire.prefix(message.flags, message.body)
+    value, deadline = prefix['data'], prefix.get('deadline')
     link.taken(message)
+    if 'headers' in prefix:
+        say(headers=prefix['headers'], of=name)
     if message.kind in ('EVENT', 'VOLATILE'):
         say(**{'event': name, 'data': unpack(value), 'lane': message.lane} if mine.get(name) == kind else {'unhandled': name})
         return
@@ -50,7 +54,7 @@ async def serve(link, message):
         if mine.get(name) != kind:
             raise Fault('UNKNOWN_TYPE', f'there is no {kind} called {name} here')
         if kind == 'call':
-            await link.send('REPLY', lane, pack(await CALLS.get(name, echo)(unpack(value))))
+            await link.send('REPLY', lane, pack(await within(deadline, CALLS.get(name, echo)(unpack(value)))))
             return
         await (count if kind == 'feed' else chat)(link, lane, unpack(value))
         await link.send('END', lane)
@@ -61,6 +65,14 @@ async def serve(link, message):
             still = link.session.lanes.get(lane)
             if still and not still.outgoing.ended:
                 await link.send('ERROR' if kind == 'call' else 'RESET', lane, body)
+
+
+async def within(deadline, work):
+    """By our own clock."""
+    try:
+        return await asyncio.wait_for(work, None if deadline is None else deadline / 1000)
+    except asyncio.TimeoutError:
+        raise Fault('CALL_TIMEOUT', 'the deadline has passed') from None
 
 
 async def count(link, lane, value):
@@ -136,7 +148,7 @@ async def once(what, address, name, value, options):
 
 
 async def do_call(link, name, value, options):
-    say(reply=await link.call(name, value, options.get('timeout')))
+    say(reply=await link.call(name, value, options.get('timeout'), options.get('headers')))
     return 0
 
 
@@ -175,8 +187,12 @@ async def do_chat(link, name, value, options):
 
 
 async def do_say(link, name, value, options):
+    headers = options.get('headers')
     for one in value if options.get('each') else [value]:
-        await link.send('EVENT', options.get('lane', 1), pack(one), type=link.index(name))
+        meant, flags = {'data': pack(one)}, 0
+        if headers is not None:
+            meant, flags = {**meant, 'headers': headers}, wire.HEADERS
+        await link.send('EVENT', options.get('lane', 1), wire.encode_prefix(meant), flags, link.index(name))
     # Until it is known to have arrived.
     while link.session.acked < link.session.sent:
         if link.ended is not None:
@@ -188,7 +204,8 @@ async def do_say(link, name, value, options):
 
 
 def main(what='', address='', *arguments):
-    """`arguments`: of serve, options; of the others a name, a value and options. Each option is JSON, the file apart."""
+    """`arguments`: of serve, options; of the others a name, a value (JSON, or @FILE) and options. Each option is JSON,
+    the file apart."""
     if what == 'serve':
         options = options_of(arguments)
         try:
@@ -197,7 +214,8 @@ def main(what='', address='', *arguments):
             pass
         return 0
     name, value, *more = arguments
-    return asyncio.run(once(what, address, name, json.loads(value), options_of(more)))
+    value = json.load(open(value[1:])) if value.startswith('@') else json.loads(value)
+    return asyncio.run(once(what, address, name, value, options_of(more)))
 
 
 def options_of(arguments):

@@ -11,6 +11,7 @@ and on wire v1 (wire.py, session.py, link.py, node.py beside it):
   peer.py v1 call ADDRESS TYPE JSON          prints {"reply": …} or {"error": …}, as one line of JSON
   peer.py v1 watch ADDRESS TYPE JSON         prints {"item": …} for each item of a feed; --take N: then cancels
   peer.py v1 say | chat ADDRESS TYPE JSON    an event; a channel, each item of the list JSON
+                                             JSON may be @FILE; options are --headers, --limits, --timeout … JSON
   peer.py vectors spec/vectors/v1.json       as above; session.py is held against the conversations
 """
 import io, json, socket, struct, sys, threading, urllib.parse

@@ -1,8 +1,10 @@
 """The rules of wire v1 between frames: seq, ack, lanes, chunks, credit, types. As PROTOCOL.md has them. Pure."""
 from typing import NamedTuple
-from wire import HEADER, MAX_CHUNK, MORE, credits, done, fault, need, table
+from wire import HEADER, MAX_CHUNK, MORE, credits, done, fault, need, reason, table
 
 CREDITED = ('EVENT', 'REQUEST', 'REPLY', 'ERROR', 'OPEN', 'ITEM')
+# What all messages that are not whole but one are granted beyond their windows, together.
+ADVANCE = 4 * 2**20
 
 
 class Message(NamedTuple):
@@ -13,6 +15,17 @@ class Message(NamedTuple):
     flags: int
     body: bytes
     cost: int
+
+
+class Partial:
+    """What came of a message that is not whole: its first frame, the bodies so far, and what that took of the credit."""
+
+    def __init__(self, first):
+        self.first, self.body, self.cost = first, bytearray(), 0
+
+    def add(self, frame):
+        self.body += frame.body
+        self.cost += HEADER + len(frame.body) if frame.name in CREDITED else 0
 
 
 class Way:
@@ -29,6 +42,17 @@ class Lane:
         # What was taken, for the credit that is given.
         self.window, self.consumed = incoming, 0
 
+    @property
+    def waits(self):
+        """Whether whole messages wait for the application."""
+        way = self.incoming
+        return way.used - self.consumed > (way.partial.cost if way.partial else 0)
+
+    @property
+    def advanced(self):
+        """What was granted beyond the window."""
+        return max(0, self.incoming.limit - self.consumed - self.window)
+
 
 class Session:
     """`types`: [kind, name, hash] of this side. `granted`: the limits that this side told, `theirs` those of the other."""
@@ -36,7 +60,9 @@ class Session:
     def __init__(self, role, types, granted, theirs, table_due):
         self.role, self.types, self.granted, self.theirs = role, types, granted, theirs
         self.their_types, self.table, self.table_due = types, [], table_due
-        self.sent, self.acked, self.received, self.over = 0, 0, 0, False
+        self.sent, self.acked, self.received, self.over, self.farewell = 0, 0, 0, False, ''
+        # Lanes whose message is not whole, the oldest first, and the one of them whose message may grow.
+        self.partials, self.growing = [], None
         self.lanes = {n: Lane('events', None, granted['eventWindow'], theirs['eventWindow']) for n in range(4)}
 
     # What comes.
@@ -60,6 +86,7 @@ class Session:
         elif frame.name == 'DONE':
             done(frame.body)
         elif frame.name == 'GOODBYE':
+            _, self.farewell = reason(frame.body)
             self.over = True
         elif frame.name and (frame.seq or frame.name == 'VOLATILE'):
             return self.on_lane(frame, False)
@@ -103,26 +130,30 @@ class Session:
         way = lane.outgoing if ours else lane.incoming
         need(not way.ended, f'{frame.name} after the end of lane {frame.lane}')
         part = way.partial
-        if part and frame.name == 'RESET' and part[0].name != 'RESET':
-            part = way.partial = None
+        if part and frame.name == 'RESET' and part.first.name != 'RESET':
+            self.drop(lane, way)
+            part = None
         if part:
-            first = part[0]
+            first = part.first
             need((frame.kind, frame.type) == (first.kind, first.type), 'a continuation of another kind or type')
             need(not frame.flags & ~MORE, 'a prefix on a continuation')
         else:
             self.begins(frame, lane, ours)
             if frame.flags & MORE and frame.name not in CREDITED:
-                free = [one for one in self.ways(ours) if one.partial and one.partial[0].name not in CREDITED]
+                free = [one for one in self.ways(ours) if one.partial and one.partial.first.name not in CREDITED]
                 need(not free, f'{frame.name} begins in chunks while another one without credit is not whole')
         if frame.name in CREDITED:
             way.used += HEADER + len(frame.body)
             need(way.used <= way.limit, f'{way.used} bytes on lane {frame.lane}, and {way.limit} is the limit')
-        way.partial = part = (part or []) + [frame]
+        if part is None:
+            way.partial = part = Partial(frame)
+            if not ours and frame.flags & MORE:
+                self.partials.append(lane)
+        part.add(frame)
         most = (self.theirs if ours else self.granted)['maxMessage']
         most = max(most, MAX_CHUNK) if frame.name in ('ERROR', 'RESET') else most
-        size = sum(len(one.body) for one in part)
-        need(size <= most, f'a message of more than {most} bytes')
-        return None if frame.flags & MORE else self.whole(lane, way, part, size)
+        need(len(part.body) <= most, f'a message of more than {most} bytes')
+        return None if frame.flags & MORE else self.whole(lane, way, part)
 
     def ways(self, ours):
         return [lane.outgoing if ours else lane.incoming for lane in self.lanes.values()]
@@ -161,10 +192,9 @@ class Session:
         else:
             need(frame.name in ('ITEM', 'END', 'RESET'), f'{frame.name} on the lane of a {lane.kind}')
 
-    def whole(self, lane, way, part, size):
-        first, way.partial = part[0], None
-        cost = size + HEADER * len(part) if first.name in CREDITED else 0
-        body = b''.join(frame.body for frame in part)
+    def whole(self, lane, way, part):
+        first, body, cost = part.first, bytes(part.body), part.cost
+        self.forget(lane, way)
         if first.name in ('ERROR', 'RESET'):
             fault(body)
         ends = first.name in ('REPLY', 'ERROR', 'END', 'RESET', 'REQUEST') or (first.name, lane.kind) == ('OPEN', 'feed')
@@ -175,10 +205,22 @@ class Session:
         if lane is None:
             return None
         way = lane.outgoing if ours else lane.incoming
-        need(not way.partial or way.partial[0].name != 'RESET', 'CANCEL in the middle of a RESET')
-        way.partial = None
+        need(not way.partial or way.partial.first.name != 'RESET', 'CANCEL in the middle of a RESET')
+        self.drop(lane, way)
         self.ended(frame.lane, lane, way, True)
         return Message('CANCEL', frame.lane, 0, 0, b'', 0)
+
+    def drop(self, lane, way):
+        """What was granted for it is spent all the same."""
+        if way.partial and way is lane.incoming:
+            lane.consumed += way.partial.cost
+        self.forget(lane, way)
+
+    def forget(self, lane, way):
+        way.partial = None
+        if way is lane.incoming and lane in self.partials:
+            self.partials.remove(lane)
+            self.growing = None if self.growing is lane else self.growing
 
     def ended(self, number, lane, way, ends):
         way.ended = way.ended or ends
@@ -192,15 +234,20 @@ class Session:
             self.lanes[number].consumed += cost
 
     def credit_due(self):
+        """What came of one message counts as taken, and of the others together up to ADVANCE."""
+        if self.growing is None:
+            self.growing = next((lane for lane in self.partials if not lane.waits), None)
+        free = ADVANCE - sum(lane.advanced for lane in self.partials if lane is not self.growing)
         due = []
         for number, lane in self.lanes.items():
             way = lane.incoming
             if way.ended:
                 continue
-            part = sum(HEADER + len(frame.body) for frame in way.partial or () if frame.name in CREDITED)
-            limit = lane.consumed + part + lane.window
+            part = way.partial.cost if way.partial else 0
+            most = part if lane is self.growing else min(part, lane.advanced + max(0, free))
+            limit = lane.consumed + most + lane.window
             stuck = part and way.limit - way.used < 65560 and limit > way.limit
             if stuck or limit - way.limit >= lane.window // 2:
                 due.append((number, limit))
+                free -= 0 if lane is self.growing else max(0, limit - lane.consumed - lane.window - lane.advanced)
         return due
-

@@ -1,4 +1,4 @@
-import { asSockError, type SockError } from '../../errors.ts'
+import { asSockError, RemoteError, type SockError } from '../../errors.ts'
 import type { TypeInfo } from '../../contract/protocol.ts'
 import { encodePrefix, type HeaderSlot, prefixFlags } from '../../wire/v1/bodies.ts'
 import { CANCEL, ERROR, HEADER, REPLY, REQUEST } from '../../wire/v1/frame.ts'
@@ -155,7 +155,7 @@ export class Calls {
     call.settle()
     if (fault !== undefined) {
       if (fault instanceof Promise) void fault.then(call.reject)
-      else call.reject(fault)
+      else call.reject(this.#asCalled(call, fault))
       return true
     }
     try {
@@ -165,6 +165,12 @@ export class Calls {
       call.reject(thrown as Error)
     }
     return true
+  }
+
+  /** Whose clock was first, ours or that of the far side, is all the same to who called. */
+  #asCalled({ type, until }: OwnCall, fault: Error): Error {
+    const late = fault instanceof RemoteError && fault.remote.code === 'CALL_TIMEOUT' && until !== undefined
+    return late ? this.#link.error('CALL_TIMEOUT', `no answer to ${type.name} in time`, fault) : fault
   }
 
   /** The lane is free on both sides. */

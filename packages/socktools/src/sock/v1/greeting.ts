@@ -7,8 +7,17 @@
 import { fail, SockError } from '../../errors.ts'
 import type { Pipe } from '../../net/pipe.ts'
 import type { Contract } from '../../contract/protocol.ts'
-import { decodeTable, MAX_TYPES } from '../../wire/v1/bodies.ts'
-import { HEADER, Header, MAX_CHUNK, MORE, TABLE, nameOfKind, writeHeader } from '../../wire/v1/frame.ts'
+import { decodeTable, encodeGoodbye, MAX_TYPES } from '../../wire/v1/bodies.ts'
+import {
+  GOODBYE,
+  HEADER,
+  Header,
+  MAX_CHUNK,
+  MORE,
+  TABLE,
+  nameOfKind,
+  writeHeader,
+} from '../../wire/v1/frame.ts'
 import {
   decodeHello,
   decodeWelcome,
@@ -76,6 +85,8 @@ export class Greeting {
   readonly #address: string
   /** The far side is one of v1: it understands a rejection. */
   #isV1 = false
+  /** WELCOME was said: from here on there are frames. */
+  #agreed = false
   /** What the dialer said, and what it is to be answered once the gate is passed. */
   #hello: Hello | undefined
   #answer: Accepted | undefined
@@ -118,8 +129,12 @@ export class Greeting {
 
   /** Lets go of the connection, and tells the far side why where it waits for that. */
   refuse(error: SockError): void {
-    const answer = this.#dialed || !this.#isV1 ? undefined : encodeWelcome(rejection(toldOf(error)))
-    this.#pipe.refuse(answer, this.#deadlines)
+    this.#pipe.refuse(this.#lastWord(error), this.#deadlines)
+  }
+
+  #lastWord(error: SockError): Uint8Array | undefined {
+    if (this.#agreed) return controlFrame(GOODBYE, 0, encodeGoodbye(error.code))
+    return this.#dialed || !this.#isV1 ? undefined : encodeWelcome(rejection(toldOf(error)))
   }
 
   /** Whoever waits for this hears `why`. */
@@ -141,6 +156,7 @@ export class Greeting {
     if (!isMagic(payload))
       fail('PEER_NOT_SESSION', 'its first frame is no WELCOME', { address: this.#address })
     const theirs = judgeWelcome(decodeWelcome(payload), hello)
+    this.#agreed = true
     const types = await this.#tables(theirs)
     this.#greeted = {
       wire: 'v1',
@@ -197,6 +213,7 @@ export class Greeting {
   async #welcome(): Promise<Greeted> {
     const [hello, answer] = [this.#hello, this.#answer]
     if (hello === undefined || answer === undefined) return fail('PROTOCOL_ERROR', 'welcome before hello')
+    this.#agreed = true
     await this.#pipe.write(encodeWelcome(answer))
     const types = await this.#tables(hello)
     return {
@@ -223,6 +240,7 @@ export class Greeting {
       header.read(payload)
       if (header.kind !== TABLE)
         fail('PROTOCOL_ERROR', `${nameOfKind(header.kind)} where TABLE is due`, { address: this.#address })
+      if (header.ack > 0) fail('PROTOCOL_ERROR', `an ack of ${header.ack} before anything was sent`)
       chunks.push(payload.subarray(HEADER))
       size += payload.length - HEADER
       if (size > MAX_TABLE) fail('PROTOCOL_ERROR', `a TABLE of more than ${MAX_TABLE} bytes`)
@@ -261,16 +279,21 @@ const metOf = ({ nodeId }: Offer): Met => ({ id: hex(nodeId) })
 const hex = (bytes: Uint8Array): string =>
   Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('')
 
-/** A TABLE as payloads of frames. It is not sequenced, and nothing has been received. */
+/** As long as nothing sequenced has been received. */
+function controlFrame(kind: number, flags: number, body: Uint8Array): Uint8Array {
+  const frame = new Uint8Array(HEADER + body.length)
+  frame.set(body, writeHeader(frame, 0, kind, flags, 0, 0, 0, 0))
+  return frame
+}
+
+/** A TABLE as payloads of frames. */
 function tableFrames(table: Uint8Array): Uint8Array[] {
   const frames: Uint8Array[] = []
   let at = 0
   do {
     const chunk = table.subarray(at, at + MAX_CHUNK)
     at += chunk.length
-    const frame = new Uint8Array(HEADER + chunk.length)
-    frame.set(chunk, writeHeader(frame, 0, TABLE, at < table.length ? MORE : 0, 0, 0, 0, 0))
-    frames.push(frame)
+    frames.push(controlFrame(TABLE, at < table.length ? MORE : 0, chunk))
   } while (at < table.length)
   return frames
 }

@@ -127,6 +127,7 @@ export class Inbound {
     const { kind, seq, ack } = header
     const sequence = this.#sequence
     const { acked } = sequence
+    if (this.farewell !== undefined) fail('PROTOCOL_ERROR', `${nameOfKind(kind)} behind GOODBYE`)
     this.frames++
     let again = false
     if (seq === 0) sequence.ack(ack)
