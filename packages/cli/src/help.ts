@@ -65,7 +65,9 @@ export const DEMO = `
 Three peers and one written in Python (left out where there is no python3) run as processes of their own on this
 machine. Each pair exchanges, both ways at once, numbered messages, every line of a text file and 64 MiB in frames
 of 0 bytes to 8 MiB. Order and SHA-256 are verified on every side. Then three guests meet in one room, a MetaSock, by
-TCP, a Unix socket and UDP: what each says must reach the others. Exits with 1 unless all of it is right.
+TCP, a Unix socket and UDP: what each says must reach the others. Beside them two processes, and the one in Python,
+speak a typed contract over wire v1: messages, calls, a feed of bytes and a channel. Exits with 1 unless all of it is
+right.
 
 Examples:
   socktools demo

@@ -93,7 +93,9 @@ program
   .addOption(new Option('--mebibytes <count>').default(64).argParser(count).hideHelp())
   .addOption(new Option('--deadline <seconds>').default(60).argParser(count).hideHelp())
   .addOption(
-    new Option('--fault <kind>').choices(['flip', 'swap', 'drop', 'hang', 'crash', 'hush']).hideHelp(),
+    new Option('--fault <kind>')
+      .choices(['flip', 'swap', 'drop', 'hang', 'crash', 'hush', 'blur', 'skip'])
+      .hideHelp(),
   )
   .addHelpText('after', DEMO)
   .action(async (options: import('./commands/demo.ts').DemoOptions) => {
@@ -114,6 +116,11 @@ program
 program.command('demo-party <plan>', { hidden: true }).action(async (plan: string) => {
   const { demoParty } = await import('./commands/demo-party.ts')
   await demoParty(plan)
+})
+
+program.command('demo-typed <plan>', { hidden: true }).action(async (plan: string) => {
+  const { demoTyped } = await import('./commands/demo-typed.ts')
+  await demoTyped(plan)
 })
 
 for (const role of ['room', 'guest'] as const) {

@@ -11,7 +11,8 @@ export interface Places {
 }
 
 /** For all socks of a node. Over UDP `framing` does not apply, and `maxFrame` as far as a datagram goes. */
-export type Wire = Required<Pick<SockOptions<Codec<unknown>>, 'codec' | 'framing'>> & {
+export type Wire = Required<Pick<SockOptions<Codec<unknown>>, 'framing'>> & {
+  readonly codec: Codec<unknown>
   readonly maxFrame?: number
 }
 

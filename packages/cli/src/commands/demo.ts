@@ -1,10 +1,11 @@
 import { readFileSync } from 'node:fs'
 import { EXIT, type ExitCode } from '../exit.ts'
-import { Party, type Program, python, self } from '../demo/parties.ts'
+import { Party, type Program, python, pythonPeer, self } from '../demo/parties.ts'
 import { type Fault, type Plan, type Result, frameSizes } from '../demo/plan.ts'
 import { splitLines } from '../demo/script.ts'
 import { type Room, openRoom } from '../demo/room.ts'
 import { type Outcome, intro, table } from '../demo/table.ts'
+import { type Typed, type TypedFault, openTyped } from '../demo/typed.ts'
 import { type Pair, judge } from '../demo/verdict.ts'
 import { packageFile } from '../place.ts'
 
@@ -16,8 +17,8 @@ export interface DemoOptions {
   readonly mebibytes: number
   /** Seconds. */
   readonly deadline: number
-  /** What C does wrong towards everyone; or `hush`: the room keeps silent about one message. */
-  readonly fault?: Fault | 'hush'
+  /** What C does wrong towards everyone; `hush`: the room keeps silent about one message; or what the typed listener does. */
+  readonly fault?: Fault | 'hush' | TypedFault
 }
 
 /** A listens; B listens and dials A; P, in Python, as well; C only dials. */
@@ -40,17 +41,18 @@ export async function demo(options: DemoOptions): Promise<ExitCode> {
   const began = performance.now()
   const pairs = PAIRS.filter((pair) => withPython !== undefined || !pair.includes('P'))
   const { results, error: failed } = await run({ numbered, text, sizes }, pairs, withPython, options)
-  const { room, error: roomFailed } = failed === null ? await meet(options) : { room: null, error: null }
-  const error = failed ?? roomFailed
+  const [{ room, typed }, more] = failed === null ? await meetAndTalk(options, withPython) : [NEITHER, null]
+  const error = failed ?? more
   const rows = pairs.map((pair) => judge(pair, results, numbered + lines + sizes.length))
   const sum = (of: 'messages' | 'bytes'): number => rows.reduce((total, row) => total + row[of], 0)
   const outcome: Outcome = {
-    ok: error === null && room?.ok === true && rows.every((row) => row.ok),
+    ok: error === null && room?.ok === true && typed?.ok === true && rows.every((row) => row.ok),
     counts: { pairs: rows.length, messages: sum('messages'), numbered, lines, frames: sizes.length },
     bytes: sum('bytes'),
     seconds: Math.round(performance.now() - began) / 1000,
     pairs: rows,
     room,
+    typed,
     leftOut: withPython === undefined ? 'there is no python3 (3.8 or later) on the PATH' : null,
     error,
   }
@@ -77,7 +79,7 @@ async function run(
       accept: pairs.filter(([, listener]) => listener === name).length,
       listen: 'tcp://127.0.0.1:0',
       dial: pairs.filter(([dialer]) => dialer === name).map(([, listener]) => addresses.get(listener) ?? ''),
-      fault: name === 'C' && fault !== 'hush' ? fault : undefined,
+      fault: name === 'C' && isOfPairs(fault) ? fault : undefined,
     }
     const party = new Party(plan, program, (result) => results.set(`${name}>${result.peer}`, result))
     parties.push(party)
@@ -100,20 +102,51 @@ async function run(
   return { results, error }
 }
 
-/** The room and its guests: a hundredth of what the pairs send, three times. */
-async function meet({
-  numbered,
-  deadline,
-  fault,
-}: DemoOptions): Promise<{ room: Room | null; error: string | null }> {
-  const { done, end } = openRoom(Math.ceil(numbered / 100), fault === 'hush')
-  try {
-    return { room: await within(deadline, done), error: null }
-  } catch (thrown) {
-    return { room: null, error: `the room: ${thrown instanceof Error ? thrown.message : String(thrown)}` }
-  } finally {
-    end()
-  }
+interface Others {
+  readonly room: Room | null
+  readonly typed: Typed | null
+}
+const NEITHER: Others = { room: null, typed: null }
+
+/** The room and its guests, and beside them those who speak wire v1. The first failure of theirs, or null. */
+async function meetAndTalk(
+  { numbered, mebibytes, deadline, fault }: DemoOptions,
+  withPython: Program | undefined,
+): Promise<[Others, string | null]> {
+  // A hundredth of what the pairs send, three times.
+  const meeting = openRoom(Math.ceil(numbered / 100), fault === 'hush')
+  const talk = openTyped(
+    {
+      ...{
+        messages: Math.ceil(numbered / 20),
+        calls: Math.ceil(numbered / 80),
+        echoes: Math.ceil(numbered / 200),
+      },
+      ...{ bytes: mebibytes * 2 ** 20, ...(isTyped(fault) ? { fault } : {}) },
+    },
+    withPython === undefined ? undefined : pythonPeer(),
+  )
+  const [room, typed] = await Promise.allSettled([
+    within(deadline, meeting.done),
+    within(deadline, talk.done),
+  ])
+  meeting.end()
+  talk.end()
+  const others = { room: valueOf(room), typed: valueOf(typed) }
+  return [others, failureOf(room, 'the room') ?? failureOf(typed, 'the typed contract')]
+}
+
+const isTyped = (fault: DemoOptions['fault']): fault is TypedFault => fault === 'blur' || fault === 'skip'
+const isOfPairs = (fault: DemoOptions['fault']): fault is Fault | undefined =>
+  fault !== 'hush' && !isTyped(fault)
+
+const valueOf = <T>(settled: PromiseSettledResult<T>): T | null =>
+  settled.status === 'fulfilled' ? settled.value : null
+
+function failureOf(settled: PromiseSettledResult<unknown>, who: string): string | null {
+  if (settled.status === 'fulfilled') return null
+  const reason: unknown = settled.reason
+  return `${who}: ${reason instanceof Error ? reason.message : String(reason)}`
 }
 
 /** Rejects when `work` takes longer than so many seconds. */

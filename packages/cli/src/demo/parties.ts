@@ -38,7 +38,7 @@ export class Party<R = Result> {
       createInterface({ input: child.stdout }).on('line', (line) => {
         const report = JSON.parse(line) as Report<R>
         if ('listening' in report) resolve(report.listening)
-        else onResult(report.result)
+        else if ('result' in report) onResult(report.result)
       })
     })
     // Whether they are waited for depends on what fails first.
@@ -57,6 +57,11 @@ export const self = (command: string): Program => [process.execPath, packageFile
 /** The party in Python, or undefined where there is none that could run it. */
 export function python(): Program | undefined {
   const { status } = spawnSync('python3', ['-c', 'import sys; sys.exit(sys.version_info < (3, 8))'])
-  // -B: leaves no files in our package.
-  return status === 0 ? ['python3', '-B', packageFile('dist/python/demo.py')] : undefined
+  return status === 0 ? inPython('demo.py') : undefined
 }
+
+/** The peer of wire v1 in Python, where there is a Python. */
+export const pythonPeer = (): Program => inPython('peer.py')
+
+/** -B: leaves no files in our package. */
+const inPython = (file: string): Program => ['python3', '-B', packageFile(`dist/python/${file}`)]

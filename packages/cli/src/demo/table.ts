@@ -1,4 +1,5 @@
 import type { Room } from './room.ts'
+import type { Typed } from './typed.ts'
 import type { Row } from './verdict.ts'
 
 export interface Outcome {
@@ -16,6 +17,8 @@ export interface Outcome {
   readonly pairs: readonly Row[]
   /** The MetaSock over three transports; null where it did not come to that. */
   readonly room: Room | null
+  /** The contract over wire v1; null where it did not come to that. */
+  readonly typed: Typed | null
   /** Why the party in Python was left out, or null. */
   readonly leftOut: string | null
   /** What stopped the demo, or null. */
@@ -32,11 +35,12 @@ export const intro = (numbered: number, lines: number, frames: number, withPytho
     `A listens, B listens and dials A, C only dials${withPython ? ', P is written in Python' : ''}: each a process on this machine.`,
     'Each pair exchanges, both ways at once:',
     `  ${whole(numbered)} numbered messages, ${whole(lines)} lines of text, ${whole(frames)} frames of 0 bytes to 8 MiB`,
-    'Then three guests meet in one room, by TCP, a Unix socket and UDP.',
+    'Then three guests meet in one room, by TCP, a Unix socket and UDP; and two processes speak a typed contract',
+    `  over wire v1: messages, calls, a feed and a channel${withPython ? ', with P as well' : ''}.`,
   ].join('\n')
 
 /** What came of it, for a person. */
-export function table({ ok, counts, bytes, seconds, pairs, room, leftOut, error }: Outcome): string {
+export function table({ ok, counts, bytes, seconds, pairs, room, typed, leftOut, error }: Outcome): string {
   const cells = pairs.map((row) => [
     `${row.pair[1]} ↔ ${row.pair[0]}`,
     whole(row.messages),
@@ -58,7 +62,9 @@ export function table({ ok, counts, bytes, seconds, pairs, room, leftOut, error 
   return [
     '',
     ...aligned,
-    ...(room === null ? [] : ['', roomLine(room)]),
+    ...(room === null && typed === null ? [] : ['']),
+    ...(room === null ? [] : [roomLine(room)]),
+    ...(typed === null ? [] : [typedLine(typed)]),
     ...(leftOut === null ? [] : [`P was left out: ${leftOut}`]),
     '',
     ...(error === null ? [] : [error]),
@@ -70,3 +76,10 @@ export function table({ ok, counts, bytes, seconds, pairs, room, leftOut, error 
 const roomLine = ({ ok, transports, messages, why }: Room): string =>
   `one MetaSock over ${transports.join(', ')}: ` +
   (ok ? `${whole(messages)} messages passed on, each once and in order` : `WRONG: ${why ?? ''}`)
+
+const typedLine = ({ ok, messages, calls, echoes, bytes, seconds, python, why }: Typed): string =>
+  'one contract over wire v1: ' +
+  (ok
+    ? `${whole(messages)} messages in order, ${whole(calls)} calls, ${whole(echoes)} items there and back, ` +
+      `${mib(bytes)} with equal SHA-256, in ${seconds.toFixed(2)} s${python === true ? '; and with P' : ''}`
+    : `WRONG: ${why ?? ''}`)
