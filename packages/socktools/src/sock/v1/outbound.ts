@@ -70,9 +70,9 @@ export class Outbound {
     return this.#lanes.has(lane)
   }
 
-  /** A lane that is not one of events. */
+  /** A lane that is not one of events; nothing, if it is open. */
   open(lane: number, priority: number): void {
-    this.#lanes.open(lane, this.#way.theirs.laneWindow, priority, STREAM_MARK)
+    if (!this.#lanes.has(lane)) this.#lanes.open(lane, this.#way.theirs.laneWindow, priority, STREAM_MARK)
   }
 
   isFull(lane: number): boolean {
@@ -82,6 +82,35 @@ export class Outbound {
   put(lane: number, kind: number, flags: number, type: number, body: Uint8Array): Entry | undefined {
     const now = body.length > LONG ? this.#way.platform.now() : this.#lately
     return this.#lanes.put(lane, kind, flags, type, body, now)
+  }
+
+  /**
+   * Writes what is all that is ever sent on this lane, if it fits one frame and nothing has to go before. Then the lane need
+   * not be opened. `deadline`: milliseconds, with the flag for it; -1: none.
+   */
+  pass(
+    lane: number,
+    priority: number,
+    kind: number,
+    flags: number,
+    type: number,
+    deadline: number,
+    body: Uint8Array,
+  ): boolean {
+    const seq = this.#lanes.pass(priority, kinds.HEADER + 4 + body.length)
+    if (seq === 0) return false
+    this.#write(kind, flags, type, lane, seq, body, deadline)
+    return true
+  }
+
+  /** The last message on a lane. If it is the first as well, and can leave at once, the lane need not be opened. */
+  last(lane: number, priority: number, kind: number, body: Uint8Array): void {
+    if (!this.#lanes.has(lane)) {
+      if (this.pass(lane, priority, kind, 0, 0, -1, body)) return
+      this.open(lane, priority)
+    }
+    this.put(lane, kind, 0, 0, body)
+    this.finish(lane)
   }
 
   revoke(lane: number, entry: Entry): boolean {
@@ -107,8 +136,16 @@ export class Outbound {
 
   // Frames
 
-  #write(kind: number, flags: number, type: number, lane: number, seq: number, body: Uint8Array): void {
-    this.#way.writer.set(kind, flags, type, lane, seq, this.#sequence.received)
+  #write(
+    kind: number,
+    flags: number,
+    type: number,
+    lane: number,
+    seq: number,
+    body: Uint8Array,
+    deadline = -1,
+  ): void {
+    this.#way.writer.set(kind, flags, type, lane, seq, this.#sequence.received, deadline)
     // Who waits for room waits here, for all lanes.
     void this.#way.outbox.put(body)
     this.#sequence.left()

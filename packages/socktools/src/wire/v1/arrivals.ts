@@ -147,6 +147,19 @@ export class Incoming {
     return lane.kind === 0 ? payload : this.#whole(lane, payload)
   }
 
+  /**
+   * The same for a message that is whole, on a lane that is not open and need not be: it is all that comes there.
+   * `window`: what we granted the far side for a lane.
+   */
+  only(header: Header, payload: Uint8Array, window: number): Uint8Array {
+    const length = payload.length - HEADER
+    const most = carriesData(header.kind) ? this.#maxMessage : this.#maxOther
+    if (length > most) refuse(header, `${length} bytes of one message, and ${most} is the longest`)
+    if (isCredited(header.kind) && payload.length > window)
+      refuse(header, `${payload.length} bytes came, and ${window} were granted`)
+    return payload
+  }
+
   #checkNext(lane: Lane, { kind, flags, type }: Header): void {
     if (kind === lane.kind && type === lane.type && (flags & ~MORE) === 0) return
     fail(
