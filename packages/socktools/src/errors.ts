@@ -39,8 +39,8 @@ const ADVICE = {
     'the peer was silent for longer than `timeout` (milliseconds); raise it or let peers send something',
   LISTEN_FAILED: 'the cause tells what the system said of this address',
   NOT_BOUND: 'give an address: startServer({ bind: "tcp://127.0.0.1:0" }) or the `bind` option',
-  NO_COMMON_CODEC: 'give both sides the same codec: json() is the default',
   NOT_SENT: 'nothing of it left this process: to send it again is safe',
+  NO_COMMON_CODEC: 'give both sides the same codec: json() is the default',
   OUTCOME_UNKNOWN:
     'it left, and the connection ended before the answer came: the far side may have done it; ask before you repeat it',
   OVER_PLAIN: 'calls, feeds and channels need wire v1 on both sides',
@@ -58,15 +58,15 @@ const ADVICE = {
     'split the message, or raise maxFrame on both sides as far as the framing (over UDP 65,507 bytes) allows',
   TOO_MANY_PEERS: 'raise maxPeers, or close peers that you no longer need',
   TOO_MANY_PENDING: 'raise maxPending or make goodPeer faster; a flood of connections also looks like this',
-  TRUNCATED: 'the connection ended inside a frame: the other side died or does not speak this framing',
   TOO_MANY_STREAMS:
     'finish or break some of the feeds and channels of this peer, or raise maxStreams on the far side',
+  TRUNCATED: 'the connection ended inside a frame: the other side died or does not speak this framing',
   UNHANDLED: 'add a handler for this type on the side that is asked',
   UNKNOWN_PEER: 'pass a Peer of this sock or one of its addresses; sock.knownPeers lists them',
+  UNKNOWN_TYPE: 'both sides must have this type in their contract; `socktools compat` compares two',
   UNSUPPORTED: 'the other side needs what this version does not have; upgrade this side',
   VERSION_MISMATCH: 'no version of the wire is spoken by both; upgrade the older side',
   WIRE_MISMATCH: 'one side speaks wire v1 and the other the plain wire; see the `wire` option of both sides',
-  UNKNOWN_TYPE: 'both sides must have this type in their contract; `socktools compat` compares two',
   WRITE_STALLED: 'the far side takes nothing: it hangs, or the way there is broken; see stallTimeout',
   WRONG_FAMILY: 'one UdpSock is one socket, for IPv4 or for IPv6: open a second one for the other family',
 } as const
@@ -103,6 +103,9 @@ export class SockError extends Error {
   }
 }
 
+// Registered: what another copy of this package in the same program throws is one as well.
+const CALL_ERROR: unique symbol = Symbol.for('socktools.CallError')
+
 /**
  * An error that is part of a contract. Throw it in a handler and the far side gets it, with its code, text and data;
  * one whose code the contract does not declare arrives as REMOTE_ERROR, without data.
@@ -112,6 +115,7 @@ export class SockError extends Error {
  * ```
  */
 export class CallError<Code extends string = string, Data = unknown> extends Error {
+  readonly [CALL_ERROR] = true
   readonly code: Code
   readonly data: Data
   /** For people. It is sent, so no secrets in here. */
@@ -164,6 +168,15 @@ export function asSockError(thrown: unknown, code: ErrorCode, what: string, addr
 export function isSockError(thrown: unknown): thrown is SockError {
   try {
     return thrown instanceof SockError
+  } catch {
+    return false
+  }
+}
+
+/** The same of a CallError, of whichever copy of this package. */
+export function isCallError(thrown: unknown): thrown is CallError {
+  try {
+    return thrown instanceof Error && (thrown as Partial<CallError>)[CALL_ERROR] === true
   } catch {
     return false
   }

@@ -36,7 +36,7 @@ export type {
   ServedChannel,
   TypesOf,
 } from './contract/types.ts'
-export { SockError, errorCodes, printable, type ErrorCode } from './errors.ts'
+export { CallError, RemoteError, SockError, errorCodes, printable, type ErrorCode } from './errors.ts'
 export type { Off } from './events.ts'
 export type {
   DatagramNetwork,
@@ -77,21 +77,30 @@ export type {
   Candidate,
   ConnectOptions,
   Context,
+  DataOf,
   DrainOptions,
   DropReason,
+  GotOf,
   Handler,
+  HandlerFor,
   Handlers,
+  HandlersFor,
+  Headers,
   Logger,
   Lost,
   Maybe,
+  MessageOptions,
   Middleware,
+  MiddlewareContext,
   Peer,
   PeerStats,
+  RequestOptions,
   SendOptions,
   Sock,
   SockEvents,
   SockStats,
   StartServerOptions,
+  StreamOptions,
   To,
 } from './sock/types.ts'
 export {

@@ -93,9 +93,10 @@ export class Calls {
     try {
       if (signal?.aborted === true) throw link.error('ABORTED', 'the call was given up', signal.reason)
       body = encodeData(type.input, link.codec, data)
-      const refused = link.unsendable(type, body.length)
+      const prefix =
+        (timeout > 0 ? 4 : 0) + (headers === undefined ? 0 : encodePrefix(undefined, headers).length)
+      const refused = link.unsendable(type, body.length, prefix)
       if (refused !== undefined) throw refused
-      if (headers !== undefined) encodePrefix(undefined, headers)
     } catch (thrown) {
       return rejected(asSockError(thrown, 'CANNOT_ENCODE', 'the codec failed', link.address))
     }
@@ -147,8 +148,9 @@ export class Calls {
       this.#link.finish(call.lane)
       this.#closed(call)
     } else {
+      // What of a long request is not written yet need not be.
       this.#link.openOut(call.lane, call.type.priority)
-      this.#link.put(call.lane, CANCEL, 0, 0, NOTHING)
+      this.#link.abort(call.lane, CANCEL, NOTHING)
     }
   }
 
@@ -159,10 +161,14 @@ export class Calls {
     call.unlisten?.()
   }
 
-  /** REPLY or ERROR has come whole. False: to no call of ours. */
+  /** REPLY, ERROR or RESET has come whole. False: to no call of ours. */
   onAnswer(lane: number, kind: number, whole: Uint8Array): boolean {
     const call = this.#open.get(lane)
     if (call === undefined) return false
+    const { type } = call
+    const { codec, address } = this.#link
+    // First, since it may end the connection, and then this call as well.
+    const fault = kind !== REPLY ? faultOf(whole, type, codec, address) : undefined
     this.#link.finish(lane)
     this.#closed(call)
     if (call.settled) {
@@ -170,10 +176,7 @@ export class Calls {
       return true
     }
     this.#settle(call)
-    const { type } = call
-    const { codec, address } = this.#link
-    if (kind === ERROR) {
-      const fault = faultOf(whole, type, codec, address)
+    if (fault !== undefined) {
       if (fault instanceof Promise) void fault.then((error) => call.refuse(error))
       else call.refuse(fault)
       return true
@@ -230,7 +233,8 @@ export class Calls {
             this.#answered(lane, type, one, thrown, true)
           },
         )
-        return true
+        // Unless it was of somebody's own making, and answered there and then.
+        return this.#serving.get(lane) === one
       }
       one.end()
       this.#answer(lane, type, answer, false)
@@ -258,8 +262,8 @@ export class Calls {
     try {
       if (failed) throw given
       body = encodeData(type.output ?? type.input, link.codec, given)
-      const refused = link.unsendable(type, body.length)
-      if (refused !== undefined && refused.code === 'TOO_LARGE') throw refused
+      const refused = link.tooLarge(type, body.length)
+      if (refused !== undefined) throw refused
     } catch (thrown) {
       kind = ERROR
       this.#host.failed(thrown, type)

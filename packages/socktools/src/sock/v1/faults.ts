@@ -1,5 +1,5 @@
 import type { TypeInfo } from '../../contract/protocol.ts'
-import { CallError, RemoteError, SockError, isSockError } from '../../errors.ts'
+import { CallError, RemoteError, SockError, isCallError, isSockError } from '../../errors.ts'
 import { decodeFault, encodeFault } from '../../wire/v1/bodies.ts'
 import { decodeData, encodeData, type DataCodec } from './data.ts'
 
@@ -12,6 +12,7 @@ const SAFE: Readonly<Record<string, string>> = {
   CALL_TIMEOUT: 'the deadline has passed',
   UNHANDLED: 'nothing takes this type',
   DRAINING: 'this side is ending',
+  REFUSED: 'it was not passed on',
 }
 
 /** What the far side is told of an error: a CallError as it is, anything else by its code at the most. */
@@ -20,8 +21,8 @@ export function faultBody(
   type: TypeInfo,
   { codec, maxMessage }: { readonly codec: DataCodec; readonly maxMessage: number },
 ): Uint8Array {
-  if (thrown instanceof CallError) {
-    const { code, text } = thrown as CallError
+  if (isCallError(thrown)) {
+    const { code, text } = thrown
     const schema = type.errors.get(code)
     try {
       const data = schema === undefined ? undefined : encodeData(schema, codec, thrown.data)

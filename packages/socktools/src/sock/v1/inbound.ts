@@ -73,6 +73,8 @@ export class Inbound {
   readonly #inboxes: (Inbox | undefined)[] = [undefined, undefined, undefined, undefined]
   /** Open lanes of the far side, each with its type; text: the name of one that is not ours. */
   readonly #theirs = new Map<number, TypeInfo | string>()
+  /** Of those: what an asynchronous schema looks at. */
+  readonly #reading = new Map<number, Promise<unknown>>()
   #theirCalls = 0
   #ackTimer: Deadline | undefined
 
@@ -98,6 +100,7 @@ export class Inbound {
   close(lane: number): void {
     this.#lanes.close(lane)
     if (!this.#theirs.has(lane)) return
+    if (this.#reading.size > 0) this.#reading.delete(lane)
     if (isCall(this.#theirs.get(lane))) this.#theirCalls--
     this.#theirs.delete(lane)
   }
@@ -125,10 +128,12 @@ export class Inbound {
     const sequence = this.#sequence
     const { acked } = sequence
     this.frames++
+    let again = false
     if (seq === 0) sequence.ack(ack)
-    else if (sequence.take(seq, ack) === 'again') return
-    if (isBulk(kind, payload)) sequence.bulk(payload.length)
+    else again = sequence.take(seq, ack) === 'again'
     if (sequence.acked !== acked) this.#out.acked()
+    if (again) return
+    if (isBulk(kind, payload)) sequence.bulk(payload.length)
     switch (kind) {
       case kinds.EVENT:
       case kinds.VOLATILE:
@@ -144,8 +149,12 @@ export class Inbound {
         break
       case kinds.ITEM:
       case kinds.END:
-      case kinds.RESET:
         this.#onStream(header, payload)
+        break
+      case kinds.RESET:
+        // A call may be answered so, too.
+        if (this.#to.calls.has(header.lane)) this.#onAnswer(header, payload)
+        else this.#onStream(header, payload)
         break
       case kinds.CANCEL:
         this.#onCancel(header, payload)
@@ -170,10 +179,12 @@ export class Inbound {
 
   #onEvent(header: Header, payload: Uint8Array): void {
     const { lane, kind, type } = header
-    if (this.#to.types.at(type) === undefined)
-      fail('PROTOCOL_ERROR', `${nameOfKind(kind)} of type ${type}, which is not in its TABLE`)
+    if (this.#to.types.kindAt(type) !== 'msg') this.#wrongType(header)
     const whole = this.#lanes.chunk(header, payload)
     if (whole === undefined) return
+    const flags = whole[1] ?? 0
+    // Here, where what it throws ends the connection: behind the inbox nobody would hear it.
+    if (flags !== 0) decodePrefix(whole, flags)
     const inbox = (this.#inboxes[lane] ??= this.#inbox(lane))
     // Nobody promised that these arrive, and no credit bounds them.
     if (kind === kinds.VOLATILE && inbox.high) this.#to.behind(whole.length)
@@ -218,6 +229,8 @@ export class Inbound {
     if (short) whole = this.#lanes.only(header, payload, this.#to.own.laneWindow)
     else {
       if (opens) this.#openTheirs(lane, kind, type)
+      else if (this.#lanes.partialOf(lane) === 0)
+        fail('PROTOCOL_ERROR', `${nameOfKind(kind)} on lane ${lane}, which is open`)
       whole = this.#lanes.chunk(header, payload)
       if (whole === undefined) return
       this.taken(lane, whole.length)
@@ -235,7 +248,12 @@ export class Inbound {
       }
       this.#own(lane, type)
       // It may have been given up meanwhile, and its lane be another's.
-      const isStill = (): boolean => !this.#to.isGone() && this.#theirs.get(lane) === type
+      this.#reading.set(lane, read)
+      const isStill = (): boolean => {
+        const still = !this.#to.isGone() && this.#reading.get(lane) === read
+        if (still) this.#reading.delete(lane)
+        return still
+      }
       read.then(
         (data: unknown) => {
           if (isStill()) this.#ask(lane, type, data, prefix)
@@ -249,17 +267,27 @@ export class Inbound {
     }
   }
 
+  /** It numbers its types wrong, or breaks its own word. */
+  #wrongType({ kind, type }: Header): never {
+    const is = this.#to.types.kindAt(type)
+    return fail(
+      'PROTOCOL_ERROR',
+      `${nameOfKind(kind)} of its type ${type}, ${is === undefined ? 'which is not in its TABLE' : `which is a ${is}`}`,
+    )
+  }
+
   /** The type of a frame that opens a lane; text: the name of one that is not ours. */
-  #admit({ lane, kind, type }: Header): TypeInfo | string {
+  #admit(header: Header): TypeInfo | string {
+    const { lane, kind, type } = header
     const { dialed, own, types } = this.#to
     const name = nameOfKind(kind)
     if (((lane & 1) === 1) === dialed)
       fail('PROTOCOL_ERROR', `${name} on lane ${lane}, which is ours to open`)
-    const info =
-      types.at(type) ?? fail('PROTOCOL_ERROR', `${name} of type ${type}, which is not in its TABLE`)
+    const info = types.at(type)
     const call = kind === kinds.REQUEST
-    if (typeof info === 'object' && (info.kind === 'msg' || isCall(info) !== call))
-      fail('PROTOCOL_ERROR', `${name} of ${info.name}, which is a ${info.kind}`)
+    const declared = types.kindAt(type)
+    if (info === undefined || declared === 'msg' || (declared === 'call') !== call)
+      return this.#wrongType(header)
     const open = call ? this.#theirCalls : this.#theirs.size - this.#theirCalls
     const most = call ? own.maxCalls : own.maxStreams
     if (open >= most) fail('PROTOCOL_ERROR', `${name}: ${open} are open, and ${most} are allowed`)
@@ -310,7 +338,6 @@ export class Inbound {
       if (calls.has(lane) && !this.#lanes.has(lane)) this.open(lane)
       whole = this.#lanes.chunk(header, payload)
       if (whole === undefined) return
-      this.taken(lane, whole.length)
     }
     if (!calls.onAnswer(lane, kind, whole))
       fail('PROTOCOL_ERROR', `${nameOfKind(kind)} on lane ${lane}, where no call of ours is`)
@@ -333,6 +360,7 @@ export class Inbound {
     const isOpen = this.#lanes.has(lane)
     // It crossed with the end of what it is about.
     if (!isOpen && !this.#theirs.has(lane)) return
+    const partial = this.#lanes.partialOf(lane)
     if (isOpen) this.#lanes.chunk(header, payload)
     const stream = this.#to.streams.at(lane)
     if (stream !== undefined) stream.onCancel()
@@ -340,7 +368,7 @@ export class Inbound {
       // In the middle of being asked, or while the schema looked at it.
       const type = this.#theirs.get(lane)
       const priority = typeof type === 'object' ? type.priority : 1
-      this.#turnAway(lane, isCall(type, kinds.REQUEST), priority, 'CANCELLED', 'cancelled')
+      this.#turnAway(lane, isCall(type, partial), priority, 'CANCELLED', 'cancelled')
     }
   }
 

@@ -207,6 +207,7 @@ export class Stream implements AsyncIterableIterator<unknown> {
   }
 
   #endOut(): void {
+    // The lane stays: a CANCEL may have to follow.
     this.#outEnded = true
     this.onRoom()
     this.#checkOver()

@@ -59,7 +59,8 @@ export class Streams {
     if (signal?.aborted === true) throw link.error('ABORTED', `${type.name} was given up`, signal.reason)
     // What a channel is opened with has no data.
     const body = type.kind === 'channel' ? NOTHING : encodeData(type.input, link.codec, data)
-    const refused = link.unsendable(type, body.length)
+    const prefix = headers === undefined ? NOTHING : encodePrefix(undefined, headers)
+    const refused = link.unsendable(type, body.length, prefix.length)
     if (refused !== undefined) throw refused
     if (this.#ours >= this.#most)
       throw link.error(
@@ -67,7 +68,7 @@ export class Streams {
         `${this.#ours} feeds and channels are open, which the far side allows`,
       )
     const flags = prefixFlags(undefined, headers)
-    const prefixed = flags === 0 ? body : joined(encodePrefix(undefined, headers), body)
+    const prefixed = flags === 0 ? body : joined(prefix, body)
     const lane = link.openLane(type.priority)
     this.#ours++
     const onAbort = (): void => {
@@ -120,7 +121,7 @@ export class Streams {
       stream.stopReading()
     } catch (thrown) {
       // It was told to stop, and said so.
-      if (served.reason !== undefined && isSockError(thrown)) stream.reset(served.reason)
+      if (served.reason !== undefined && isGivingUp(thrown)) stream.reset(served.reason)
       else this.#failed(stream, thrown)
     } finally {
       served.end()
@@ -201,6 +202,15 @@ export class Streams {
 }
 
 const NOTHING = new Uint8Array(0)
+
+/** What signals make of those who wait: ours, and those of Node and of the web. */
+function isGivingUp(thrown: unknown): boolean {
+  try {
+    return isSockError(thrown) || (thrown instanceof Error && thrown.name === 'AbortError')
+  } catch {
+    return false
+  }
+}
 
 function raise(error: Error): never {
   throw error

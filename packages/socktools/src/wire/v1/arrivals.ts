@@ -107,6 +107,11 @@ export class Incoming {
     return this.#find(lane) !== undefined
   }
 
+  /** The kind of the message of which part has come; 0: there is none. */
+  partialOf(lane: number): number {
+    return this.#find(lane)?.kind ?? 0
+  }
+
   /** Nothing comes on this lane any more. What came of a message that is not whole is dropped. */
   close(lane: number): void {
     const of = this.#find(lane)

@@ -1,4 +1,5 @@
 import { fail } from '../../errors.ts'
+import { COPY_MAX } from '../batch.ts'
 import { BulkWindow } from './bulk.ts'
 import { EVENT_LANES, HEADER, ITEM, MAX_U53, MORE, RESET, SEND_CHUNK, VOLATILE } from './frame.ts'
 import { type Entry, isCredited, Lane, Message, Ring } from './queue.ts'
@@ -68,7 +69,7 @@ export class Outgoing {
   readonly #lanes = new Map<number, Lane>()
   readonly #small = rings()
   readonly #bulk = rings()
-  /** Lanes whose next message is `apart` wait here while another such one has its turn: see PROTOCOL.md. */
+  /** Lanes whose next message is `apart` wait here while another one has its turn: the far side holds one at most. */
   readonly #apart = new Ring()
   #long: Message | undefined
   /** One bit for each priority whose ring has lanes. */
@@ -105,7 +106,8 @@ export class Outgoing {
   }
 
   /**
-   * Sends a message, at once if nothing has to wait for it or it for anything; undefined: it was written whole. On a
+   * Sends a message, at once if nothing has to wait for it or it for anything; undefined: it was written whole. What
+   * must not wait, as VOLATILE, can be taken back with `revoke`. `flags`: HEADERS and DEADLINE; MORE is set here. On a
    * lane that is not open, or is ending, it is dropped without a word: whoever ended the lane knows.
    */
   put(
@@ -126,7 +128,8 @@ export class Outgoing {
       this.#sink.frame(kind, flags, type, lane, seq, body, 0, n)
       return undefined
     }
-    const message = new Message(kind, flags, type, body)
+    // Copied where a batch would copy it, too: the sender may write to it again.
+    const message = new Message(kind, flags, type, n > COPY_MAX ? body : body.slice())
     to.add(message)
     this.queued += HEADER + n
     if (to.queued > to.mark) to.over = true

@@ -73,6 +73,21 @@ describe('a message that nothing is before', () => {
   })
 })
 
+test('what waits is copied if it is short, so that its sender may write to it again; what is long is lent', () => {
+  const out = opened()
+  out.takes = 0
+  for (const length of [100, 20 * KIB]) {
+    const body = new Uint8Array(length)
+    out.lanes.put(1, EVENT, 0, 0, body, 0)
+    body[0] = 1
+  }
+  out.pump()
+  assert.deepEqual(
+    out.frames.map(({ body }) => body[0]),
+    [0, 1],
+  )
+})
+
 describe('credit', () => {
   test('counts 24 bytes for each frame, and free kinds nothing', () => {
     const out = opened(64 * KIB)
@@ -176,7 +191,7 @@ describe('bulk', () => {
     const out = opened(16 * MIB)
     out.put(5, 10 * SEND_CHUNK)
     assert.equal(out.frames.splice(0).length, 4)
-    assert.ok(out.lanes.bulk.inFlight <= BULK_MIN)
+    assert.ok(out.lanes.bulk.inFlight <= BULK_MIN, `${out.lanes.bulk.inFlight}`)
     assert.equal(out.put(7, 100), undefined)
     assert.notEqual(out.put(7, 100, ITEM), undefined, 'items are bulk, however short')
     assert.deepEqual(out.log, ['EVENT 7: 100'])
@@ -204,7 +219,7 @@ describe('what waits', () => {
     const started = out.put(1, LONG)
     const waiting = out.put(1, 100)
     const after = out.put(1, 50)
-    assert.ok(started !== undefined && waiting !== undefined && after !== undefined)
+    assert.ok(started !== undefined && waiting !== undefined && after !== undefined, 'all wait')
     assert.equal(out.lanes.revoke(1, started), false)
     assert.equal(out.lanes.revoke(1, waiting), true)
     assert.equal(out.lanes.revoke(1, waiting), false, 'once')
@@ -220,7 +235,7 @@ describe('what waits', () => {
     out.put(5, 50 * KIB)
     const first = out.put(5, 50 * KIB)
     out.put(5, 10)
-    assert.ok(first !== undefined && out.lanes.revoke(5, first))
+    assert.ok(first !== undefined && out.lanes.revoke(5, first), 'it was not started')
     out.frames.length = 0
     out.pump()
     assert.deepEqual(out.log, ['EVENT 5: 10'])
