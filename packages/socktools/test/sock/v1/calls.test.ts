@@ -126,7 +126,7 @@ describe('giving up', GUARD, () => {
             new Promise((_, reject) => {
               signal.addEventListener('abort', () => {
                 reasons.push(codeOf(signal.reason))
-                reject(signal.reason)
+                reject(signal.reason as Error)
               })
             }),
         },
@@ -331,7 +331,7 @@ describe('errors', GUARD, () => {
             handlers: {
               ask: () => {
                 if (how === 'at once') throw thrown()
-                return Promise.reject(thrown() as Error)
+                return Promise.reject(thrown())
               },
             },
           })

@@ -262,7 +262,7 @@ describe('contracts that differ', GUARD, () => {
       await world.open({
         protocol: many,
         bind: 'memory:a',
-        handlers: { add: ({ a, b }: { a: number; b: number }) => a + b } as never,
+        handlers: { add: ({ a, b }: { a: number; b: number }) => a + b },
       })
       const peer = await (await world.open({ protocol })).connectTo('memory:a')
       assert.equal(await peer.request('add', { a: 2, b: 2 }), 4)
