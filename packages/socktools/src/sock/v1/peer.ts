@@ -127,6 +127,9 @@ export class V1Peer<C extends Codec> extends PipePeer<C> implements Link {
       highWaterMark: settings.highWaterMark,
       theirs,
       isGone,
+      onWait: (waiting) => {
+        this.#in.lend(waiting ? settings.maxQueue : 0)
+      },
       onRoom: (lane) => {
         this.#streams.at(lane)?.onRoom()
       },

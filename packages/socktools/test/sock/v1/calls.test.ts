@@ -331,7 +331,7 @@ describe('errors', GUARD, () => {
             handlers: {
               ask: () => {
                 if (how === 'at once') throw thrown()
-                return Promise.reject(thrown())
+                return Promise.reject(thrown() as Error)
               },
             },
           })
