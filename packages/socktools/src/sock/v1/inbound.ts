@@ -111,6 +111,12 @@ export class Inbound {
     if (this.#lanes.due && !this.#to.isGone()) this.#grant()
   }
 
+  /** Our senders wait for the far side, which may be waiting for ours: so many bytes more of events may come. */
+  lend(bytes: number): void {
+    this.#lanes.lend(bytes)
+    if (this.#lanes.due && !this.#to.isGone()) this.#grant()
+  }
+
   #grant(): void {
     const credits: Credit[] = []
     this.#lanes.credits((lane, limit) => credits.push([lane, limit]))

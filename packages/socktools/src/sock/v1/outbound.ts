@@ -28,6 +28,8 @@ export interface Way {
   /** What the far side grants. */
   readonly theirs: Limits
   isGone(): boolean
+  /** Senders begin to wait for room, or need not any more. */
+  onWait(waiting: boolean): void
   /** There is room again on this lane. */
   onRoom(lane: number): void
 }
@@ -179,9 +181,16 @@ export class Outbound {
     if (this.queued > highWaterMark) {
       // Only a write can bring the drain that ends a wait.
       outbox.flush()
-      if (this.queued > highWaterMark) return (this.#room ??= new Waiter()).promise
+      if (this.queued > highWaterMark) return this.#wait()
     }
     return outboxes.turn.pause
+  }
+
+  #wait(): Promise<void> {
+    if (this.#room !== undefined) return this.#room.promise
+    const { promise } = (this.#room = new Waiter())
+    this.#way.onWait(true)
+    return promise
   }
 
   /** The far side has ended. What waits for it is not to be waited for. */
@@ -221,6 +230,7 @@ export class Outbound {
     if (this.#room !== undefined && queued <= highWaterMark / 2) {
       this.#room.resolve()
       this.#room = undefined
+      this.#way.onWait(false)
     }
     if (this.#empty !== undefined && this.#isEmpty) {
       this.#empty.resolve()

@@ -130,6 +130,9 @@ export class V1Peer<C extends Codec> extends PipePeer<C> implements Link {
       highWaterMark: settings.highWaterMark,
       theirs,
       isGone,
+      onWait: (waiting) => {
+        this.#in.lend(waiting ? settings.maxQueue : 0)
+      },
       onRoom: (lane) => {
         this.#streams.at(lane)?.onRoom()
       },
