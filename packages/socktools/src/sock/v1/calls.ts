@@ -2,6 +2,7 @@ import { asSockError, type SockError } from '../../errors.ts'
 import type { TypeInfo } from '../../contract/protocol.ts'
 import { encodePrefix, type HeaderSlot, prefixFlags } from '../../wire/v1/bodies.ts'
 import { CANCEL, ERROR, HEADER, REPLY, REQUEST } from '../../wire/v1/frame.ts'
+import { LaneTable } from '../../wire/v1/lane-table.ts'
 import type { Entry } from '../../wire/v1/lanes.ts'
 import { rejected } from '../waiter.ts'
 import { isThenable } from '../dispatch.ts'
@@ -49,10 +50,10 @@ export class Calls {
   readonly #host: CallHost
   /** As the far side grants. */
   readonly #most: number
-  readonly #open = new Map<number, OwnCall>()
+  readonly #open = new LaneTable<OwnCall>()
   /** Not sent, since as many are open as may be. */
   #waiting: OwnCall[] = []
-  readonly #serving = new Map<number, Served>()
+  readonly #serving = new LaneTable<Served>()
   /** Wait for that no call is open in either direction. */
   #onIdle: (() => void)[] = []
   #draining = false
@@ -121,7 +122,7 @@ export class Calls {
     const { type, headers } = call
     const link = this.#link
     const lane = (call.lane = link.nextLane())
-    this.#open.set(lane, call)
+    this.#open.add(lane, call)
     const flags = prefixFlags(left, headers)
     if (headers === undefined) {
       const deadline = left === undefined ? -1 : Math.min(Math.floor(left), MAX_U32)
@@ -224,7 +225,7 @@ export class Calls {
       const { answer, served: one } = this.#host.serve(asked)
       served = one
       if (isThenable(answer)) {
-        this.#serving.set(lane, one)
+        this.#serving.add(lane, one)
         answer.then(
           (given) => {
             this.#answered(lane, type, one, given, false)

@@ -15,6 +15,7 @@ import {
 } from '../../wire/v1/bodies.ts'
 import * as kinds from '../../wire/v1/frame.ts'
 import { HEADER, Header, nameOfKind } from '../../wire/v1/frame.ts'
+import { LaneTable } from '../../wire/v1/lane-table.ts'
 import type { Limits } from '../../wire/v1/hello.ts'
 import { ACK_DELAY, type Sequence } from '../../wire/v1/session.ts'
 import type { Deadline, Deadlines } from '../deadlines.ts'
@@ -72,7 +73,7 @@ export class Inbound {
   /** By priority; each made when it is needed. */
   readonly #inboxes: (Inbox | undefined)[] = [undefined, undefined, undefined, undefined]
   /** Open lanes of the far side, each with its type; text: the name of one that is not ours. */
-  readonly #theirs = new Map<number, TypeInfo | string>()
+  readonly #theirs = new LaneTable<TypeInfo | string>()
   /** Of those: what an asynchronous schema looks at. */
   readonly #reading = new Map<number, Promise<unknown>>()
   #theirCalls = 0
@@ -286,9 +287,8 @@ export class Inbound {
   #admit(header: Header): TypeInfo | string {
     const { lane, kind, type } = header
     const { dialed, own, types } = this.#to
-    const name = nameOfKind(kind)
     if (((lane & 1) === 1) === dialed)
-      fail('PROTOCOL_ERROR', `${name} on lane ${lane}, which is ours to open`)
+      fail('PROTOCOL_ERROR', `${nameOfKind(kind)} on lane ${lane}, which is ours to open`)
     const info = types.at(type)
     const call = kind === kinds.REQUEST
     const declared = types.kindAt(type)
@@ -296,7 +296,7 @@ export class Inbound {
       return this.#wrongType(header)
     const open = call ? this.#theirCalls : this.#theirs.size - this.#theirCalls
     const most = call ? own.maxCalls : own.maxStreams
-    if (open >= most) fail('PROTOCOL_ERROR', `${name}: ${open} are open, and ${most} are allowed`)
+    if (open >= most) fail('PROTOCOL_ERROR', `${nameOfKind(kind)}: ${open} are open, and ${most} are allowed`)
     return info
   }
 
@@ -310,7 +310,7 @@ export class Inbound {
   #own(lane: number, type: TypeInfo | string): void {
     if (this.#theirs.has(lane)) return
     if (isCall(type)) this.#theirCalls++
-    this.#theirs.set(lane, type)
+    this.#theirs.add(lane, type)
   }
 
   #ask(lane: number, type: TypeInfo, data: unknown, { headers = NO_HEADERS, deadline }: Prefix): void {
