@@ -87,15 +87,15 @@ export class Admission {
     }
   }
 
-  /** Asks goodPeer. A gate that fails is a gate that is closed; `onFault` hears of it. */
-  ask(who: Candidate, onFault: (thrown: unknown) => void): Question {
+  /** Asks goodPeer. A gate that fails is a gate that is closed; `onFault` hears of it. `entered`: it is counted already. */
+  ask(who: Candidate, onFault: (thrown: unknown) => void, entered = false): Question {
     const { goodPeer, gateTimeout } = this.#limits
     const { host, address } = who
     if (goodPeer === undefined) return YES
-    const leave = this.enter(host)
+    const leave = entered ? undefined : this.enter(host)
     const question = new OpenQuestion(address, () => {
       deadline.cancel()
-      leave()
+      leave?.()
     })
     const deadline = this.#deadlines.set(gateTimeout, () => {
       question.answer(new SockError('GATE_TIMEOUT', `goodPeer took more than ${gateTimeout} ms`, { address }))

@@ -220,8 +220,12 @@ export class Dispatch<C extends Codec> {
    * metas up to the one that has the handler. Throws, or rejects with, what they throw; UNHANDLED, REFUSED.
    */
   serve(message: Message, context: Context<C>): unknown {
-    const { levels, first } = this.line ?? { levels: [this], first: 0 }
     const type = typeOf(message.type)
+    if (this.line === undefined && this.#middleware.length === 0) {
+      const only = this.#handlers.get(type)?.[0]
+      if (only !== undefined) return only.handler(message.data as Got<C>, context)
+    }
+    const { levels, first } = this.line ?? { levels: [this], first: 0 }
     for (const [at, level] of levels.entries()) {
       const handler = at < first ? undefined : level.#handlers.get(type)?.[0]?.handler
       if (handler === undefined) continue

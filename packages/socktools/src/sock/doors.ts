@@ -162,9 +162,10 @@ export class Doors<P> {
 
   /** Asks goodPeer. Rejects with the refusal. */
   #gate(who: Candidate, greeting: Greeting): Promise<void> {
-    const question = this.#admission.ask(who, (thrown) => {
+    const onFault = (thrown: unknown): void => {
       this.#host.fault(thrown, 'goodPeer')
-    })
+    }
+    const question = this.#admission.ask(who, onFault, true)
     greeting.onGiveUp = question.giveUp
     return new Promise((resolve, reject) => {
       question.onAnswer((error) => {

@@ -195,4 +195,4 @@ function wrongEnd(framing: Framing): never {
 }
 
 /** At least what any framing here puts around a payload: `ripe` is a hint, `add` makes sure. */
-const SPARE = 16
+const SPARE = 40

@@ -2,10 +2,12 @@ import { asSockError, RemoteError, type SockError } from '../../errors.ts'
 import type { TypeInfo } from '../../contract/protocol.ts'
 import { encodePrefix, type HeaderSlot, prefixFlags } from '../../wire/v1/bodies.ts'
 import { CANCEL, ERROR, HEADER, REPLY, REQUEST } from '../../wire/v1/frame.ts'
+import { LaneTable } from '../../wire/v1/lane-table.ts'
 import type { Entry } from '../../wire/v1/lanes.ts'
-import type { Deadline } from '../deadlines.ts'
+import { rejected } from '../waiter.ts'
 import { isThenable } from '../dispatch.ts'
-import { decodeData, encodeData } from './data.ts'
+import { decodeData, encodeData, from } from './data.ts'
+import { Expiring, Expiry } from './expiry.ts'
 import { faultBody, faultOf } from './faults.ts'
 import type { Asked, Link } from './link.ts'
 
@@ -48,18 +50,30 @@ export class Calls {
   readonly #host: CallHost
   /** As the far side grants. */
   readonly #most: number
-  readonly #open = new Map<number, OwnCall>()
+  readonly #open = new LaneTable<OwnCall>()
   /** Not sent, since as many are open as may be. */
   #waiting: OwnCall[] = []
-  readonly #serving = new Map<number, Served>()
+  readonly #serving = new LaneTable<Served>()
   /** Wait for that no call is open in either direction. */
   #onIdle: (() => void)[] = []
   #draining = false
+  readonly #expiry: Expiry<OwnCall>
 
   constructor(link: Link, host: CallHost, most: number) {
     this.#link = link
     this.#host = host
     this.#most = most
+    this.#expiry = new Expiry(link, (call) => {
+      this.#giveUp(
+        call,
+        link.error('CALL_TIMEOUT', `no answer to ${call.type.name} within ${call.timeout} ms`),
+      )
+    })
+  }
+
+  /** Whether a call of ours is open on this lane. */
+  has(lane: number): boolean {
+    return this.#open.has(lane)
   }
 
   /** How many calls of the far side are being served. */
@@ -85,19 +99,10 @@ export class Calls {
       const refused = link.unsendable(type, body.length, prefix)
       if (refused !== undefined) throw refused
     } catch (thrown) {
-      return Promise.reject(asSockError(thrown, 'CANNOT_ENCODE', 'the codec failed', link.address))
+      return rejected(asSockError(thrown, 'CANNOT_ENCODE', 'the codec failed', link.address))
     }
     const call = new OwnCall(type, body, headers)
-    const promise = new Promise<unknown>((resolve, reject) => {
-      call.resolve = resolve
-      call.reject = reject
-    })
-    if (timeout > 0) {
-      call.until = link.now() + timeout
-      call.timer = link.deadlines.set(timeout, () => {
-        this.#giveUp(call, link.error('CALL_TIMEOUT', `no answer to ${type.name} within ${timeout} ms`))
-      })
-    }
+    if (timeout > 0) this.#expiry.add(call, timeout)
     if (signal !== undefined) {
       const onAbort = (): void => {
         this.#giveUp(call, link.error('ABORTED', `the call ${type.name} was given up`, signal.reason))
@@ -107,25 +112,36 @@ export class Calls {
         signal.removeEventListener('abort', onAbort)
       }
     }
-    if (this.#open.size < this.#most) this.#send(call)
+    if (this.#open.size < this.#most) this.#send(call, timeout > 0 ? timeout : undefined)
     else this.#waiting.push(call)
-    return promise
+    return call.promise
   }
 
-  #send(call: OwnCall): void {
-    const { type, headers, until } = call
-    const left = until === undefined ? undefined : Math.max(0, until - this.#link.now())
+  /** `left`: milliseconds until it expires. */
+  #send(call: OwnCall, left: number | undefined): void {
+    const { type, headers } = call
+    const link = this.#link
+    const lane = (call.lane = link.nextLane())
+    this.#open.add(lane, call)
     const flags = prefixFlags(left, headers)
+    if (headers === undefined) {
+      const deadline = left === undefined ? -1 : Math.min(Math.floor(left), MAX_U32)
+      if (link.pass(lane, type.priority, REQUEST, flags, type.index, deadline, call.body)) return
+    }
     const body = flags === 0 ? call.body : joined(encodePrefix(left, headers), call.body)
-    call.lane = this.#link.openLane(type.priority)
-    this.#open.set(call.lane, call)
-    call.entry = this.#link.put(call.lane, REQUEST, flags, type.index, body)
+    link.openOut(lane, type.priority)
+    call.entry = link.put(lane, REQUEST, flags, type.index, body)
+  }
+
+  /** What may have waited is sent with what is left of its time. */
+  #sendNext(call: OwnCall): void {
+    this.#send(call, call.timeout > 0 ? Math.max(0, call.until - this.#link.now()) : undefined)
   }
 
   #giveUp(call: OwnCall, why: SockError): void {
     if (call.settled) return
-    call.settle()
-    call.reject(why)
+    this.#settle(call)
+    call.refuse(why)
     if (call.lane < 0) {
       this.#waiting = this.#waiting.filter((one) => one !== call)
       this.#checkIdle()
@@ -134,42 +150,52 @@ export class Calls {
       this.#closed(call)
     } else {
       // What of a long request is not written yet need not be.
+      this.#link.openOut(call.lane, call.type.priority)
       this.#link.abort(call.lane, CANCEL, NOTHING)
     }
   }
 
-  /** REPLY or ERROR has come whole. False: to no call of ours. */
+  /** Its promise hears now; what comes after that is late. */
+  #settle(call: OwnCall): void {
+    call.settled = true
+    this.#expiry.remove(call)
+    call.unlisten?.()
+  }
+
+  /** REPLY, ERROR or RESET has come whole. False: to no call of ours. */
   onAnswer(lane: number, kind: number, whole: Uint8Array): boolean {
     const call = this.#open.get(lane)
     if (call === undefined) return false
     const { type } = call
     const { codec, address } = this.#link
     // First, since it may end the connection, and then this call as well.
-    const fault = kind === ERROR ? faultOf(whole, type, codec, address) : undefined
+    const fault = kind !== REPLY ? faultOf(whole, type, codec, address) : undefined
     this.#link.finish(lane)
     this.#closed(call)
     if (call.settled) {
       this.#host.late()
       return true
     }
-    call.settle()
+    this.#settle(call)
     if (fault !== undefined) {
-      if (fault instanceof Promise) void fault.then(call.reject)
-      else call.reject(this.#asCalled(call, fault))
+      if (fault instanceof Promise) void fault.then((error) => call.refuse(error))
+      else call.refuse(this.#asCalled(call, fault))
       return true
     }
     try {
       // A reply of a call always has a schema.
-      call.resolve(decodeData(type.output ?? type.input, codec, whole.subarray(HEADER)))
+      const data = decodeData(type.output ?? type.input, codec, from(whole, HEADER))
+      if (data instanceof Promise) data.then(call.resolve, (thrown: unknown) => call.refuse(thrown as Error))
+      else call.resolve(data)
     } catch (thrown) {
-      call.reject(thrown as Error)
+      call.refuse(thrown as Error)
     }
     return true
   }
 
   /** Whose clock was first, ours or that of the far side, is all the same to who called. */
-  #asCalled({ type, until }: OwnCall, fault: Error): Error {
-    const late = fault instanceof RemoteError && fault.remote.code === 'CALL_TIMEOUT' && until !== undefined
+  #asCalled({ type, timeout }: OwnCall, fault: Error): Error {
+    const late = fault instanceof RemoteError && fault.remote.code === 'CALL_TIMEOUT' && timeout > 0
     return late ? this.#link.error('CALL_TIMEOUT', `no answer to ${type.name} in time`, fault) : fault
   }
 
@@ -177,9 +203,8 @@ export class Calls {
   #closed(call: OwnCall): void {
     this.#open.delete(call.lane)
     this.#link.closeIncoming(call.lane)
-    const next = this.#waiting.shift()
-    if (next !== undefined) this.#send(next)
-    else this.#checkIdle()
+    if (this.#waiting.length > 0) this.#sendNext(this.#waiting.shift() as OwnCall)
+    else if (this.#onIdle.length > 0) this.#checkIdle()
   }
 
   // Theirs
@@ -193,20 +218,20 @@ export class Calls {
     this.#draining = true
   }
 
-  /** A call of the far side; its lane is open. */
-  onRequest(lane: number, asked: Asked): void {
+  /** A call of the far side. True: it is not answered yet. */
+  onRequest(lane: number, asked: Asked): boolean {
     const { type } = asked
     if (this.#draining) {
       const why = this.#link.error('DRAINING', 'this side is ending')
-      this.#give(lane, ERROR, faultBody(why, type, this.#link))
-      return
+      this.#give(lane, type, ERROR, faultBody(why, type, this.#link))
+      return false
     }
     let served: Served | undefined
     try {
       const { answer, served: one } = this.#host.serve(asked)
       served = one
       if (isThenable(answer)) {
-        this.#serving.set(lane, one)
+        this.#serving.add(lane, one)
         answer.then(
           (given) => {
             this.#answered(lane, type, one, given, false)
@@ -215,14 +240,16 @@ export class Calls {
             this.#answered(lane, type, one, thrown, true)
           },
         )
-      } else {
-        one.end()
-        this.#answer(lane, type, answer, false)
+        // Unless it was of somebody's own making, and answered there and then.
+        return this.#serving.get(lane) === one
       }
+      one.end()
+      this.#answer(lane, type, answer, false)
     } catch (thrown) {
       served?.end()
       this.#answer(lane, type, thrown, true)
     }
+    return false
   }
 
   #answered(lane: number, type: TypeInfo, served: Served, given: unknown, failed: boolean): void {
@@ -230,7 +257,7 @@ export class Calls {
     this.#serving.delete(lane)
     served.end()
     // Nobody reads it, and it may be long: what closes the lane is enough.
-    if (served.reason !== undefined) this.#give(lane, ERROR, faultBody(served.reason, type, this.#link))
+    if (served.reason !== undefined) this.#give(lane, type, ERROR, faultBody(served.reason, type, this.#link))
     else this.#answer(lane, type, given, failed)
     this.#checkIdle()
   }
@@ -249,13 +276,12 @@ export class Calls {
       this.#host.failed(thrown, type)
       body = faultBody(thrown, type, link)
     }
-    this.#give(lane, kind, body)
+    this.#give(lane, type, kind, body)
   }
 
   /** The last of a call of the far side. */
-  #give(lane: number, kind: number, body: Uint8Array): void {
-    this.#link.put(lane, kind, 0, 0, body)
-    this.#link.finish(lane)
+  #give(lane: number, { priority }: TypeInfo, kind: number, body: Uint8Array): void {
+    this.#link.last(lane, priority, kind, body)
     this.#link.closeIncoming(lane)
   }
 
@@ -285,12 +311,13 @@ export class Calls {
     this.#open.clear()
     this.#waiting = []
     this.#serving.clear()
+    this.#expiry.end()
     for (const call of ours) {
       if (call.settled) continue
-      call.settle()
+      this.#settle(call)
       const begun = call.lane >= 0 && call.entry?.started !== false
       const what = begun ? `no answer to ${call.type.name} came` : `${call.type.name} was not sent`
-      call.reject(this.#link.error(begun ? 'OUTCOME_UNKNOWN' : 'NOT_SENT', what, why))
+      call.refuse(this.#link.error(begun ? 'OUTCOME_UNKNOWN' : 'NOT_SENT', what, why))
     }
     for (const served of theirs) served.abort(why)
     this.#checkIdle()
@@ -299,31 +326,37 @@ export class Calls {
 
 const NOTHING = new Uint8Array(0)
 
-class OwnCall {
+const MAX_U32 = 0xffff_ffff
+
+class OwnCall extends Expiring {
   readonly type: TypeInfo
   readonly body: Uint8Array
   readonly headers: HeaderSlot | undefined
   lane = -1
   /** Undefined once it is on a lane: it was written whole. */
   entry: Entry | undefined
-  until: number | undefined
-  timer: Deadline | undefined
   unlisten: (() => void) | undefined
   /** Its promise has heard; what comes after that is late. */
   settled = false
+  readonly promise: Promise<unknown>
   resolve!: (value: unknown) => void
-  reject!: (error: Error) => void
+  #reject!: (error: Error) => void
 
   constructor(type: TypeInfo, body: Uint8Array, headers: HeaderSlot | undefined) {
+    super()
     this.type = type
     this.body = body
     this.headers = headers
+    this.promise = new Promise((resolve, reject) => {
+      this.resolve = resolve
+      this.#reject = reject
+    })
   }
 
-  settle(): void {
-    this.settled = true
-    this.timer?.cancel()
-    this.unlisten?.()
+  /** A forgotten await ends no process. */
+  refuse(error: Error): void {
+    this.promise.catch(() => undefined)
+    this.#reject(error)
   }
 }
 

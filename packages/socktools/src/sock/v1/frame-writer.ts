@@ -25,18 +25,29 @@ export class FrameWriter implements Framing {
   #lane = 0
   #seq = 0
   #ack = 0
+  #deadline = -1
 
-  set(kind: number, flags: number, type: number, lane: number, seq: number, ack: number): void {
+  /** `deadline`: milliseconds that stand before the body, which is all the prefix there is then; -1: none do. */
+  set(
+    kind: number,
+    flags: number,
+    type: number,
+    lane: number,
+    seq: number,
+    ack: number,
+    deadline = -1,
+  ): void {
     this.#kind = kind
     this.#flags = flags
     this.#type = type
     this.#lane = lane
     this.#seq = seq
     this.#ack = ack
+    this.#deadline = deadline
   }
 
   size(n: number): number {
-    return 4 + HEADER + n
+    return 4 + HEADER + (this.#deadline < 0 ? 0 : 4) + n
   }
 
   write(into: Uint8Array, at: number, body: Uint8Array): number {
@@ -50,7 +61,18 @@ export class FrameWriter implements Framing {
   }
 
   #header(into: Uint8Array, at: number, n: number): number {
-    const start = writeU32(into, at, HEADER + n)
-    return writeHeader(into, start, this.#kind, this.#flags, this.#type, this.#lane, this.#seq, this.#ack)
+    const deadline = this.#deadline
+    const start = writeU32(into, at, HEADER + (deadline < 0 ? 0 : 4) + n)
+    const end = writeHeader(
+      into,
+      start,
+      this.#kind,
+      this.#flags,
+      this.#type,
+      this.#lane,
+      this.#seq,
+      this.#ack,
+    )
+    return deadline < 0 ? end : writeU32(into, end, deadline)
   }
 }

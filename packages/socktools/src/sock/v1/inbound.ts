@@ -15,13 +15,14 @@ import {
 } from '../../wire/v1/bodies.ts'
 import * as kinds from '../../wire/v1/frame.ts'
 import { HEADER, Header, nameOfKind } from '../../wire/v1/frame.ts'
+import { LaneTable } from '../../wire/v1/lane-table.ts'
 import type { Limits } from '../../wire/v1/hello.ts'
 import { ACK_DELAY, type Sequence } from '../../wire/v1/session.ts'
 import type { Deadline, Deadlines } from '../deadlines.ts'
 import { Inbox, type InboxHost } from '../inbox.ts'
 import type { Loss } from '../pipe-peer.ts'
 import type { Calls } from './calls.ts'
-import { type DataCodec, decodeData } from './data.ts'
+import { type DataCodec, decodeData, from } from './data.ts'
 import type { FarTypes } from './far-types.ts'
 import type { Outbound } from './outbound.ts'
 import type { Streams } from './streams.ts'
@@ -72,7 +73,7 @@ export class Inbound {
   /** By priority; each made when it is needed. */
   readonly #inboxes: (Inbox | undefined)[] = [undefined, undefined, undefined, undefined]
   /** Open lanes of the far side, each with its type; text: the name of one that is not ours. */
-  readonly #theirs = new Map<number, TypeInfo | string>()
+  readonly #theirs = new LaneTable<TypeInfo | string>()
   /** Of those: what an asynchronous schema looks at. */
   readonly #reading = new Map<number, Promise<unknown>>()
   #theirCalls = 0
@@ -108,6 +109,12 @@ export class Inbound {
   /** The application took a message of so many bytes. */
   taken(lane: number, bytes: number): void {
     this.#lanes.taken(lane, bytes)
+    if (this.#lanes.due && !this.#to.isGone()) this.#grant()
+  }
+
+  /** Our senders wait for the far side, which may be waiting for ours: so many bytes more of events may come. */
+  lend(bytes: number): void {
+    this.#lanes.lend(bytes)
     if (this.#lanes.due && !this.#to.isGone()) this.#grant()
   }
 
@@ -150,8 +157,12 @@ export class Inbound {
         break
       case kinds.ITEM:
       case kinds.END:
-      case kinds.RESET:
         this.#onStream(header, payload)
+        break
+      case kinds.RESET:
+        // A call may be answered so, too.
+        if (this.#to.calls.has(header.lane)) this.#onAnswer(header, payload)
+        else this.#onStream(header, payload)
         break
       case kinds.CANCEL:
         this.#onCancel(header, payload)
@@ -207,7 +218,7 @@ export class Inbound {
     const { codec, types } = this.#to
     const type = types.at(index) ?? String(index)
     const { at, headers } = decodePrefix(whole, flags)
-    const body = whole.subarray(at)
+    const body = from(whole, at)
     if (typeof type === 'object' && type.kind === 'msg')
       return this.#to.event(type, body, () => decodeData(type.input, codec, body), headers)
     this.#to.unhandled(typeof type === 'object' ? type.name : type, body)
@@ -217,16 +228,23 @@ export class Inbound {
   // Calls and streams of the far side
 
   #onAsked(header: Header, payload: Uint8Array): void {
-    const { lane } = header
-    if (!this.#theirs.has(lane)) this.#openTheirs(header)
-    else if (this.#lanes.partialOf(lane) === 0)
-      fail('PROTOCOL_ERROR', `${nameOfKind(header.kind)} on lane ${lane}, which is open`)
-    const whole = this.#lanes.chunk(header, payload)
-    if (whole === undefined) return
-    const type = this.#theirs.get(lane)
-    this.taken(lane, whole.length)
+    const { lane, kind, flags } = header
+    const opens = !this.#theirs.has(lane)
+    const type = opens ? this.#admit(header) : this.#theirs.get(lane)
+    const short = opens && kind === kinds.REQUEST && (flags & kinds.MORE) === 0
+    let whole: Uint8Array | undefined
+    // Nearly all calls are one frame, and many are answered before the next: no lane is opened for them.
+    if (short) whole = this.#lanes.only(header, payload, this.#to.own.laneWindow)
+    else {
+      if (opens) this.#openTheirs(lane, kind, type)
+      else if (this.#lanes.partialOf(lane) === 0)
+        fail('PROTOCOL_ERROR', `${nameOfKind(kind)} on lane ${lane}, which is open`)
+      whole = this.#lanes.chunk(header, payload)
+      if (whole === undefined) return
+      this.taken(lane, whole.length)
+    }
     if (typeof type !== 'object') {
-      this.#turnAway(lane, isCall(type, header.kind), 'UNKNOWN_TYPE', 'this side has no such type')
+      this.#turnAway(lane, isCall(type, kind), 1, 'UNKNOWN_TYPE', 'this side has no such type')
       return
     }
     const prefix = decodePrefix(whole, whole[1] ?? 0)
@@ -236,6 +254,7 @@ export class Inbound {
         this.#ask(lane, type, read, prefix)
         return
       }
+      this.#own(lane, type)
       // It may have been given up meanwhile, and its lane be another's.
       this.#reading.set(lane, read)
       const isStill = (): boolean => {
@@ -265,12 +284,12 @@ export class Inbound {
     )
   }
 
-  #openTheirs(header: Header): void {
+  /** The type of a frame that opens a lane; text: the name of one that is not ours. */
+  #admit(header: Header): TypeInfo | string {
     const { lane, kind, type } = header
     const { dialed, own, types } = this.#to
-    const name = nameOfKind(kind)
     if (((lane & 1) === 1) === dialed)
-      fail('PROTOCOL_ERROR', `${name} on lane ${lane}, which is ours to open`)
+      fail('PROTOCOL_ERROR', `${nameOfKind(kind)} on lane ${lane}, which is ours to open`)
     const info = types.at(type)
     const call = kind === kinds.REQUEST
     const declared = types.kindAt(type)
@@ -278,40 +297,56 @@ export class Inbound {
       return this.#wrongType(header)
     const open = call ? this.#theirCalls : this.#theirs.size - this.#theirCalls
     const most = call ? own.maxCalls : own.maxStreams
-    if (open >= most) fail('PROTOCOL_ERROR', `${name}: ${open} are open, and ${most} are allowed`)
-    if (isCall(info)) this.#theirCalls++
-    this.#theirs.set(lane, info)
-    this.#lanes.open(lane, own.laneWindow)
-    this.#out.open(lane, typeof info === 'object' ? info.priority : 1)
+    if (open >= most) fail('PROTOCOL_ERROR', `${nameOfKind(kind)}: ${open} are open, and ${most} are allowed`)
+    return info
+  }
+
+  #openTheirs(lane: number, kind: number, type: TypeInfo | string | undefined): void {
+    this.#own(lane, type ?? '')
+    this.#lanes.open(lane, this.#to.own.laneWindow)
+    if (kind === kinds.OPEN) this.#out.open(lane, typeof type === 'object' ? type.priority : 1)
+  }
+
+  /** Keeps a lane of the far side until it is closed. */
+  #own(lane: number, type: TypeInfo | string): void {
+    if (this.#theirs.has(lane)) return
+    if (isCall(type)) this.#theirCalls++
+    this.#theirs.add(lane, type)
   }
 
   #ask(lane: number, type: TypeInfo, data: unknown, { headers = NO_HEADERS, deadline }: Prefix): void {
     const asked = { type, data, headers, deadline }
-    if (isCall(type)) this.#to.calls.onRequest(lane, asked)
-    else this.#to.streams.onOpen(lane, asked)
+    if (!isCall(type)) this.#to.streams.onOpen(lane, asked)
+    else if (this.#to.calls.onRequest(lane, asked)) this.#own(lane, type)
   }
 
   #notAsked(lane: number, type: TypeInfo, whole: Uint8Array, thrown: unknown): void {
     const error = asSockError(thrown, 'BAD_MESSAGE', 'the codec failed')
     this.#to.invalid(whole, error)
-    this.#turnAway(lane, isCall(type), 'BAD_MESSAGE', error.what)
+    this.#turnAway(lane, isCall(type), type.priority, 'BAD_MESSAGE', error.what)
   }
 
   /** Answers what cannot be served, and frees the lane. */
-  #turnAway(lane: number, call: boolean, code: ErrorCode, text: string): void {
-    this.#out.put(lane, call ? kinds.ERROR : kinds.RESET, 0, 0, encodeFault(code, text))
-    this.#out.finish(lane)
+  #turnAway(lane: number, call: boolean, priority: number, code: ErrorCode, text: string): void {
+    this.#out.last(lane, priority, call ? kinds.ERROR : kinds.RESET, encodeFault(code, text))
     this.close(lane)
   }
 
   // Answers and items
 
   #onAnswer(header: Header, payload: Uint8Array): void {
-    const { lane, kind } = header
-    const whole = this.#lanes.chunk(header, payload)
-    if (whole === undefined) return
-    this.taken(lane, whole.length)
-    if (!this.#to.calls.onAnswer(lane, kind, whole))
+    const { lane, kind, flags } = header
+    const { calls, own } = this.#to
+    let whole: Uint8Array | undefined
+    // Nearly all answers are one frame: no lane is opened for them.
+    if ((flags & kinds.MORE) === 0 && !this.#lanes.has(lane))
+      whole = this.#lanes.only(header, payload, own.laneWindow)
+    else {
+      if (calls.has(lane) && !this.#lanes.has(lane)) this.open(lane)
+      whole = this.#lanes.chunk(header, payload)
+      if (whole === undefined) return
+    }
+    if (!calls.onAnswer(lane, kind, whole))
       fail('PROTOCOL_ERROR', `${nameOfKind(kind)} on lane ${lane}, where no call of ours is`)
   }
 
@@ -320,11 +355,8 @@ export class Inbound {
     const whole = this.#lanes.chunk(header, payload)
     if (whole === undefined) return
     const stream = this.#to.streams.at(lane)
-    if (stream === undefined) {
-      // A call may be answered so, too.
-      if (kind === kinds.RESET && this.#to.calls.onAnswer(lane, kinds.ERROR, whole)) return undefined
+    if (stream === undefined)
       return fail('PROTOCOL_ERROR', `${nameOfKind(kind)} on lane ${lane}, where no stream is`)
-    }
     if (kind === kinds.ITEM) stream.onItem(whole)
     else if (kind === kinds.END) stream.onEnd()
     else stream.onReset(whole)
@@ -332,15 +364,18 @@ export class Inbound {
 
   #onCancel(header: Header, payload: Uint8Array): void {
     const { lane } = header
+    const isOpen = this.#lanes.has(lane)
     // It crossed with the end of what it is about.
-    if (!this.#lanes.has(lane)) return
+    if (!isOpen && !this.#theirs.has(lane)) return
     const partial = this.#lanes.partialOf(lane)
-    this.#lanes.chunk(header, payload)
+    if (isOpen) this.#lanes.chunk(header, payload)
     const stream = this.#to.streams.at(lane)
     if (stream !== undefined) stream.onCancel()
     else if (!this.#to.calls.onCancel(lane) && this.#theirs.has(lane)) {
       // In the middle of being asked, or while the schema looked at it.
-      this.#turnAway(lane, isCall(this.#theirs.get(lane), partial), 'CANCELLED', 'cancelled')
+      const type = this.#theirs.get(lane)
+      const priority = typeof type === 'object' ? type.priority : 1
+      this.#turnAway(lane, isCall(type, partial), priority, 'CANCELLED', 'cancelled')
     }
   }
 
@@ -410,4 +445,4 @@ const isBulk = (kind: number, payload: Uint8Array): boolean =>
 
 /** What was asked; a channel is opened with nothing. */
 const readAsked = (type: TypeInfo, codec: DataCodec, whole: Uint8Array, { at }: Prefix): unknown =>
-  type.kind === 'channel' ? undefined : decodeData(type.input, codec, whole.subarray(at))
+  type.kind === 'channel' ? undefined : decodeData(type.input, codec, from(whole, at))

@@ -15,6 +15,22 @@ export interface Link {
   readonly now: () => number
   /** Opens a lane of ours, in both directions. */
   openLane(priority: number): number
+  /** The id of a lane of ours that nothing is open on. */
+  nextLane(): number
+  /** Opens the way out of a lane, if it is not open. */
+  openOut(lane: number, priority: number): void
+  /** Sends what is all that is ever sent on a lane, if it can leave at once; then the lane need not be opened. */
+  pass(
+    lane: number,
+    priority: number,
+    kind: number,
+    flags: number,
+    type: number,
+    deadline: number,
+    body: Uint8Array,
+  ): boolean
+  /** Sends the last message on a lane, whether or not that was opened. */
+  last(lane: number, priority: number, kind: number, body: Uint8Array): void
   /** Sends a message on a lane; undefined: it was written. */
   put(lane: number, kind: number, flags: number, type: number, body: Uint8Array): Entry | undefined
   /** Takes back what was not begun. */

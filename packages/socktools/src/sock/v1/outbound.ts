@@ -28,6 +28,8 @@ export interface Way {
   /** What the far side grants. */
   readonly theirs: Limits
   isGone(): boolean
+  /** Senders begin to wait for room, or need not any more. */
+  onWait(waiting: boolean): void
   /** There is room again on this lane. */
   onRoom(lane: number): void
 }
@@ -74,9 +76,9 @@ export class Outbound {
     return this.#lanes.has(lane)
   }
 
-  /** A lane that is not one of events. */
+  /** A lane that is not one of events; nothing, if it is open. */
   open(lane: number, priority: number): void {
-    this.#lanes.open(lane, this.#way.theirs.laneWindow, priority, STREAM_MARK)
+    if (!this.#lanes.has(lane)) this.#lanes.open(lane, this.#way.theirs.laneWindow, priority, STREAM_MARK)
   }
 
   isFull(lane: number): boolean {
@@ -86,6 +88,35 @@ export class Outbound {
   put(lane: number, kind: number, flags: number, type: number, body: Uint8Array): Entry | undefined {
     const now = body.length > LONG ? this.#way.platform.now() : this.#lately
     return this.#lanes.put(lane, kind, flags, type, body, now)
+  }
+
+  /**
+   * Writes what is all that is ever sent on this lane, if it fits one frame and nothing has to go before. Then the lane need
+   * not be opened. `deadline`: milliseconds, with the flag for it; -1: none.
+   */
+  pass(
+    lane: number,
+    priority: number,
+    kind: number,
+    flags: number,
+    type: number,
+    deadline: number,
+    body: Uint8Array,
+  ): boolean {
+    const seq = this.#lanes.pass(priority, kinds.HEADER + 4 + body.length)
+    if (seq === 0) return false
+    this.#write(kind, flags, type, lane, seq, body, deadline)
+    return true
+  }
+
+  /** The last message on a lane. If it is the first as well, and can leave at once, the lane need not be opened. */
+  last(lane: number, priority: number, kind: number, body: Uint8Array): void {
+    if (!this.#lanes.has(lane)) {
+      if (this.pass(lane, priority, kind, 0, 0, -1, body)) return
+      this.open(lane, priority)
+    }
+    this.put(lane, kind, 0, 0, body)
+    this.finish(lane)
   }
 
   revoke(lane: number, entry: Entry): boolean {
@@ -111,9 +142,17 @@ export class Outbound {
 
   // Frames
 
-  #write(kind: number, flags: number, type: number, lane: number, seq: number, body: Uint8Array): void {
+  #write(
+    kind: number,
+    flags: number,
+    type: number,
+    lane: number,
+    seq: number,
+    body: Uint8Array,
+    deadline = -1,
+  ): void {
     if (this.#over) return
-    this.#way.writer.set(kind, flags, type, lane, seq, this.#sequence.received)
+    this.#way.writer.set(kind, flags, type, lane, seq, this.#sequence.received, deadline)
     // Who waits for room waits here, for all lanes.
     void this.#way.outbox.put(body)
     this.#sequence.left()
@@ -142,9 +181,16 @@ export class Outbound {
     if (this.queued > highWaterMark) {
       // Only a write can bring the drain that ends a wait.
       outbox.flush()
-      if (this.queued > highWaterMark) return (this.#room ??= new Waiter()).promise
+      if (this.queued > highWaterMark) return this.#wait()
     }
     return outboxes.turn.pause
+  }
+
+  #wait(): Promise<void> {
+    if (this.#room !== undefined) return this.#room.promise
+    const { promise } = (this.#room = new Waiter())
+    this.#way.onWait(true)
+    return promise
   }
 
   /** The far side has ended. What waits for it is not to be waited for. */
@@ -184,6 +230,7 @@ export class Outbound {
     if (this.#room !== undefined && queued <= highWaterMark / 2) {
       this.#room.resolve()
       this.#room = undefined
+      this.#way.onWait(false)
     }
     if (this.#empty !== undefined && this.#isEmpty) {
       this.#empty.resolve()

@@ -62,6 +62,8 @@ export interface V1Host<C extends Codec> extends PeerOwner<C, V1Peer<C>> {
   late(): void
 }
 
+const NO_OPTIONS: RequestOptions = {}
+
 const FIRST_LANE = kinds.EVENT_LANES
 const LAST_LANE = 0xffff_ffff
 
@@ -82,6 +84,7 @@ export class V1Peer<C extends Codec> extends PipePeer<C> implements Link {
   readonly #vitals: Vitals
   /** Of what we open next; odd: we dialed. */
   #lane: number
+  #reused = false
 
   constructor(id: string, pipe: Pipe, dialed: boolean, host: V1Host<C>, greeted: GreetedV1) {
     const { settings, platform, outboxes, writer, offer, deadlines } = host
@@ -127,6 +130,9 @@ export class V1Peer<C extends Codec> extends PipePeer<C> implements Link {
       highWaterMark: settings.highWaterMark,
       theirs,
       isGone,
+      onWait: (waiting) => {
+        this.#in.lend(waiting ? settings.maxQueue : 0)
+      },
       onRoom: (lane) => {
         this.#streams.at(lane)?.onRoom()
       },
@@ -236,18 +242,14 @@ export class V1Peer<C extends Codec> extends PipePeer<C> implements Link {
   }
 
   /** What it resolves to is for the types of the contract to say. */
-  request(type: string, data?: unknown, options: RequestOptions = {}): Promise<never> {
-    let answer: Promise<unknown>
+  request(type: string, data?: unknown, options: RequestOptions = NO_OPTIONS): Promise<never> {
     try {
       const info = this.#typeOf(type, 'call')
       const { timeout = info.deadline ?? this.owner.settings.callTimeout } = options
-      answer = this.#calls.request(info, data, options, timeout)
+      return this.#calls.request(info, data, options, timeout) as Promise<never>
     } catch (thrown) {
       return rejected(thrown as Error)
     }
-    // A forgotten await ends no process.
-    answer.catch(() => undefined)
-    return answer as Promise<never>
   }
 
   stream(type: string, data?: unknown, options: StreamOptions = {}): AsyncIterableIterator<never> {
@@ -299,17 +301,49 @@ export class V1Peer<C extends Codec> extends PipePeer<C> implements Link {
   }
 
   openLane(priority: number): number {
-    while (this.#out.has(this.#lane) || this.#in.has(this.#lane)) this.#nextLane()
-    const lane = this.#lane
-    this.#nextLane()
+    const lane = this.nextLane()
     this.#out.open(lane, priority)
     this.#in.open(lane)
     return lane
   }
 
-  #nextLane(): void {
-    const next = this.#lane + 2
-    this.#lane = next <= LAST_LANE ? next : FIRST_LANE + (this.dialed ? 1 : 0)
+  nextLane(): number {
+    // Until all ids were used once, the next one is free.
+    if (this.#reused) while (this.#isOpen(this.#lane)) this.#step()
+    const lane = this.#lane
+    this.#step()
+    return lane
+  }
+
+  #isOpen(lane: number): boolean {
+    return this.#out.has(lane) || this.#in.has(lane) || this.#calls.has(lane)
+  }
+
+  #step(): void {
+    this.#lane += 2
+    if (this.#lane <= LAST_LANE) return
+    this.#lane = FIRST_LANE + (this.dialed ? 1 : 0)
+    this.#reused = true
+  }
+
+  openOut(lane: number, priority: number): void {
+    this.#out.open(lane, priority)
+  }
+
+  pass(
+    lane: number,
+    priority: number,
+    kind: number,
+    flags: number,
+    type: number,
+    deadline: number,
+    body: Uint8Array,
+  ): boolean {
+    return this.#out.pass(lane, priority, kind, flags, type, deadline, body)
+  }
+
+  last(lane: number, priority: number, kind: number, body: Uint8Array): void {
+    this.#out.last(lane, priority, kind, body)
   }
 
   put(lane: number, kind: number, flags: number, type: number, body: Uint8Array): Entry | undefined {

@@ -1,8 +1,13 @@
-import type { SockError } from '../../errors.ts'
+import { SockError } from '../../errors.ts'
 import type { HeaderSlot } from '../../wire/v1/bodies.ts'
 import type { Codec } from '../../wire/codec.ts'
 import type { Deadline, Deadlines } from '../deadlines.ts'
 import type { Context, Peer, Sock } from '../types.ts'
+
+export interface Clock {
+  readonly deadlines: Deadlines
+  now(): number
+}
 
 /** What the handler of a call, feed or channel is told beside its data. Its signal costs nothing unless it is looked at. */
 export class ServeContext<C extends Codec> implements Context<C> {
@@ -10,11 +15,9 @@ export class ServeContext<C extends Codec> implements Context<C> {
   readonly peer: Peer<C>
   readonly type: string
   readonly headers: HeaderSlot
-  readonly #deadlines: Deadlines
+  readonly #clock: Clock
   /** When the far side gives up, by our clock. */
   readonly #until: number | undefined
-  readonly #now: () => number
-  readonly #late: () => SockError
   #aborter: AbortController | undefined
   #reason: SockError | undefined
   #timer: Deadline | undefined
@@ -26,21 +29,19 @@ export class ServeContext<C extends Codec> implements Context<C> {
     type: string,
     headers: HeaderSlot,
     until: number | undefined,
-    { deadlines, now, late }: { deadlines: Deadlines; now: () => number; late: () => SockError },
+    clock: Clock,
   ) {
     this.sock = sock
     this.peer = peer
     this.type = type
     this.headers = headers
     this.#until = until
-    this.#deadlines = deadlines
-    this.#now = now
-    this.#late = late
+    this.#clock = clock
   }
 
   /** Milliseconds that are left, at least 0; undefined: there is no deadline. */
   get timeLeft(): number | undefined {
-    return this.#until === undefined ? undefined : Math.max(0, this.#until - this.#now())
+    return this.#until === undefined ? undefined : Math.max(0, this.#until - this.#clock.now())
   }
 
   get signal(): AbortSignal {
@@ -49,8 +50,9 @@ export class ServeContext<C extends Codec> implements Context<C> {
       const { timeLeft } = this
       if (this.#reason !== undefined) this.#aborter.abort(this.#reason)
       else if (timeLeft !== undefined && !this.#over) {
-        this.#timer = this.#deadlines.set(timeLeft, () => {
-          this.abort(this.#late())
+        this.#timer = this.#clock.deadlines.set(timeLeft, () => {
+          const what = `whoever called ${this.type} waits no longer`
+          this.abort(new SockError('CALL_TIMEOUT', what, { address: this.peer.address }))
         })
       }
     }

@@ -131,6 +131,8 @@ export class Stream implements AsyncIterableIterator<unknown> {
       const value = decodeData(this.#incoming as Schema, this.#link.codec, whole.subarray(HEADER))
       return { value: await value, done: false }
     } catch (thrown) {
+      // With the reason, where there still is a way to tell it.
+      this.reset(thrown)
       this.stopReading()
       throw thrown
     }

@@ -53,6 +53,7 @@ export class V1<C extends Codec> {
       settings.codecs.map(({ name, values }) => [name, { name, ...values } as DataCodec]),
     )
     const { dispatch, counters } = core
+    const clock = { deadlines: owner.deadlines, now: platform.now }
     this.#host = {
       ...(owner as PeerOwner<C, V1Peer<C>>),
       outboxes: sends.framedBy(writer),
@@ -72,15 +73,7 @@ export class V1<C extends Codec> {
       },
       serve: (peer, { type, data, headers, deadline }, channel) => {
         const until = deadline === undefined ? undefined : platform.now() + deadline
-        const late = (): SockError =>
-          new SockError('CALL_TIMEOUT', `whoever called ${type.name} waits no longer`, {
-            address: peer.address,
-          })
-        const served = new ServeContext<C>(sock, of(peer), type.name, headers, until, {
-          deadlines: owner.deadlines,
-          now: platform.now,
-          late,
-        })
+        const served = new ServeContext<C>(sock, of(peer), type.name, headers, until, clock)
         return { answer: dispatch.serve({ type: type.name, data: channel ?? data }, served), served }
       },
       failed: (peer, thrown, type) => {

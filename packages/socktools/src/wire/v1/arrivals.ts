@@ -67,6 +67,8 @@ class Lane {
  * a message may: the one that began first of those before which nothing waits to be taken. It depends on nobody but
  * the sender, so it ends some day, and then it is another's turn: whatever the application waits for is not held up
  * by messages that wait for the application. All others together are granted ADVANCE beyond their windows.
+ *
+ * Lanes of events are granted more while `lend` says so, all of them together.
  */
 export class Incoming {
   /** Bytes of messages that are not whole yet. */
@@ -88,6 +90,7 @@ export class Incoming {
   /** The one with a partial message that is credit-free. */
   #free: Lane | undefined
   #pinned = 0
+  #lent = 0
   #due: Lane[] = []
 
   /** `maxMessage`: the longest body of a message, in bytes. */
@@ -144,12 +147,26 @@ export class Incoming {
       const received = lane.received + payload.length
       if (received > lane.limit) refuse(header, `${received} bytes came, and ${lane.limit} were granted`)
       lane.received = received
+      if (this.#lent > 0) this.#check(lane)
     }
     if ((flags & MORE) !== 0) {
       this.#keep(lane, header, payload)
       return undefined
     }
     return lane.kind === 0 ? payload : this.#whole(lane, payload)
+  }
+
+  /**
+   * The same for a message that is whole, on a lane that is not open and need not be: it is all that comes there.
+   * `window`: what we granted the far side for a lane.
+   */
+  only(header: Header, payload: Uint8Array, window: number): Uint8Array {
+    const length = payload.length - HEADER
+    const most = carriesData(header.kind) ? this.#maxMessage : this.#maxOther
+    if (length > most) refuse(header, `${length} bytes of one message, and ${most} is the longest`)
+    if (isCredited(header.kind) && payload.length > window)
+      refuse(header, `${payload.length} bytes came, and ${window} were granted`)
+    return payload
   }
 
   #checkNext(lane: Lane, { kind, flags, type }: Header): void {
@@ -276,6 +293,15 @@ export class Incoming {
     this.#check(of)
   }
 
+  /**
+   * While our senders wait for the far side, it may be waiting for ours in the same way: then its events are granted so
+   * many bytes beyond their windows, all lanes together, a window at a time where one is used up. 0: no more than before.
+   */
+  lend(bytes: number): void {
+    this.#lent = bytes
+    if (bytes > 0) for (const lane of this.#events) if (lane !== undefined) this.#check(lane)
+  }
+
   /** `credits` has something to say. */
   get due(): boolean {
     return this.#due.length > 0
@@ -314,15 +340,23 @@ export class Incoming {
     const more = this.#target(lane) - lane.limit
     if (more <= 0) return
     if (more < lane.window / 2) {
-      if (lane.limit - lane.received >= HEADER + MAX_CHUNK) return
-      if (lane.cost === 0 && lane.untaken) return
+      if (hasRoom(lane)) return
+      if (lane.cost === 0 && lane.untaken && this.#lent === 0) return
     }
     lane.due = true
     this.#due.push(lane)
   }
 
   #target(lane: Lane): number {
-    return lane.consumed + lane.window + this.#granted(lane)
+    return lane.consumed + lane.window + this.#granted(lane) + this.#lentTo(lane)
+  }
+
+  /** How far a lane may go beyond its window, of what is lent and others did not use. */
+  #lentTo(lane: Lane): number {
+    if (this.#lent === 0 || this.#events[lane.id] !== lane || !lane.untaken || hasRoom(lane)) return 0
+    let left = this.#lent
+    for (const other of this.#events) if (other !== undefined && other !== lane) left -= beyond(other)
+    return Math.max(0, Math.min(left, beyond(lane) + lane.window))
   }
 
   /** How much of its partial message a lane may be granted beyond its window. */
@@ -335,7 +369,7 @@ export class Incoming {
 
   #grant(lane: Lane): number {
     const granted = this.#granted(lane)
-    const target = lane.consumed + lane.window + granted
+    const target = lane.consumed + lane.window + granted + this.#lentTo(lane)
     if (target > lane.limit) {
       lane.limit = target
       if (lane !== this.#growing) {
@@ -346,6 +380,13 @@ export class Incoming {
     return lane.limit
   }
 }
+
+/** The next chunk may come, however long it is. */
+const hasRoom = ({ limit, received }: Lane): boolean => limit - received >= HEADER + MAX_CHUNK
+
+/** How much more was granted than its window and its partial message are worth. */
+const beyond = ({ limit, consumed, window, cost }: Lane): number =>
+  Math.max(0, limit - consumed - window - cost)
 
 const carriesData = (kind: number): boolean => kind === VOLATILE || (isCredited(kind) && kind !== ERROR)
 

@@ -3,6 +3,7 @@
  * as it arrives; they throw PROTOCOL_ERROR and nothing else, and the bytes that they return are views of it.
  */
 import { fail } from '../../errors.ts'
+import { readU32 } from '../length-header.ts'
 import { DEADLINE, HEADER, HEADERS, MAX_SLOT } from './frame.ts'
 import { CODE, cutText, Reader, utf8Length, Writer } from './reader.ts'
 
@@ -61,6 +62,9 @@ const tooLong = (): never => fail('BAD_OPTION', `the headers of a message take $
 /** `flags`: those of the first chunk. */
 export function decodePrefix(payload: Uint8Array, flags: number): Prefix {
   if ((flags & (DEADLINE | HEADERS)) === 0) return NO_PREFIX
+  // What nearly every call has, and no more.
+  if ((flags & HEADERS) === 0 && payload.length >= HEADER + 4)
+    return { deadline: readU32(payload, HEADER), headers: undefined, at: HEADER + 4 }
   const from = new Reader(payload, HEADER, 'the prefix of a message')
   const deadline = (flags & DEADLINE) === 0 ? undefined : from.u32()
   const headers = (flags & HEADERS) === 0 ? undefined : decodeSlot(from)

@@ -140,6 +140,16 @@ export class Outgoing {
     return message.waits ? message : undefined
   }
 
+  /**
+   * The seq of a frame that may be written now, of so many bytes, on a lane of this priority that is not open and need not
+   * be: it is all that is ever sent there, its window is as the far side granted it, and nothing has to go before. 0: it
+   * has to wait, on a lane. Not for ITEM.
+   */
+  pass(priority: number, bytes: number): number {
+    if (bytes > HEADER + SEND_CHUNK || (this.#smallMask & ((2 << priority) - 1)) !== 0) return 0
+    return this.#sink.room() > 0 ? this.#sequence.next() : 0
+  }
+
   /** Whether a frame of an idle lane may be written with nothing else before it. */
   #mayPass(lane: Lane, kind: number, bytes: number): boolean {
     const asHigh = (2 << lane.priority) - 1

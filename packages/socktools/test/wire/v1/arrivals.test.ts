@@ -306,3 +306,55 @@ describe('after an attach', () => {
     assert.equal(into.got(5, 10, ITEM)?.length, HEADER + 110)
   })
 })
+
+describe('what is lent', () => {
+  /** Messages of 16 KiB come on a lane, as many as are granted; nobody takes them. Returns their bytes. */
+  function fill(into: In, lane: number): number {
+    let limit = WINDOW
+    let came = 0
+    for (;;) {
+      for (const [of, granted] of into.credits) if (of === lane) limit = granted
+      if (came + 16 * KIB > limit) return came
+      into.got(lane, 16 * KIB - HEADER)
+      came += 16 * KIB
+    }
+  }
+
+  test('events get it beyond the window where that is used up, whatever the application takes', () => {
+    const into = opened()
+    into.lanes.lend(200 * KIB)
+    assert.deepEqual(into.credits, [])
+    assert.equal(fill(into, 1), 256 * KIB)
+    assert.throws(() => into.got(1, 16 * KIB), PROTOCOL_ERROR)
+  })
+
+  test('several lanes share it, and one that came later has its window', () => {
+    const into = opened()
+    into.lanes.lend(200 * KIB)
+    const all = [3, 0, 2].map((lane) => fill(into, lane))
+    assert.equal(
+      all.reduce((sum, n) => sum + n),
+      3 * WINDOW + 192 * KIB,
+    )
+    assert.deepEqual(
+      all.map((n) => n >= WINDOW),
+      [true, true, true],
+    )
+  })
+
+  test('to lanes that were used up before; not to those of calls, and no more once it is 0', () => {
+    const into = opened()
+    assert.equal(fill(into, 1), WINDOW)
+    for (let i = 0; i < 4; i++) into.got(5, 16 * KIB - HEADER, ITEM)
+    into.lanes.lend(WINDOW)
+    assert.deepEqual(into.credits, [[1, 2 * WINDOW]])
+    into.lanes.lend(0)
+    into.got(1, 16 * KIB - HEADER)
+    into.got(1, 16 * KIB - HEADER)
+    // What is taken pays back what was lent, first of all.
+    for (let i = 0; i < 4; i++) into.lanes.taken(1, 16 * KIB)
+    assert.deepEqual(into.credits, [])
+    for (let i = 0; i < 2; i++) into.lanes.taken(1, 16 * KIB)
+    assert.deepEqual(into.credits, [[1, 2 * WINDOW + 32 * KIB]])
+  })
+})
