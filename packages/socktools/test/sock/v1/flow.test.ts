@@ -60,11 +60,12 @@ describe('no head-of-line blocking', GUARD, () => {
         }
         const alone = await once()
         const state = { over: false }
+        const isOver = (): boolean => state.over
         const load = begin(both).then(() => (state.over = true))
         let [beside, worst] = [0, 0]
-        while (!state.over && beside < 200) {
+        while (!isOver() && beside < 200) {
           worst = Math.max(worst, await once())
-          if (!state.over) beside++
+          if (!isOver()) beside++
         }
         await load
         // The memory network is as wide as one likes: bulk is bounded by round trips, and calls are not.

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { z } from 'zod'
 import { call, msg } from '../../../src/index.ts'
-import type { Pipe, PipeSink, PipeSock, Platform, Transport } from '../../../src/index.ts'
+import type { Pipe, PipeSink, PipeSock, Platform, SockError, Transport } from '../../../src/index.ts'
 import { memory } from '../../../src/index.ts'
 import { encodePing } from '../../../src/wire/v1/bodies.ts'
 import * as kinds from '../../../src/wire/v1/frame.ts'
@@ -104,7 +104,7 @@ describe('half-open', GUARD, () => {
       cable.cut = true
       const asked = client.knownPeers[0]
         ?.request('ask', 1)
-        .then(String, (error: { code: string }) => error.code)
+        .then(String, (error: unknown) => (error as SockError).code)
       assert.equal(await asked, 'OUTCOME_UNKNOWN')
       assert.ok(world.sim.now() <= 66_000, `${world.sim.now()} ms`)
     }))
