@@ -178,7 +178,7 @@ export class Stream implements AsyncIterableIterator<unknown> {
     let body: Uint8Array
     try {
       body = encodeData(this.#outgoing, this.#link.codec, item)
-      const refused = this.#link.unsendable(this.type, body.length)
+      const refused = this.#link.tooLarge(this.type, body.length)
       if (refused !== undefined) throw refused
     } catch (thrown) {
       return Promise.reject(asSockError(thrown, 'CANNOT_ENCODE', 'the codec failed', this.#link.address))

@@ -329,10 +329,14 @@ describe('errors', GUARD, () => {
         simulate(async (world) => {
           const { there, server } = await pair(world, failing, {
             handlers: {
-              ask: () => {
-                if (how === 'at once') throw thrown()
-                return Promise.reject(thrown() as Error)
-              },
+              ask:
+                how === 'at once'
+                  ? () => {
+                      throw thrown()
+                    }
+                  : async () => {
+                      throw thrown()
+                    },
             },
           })
           const faults = all(server, 'fault')
