@@ -27,6 +27,14 @@ export const goals = [
   { workload: 'one-per-turn', rival: 'net single write', goal: 0.9 },
   { workload: 'idle-memory', rival: null, goal: 8, sense: 'at most', unit: 'KB' },
   { workload: 'set-up', rival: 'ws', goal: 2.5 },
+  { workload: '64B-typed', rival: 'ws', goal: 2 },
+  { workload: 'call-1-p50', rival: 'C', goal: 1.2, sense: 'at most' },
+  { workload: 'call-1-p99', rival: 'C', goal: 1.6, sense: 'at most' },
+  { workload: 'call-1-p99', rival: 'ws', goal: 1, sense: 'at most' },
+  { workload: 'call-128', rival: 'C', goal: 0.42 },
+  { workload: 'call-128', rival: 'ws', goal: 3.5 },
+  { workload: 'call-128-typed', rival: 'ws', goal: 2 },
+  { workload: 'beside-feed', rival: null, goal: 5, sense: 'at most', unit: 'x idle' },
 ]
 
 /** Whom the goals speak of. */

@@ -27,7 +27,7 @@ export function setUp(say) {
   }
   leaveOut(['socktools'], existsSync(library) ? undefined : 'not built: run `npm run build` first')
   leaveOut(['C'], compileReference(say))
-  leaveOut(['ws', 'zeromq', 'nats'], installRivals(say))
+  leaveOut(['ws', 'zeromq', 'nats', 'grpc-js', 'socket.io'], installRivals(say))
   leaveOut(['nats'], isOnPath('nats-server') ? undefined : 'nats-server is not on PATH')
   return missing
 }

@@ -31,7 +31,8 @@ export async function runTrial(name, plainJob) {
   try {
     const work = async () => {
       dialer.tell((await listener.next()).port)
-      return kind === 'idle' ? watchIdle(source, sink, job) : watchMessages(source, sink, job)
+      if (kind === 'idle') return watchIdle(source, sink, job)
+      return kind === 'call' || kind === 'feed' ? watchCalls(source, sink, job) : watchMessages(source, sink, job)
     }
     return await within(job.warmMs + job.measureMs + SLACK_MS, 'the trial', work())
   } finally {
@@ -72,6 +73,20 @@ async function watchIdle(listener, dialer, job) {
   await listener.next()
   dialer.tell(job.peers - IDLE_FIRST)
   return listener.next()
+}
+
+/**
+ * Who asks checks each answer; here, that the other side was asked as often.
+ * @type {(asking: Child, answering: Child, job: import('./workloads.mjs').Job) => Promise<any>}
+ */
+async function watchCalls(asking, answering, job) {
+  const result = await asking.next()
+  answering.tell(result.sent)
+  const { count, bytes, sum, grewBy } = await answering.next()
+  verify('calls', count, result.sent)
+  verify('bytes', bytes, result.sent * job.size)
+  verify('sum of first bytes', sum, result.sent * job.fill)
+  return { ...result, answererGrewBy: grewBy }
 }
 
 /** @type {(what: string, got: number, expected: number) => void} */

@@ -3,11 +3,16 @@
 /**
  * What both sides of a trial are told.
  * @typedef {object} Job
- * @property {'stream' | 'awaited' | 'turn' | 'broadcast' | 'idle'} kind
+ * @property {'stream' | 'awaited' | 'turn' | 'broadcast' | 'idle' | 'call' | 'feed'} kind
  * @property {number} size  payload bytes
  * @property {number} fill  every payload byte
  * @property {number} peers
  * @property {number} perTurn  messages in one turn of the event loop
+ * @property {number} inFlight  calls that are open at once
+ * @property {'v1'} [wire]  what ours speaks; absent: the plain wire
+ * @property {'msgpack' | 'json'} [codec]  ours carries typed data in it, checked on arrival; absent: bytes
+ * @property {number} [maxCalls]  the option of ours, on both sides; absent: its default
+ * @property {number} bytes  of the feed
  * @property {number} warmMs  from the first message on, not counted
  * @property {number} measureMs  the window that is
  * @property {'sink' | 'source'} [listener]  which side listens; the other dials
@@ -21,6 +26,10 @@
  * @property {number} [size]
  * @property {number} [peers]
  * @property {number} [perTurn]
+ * @property {number} [inFlight]
+ * @property {Job['wire']} [wire]
+ * @property {Job['codec']} [codec]
+ * @property {number} [maxCalls]
  * @property {string[]} contenders  in the order of a round
  * @property {Measure[]} measures  what a trial yields
  * @property {string[]} [quick]  contenders of a quick run; absent: not in it
@@ -45,9 +54,20 @@ const messages = (name) => ({ name, unit: 'msg/s', of: (r) => (r.windowCount / r
 /** @type {(name: string) => Measure} */
 const gigabytes = (name) => ({ name, unit: 'GB/s', of: (r) => r.windowBytes / r.windowMs / 1e6 })
 
+/** @type {(name: string) => Measure[]} */
+const latencies = (name) => [
+  { name: `${name}-p50`, unit: 'µs', of: (r) => r.p50 },
+  { name: `${name}-p99`, unit: 'µs', of: (r) => r.p99 },
+]
+/** @type {(name: string) => Measure[]} */
+const calls = (name) => [{ name, unit: 'calls/s', of: (r) => r.callsPerSecond }]
+
 const STREAMERS = ['socktools', 'C', 'naive', 'ws', 'zeromq', 'nats']
 const BROADCASTERS = ['socktools', 'C', 'naive', 'ws']
-const QUICK = ['socktools', 'C', 'naive', 'ws']
+const QUICK = ['socktools', 'C', 'ws']
+const CALLERS = ['socktools', 'C', 'ws', 'zeromq', 'grpc-js', 'socket.io']
+/** More than the 64 that a sock grants by default, so that all of them are on their way. */
+const MANY = 128
 
 /** @type {Workload[]} */
 export const workloads = [
@@ -73,14 +93,14 @@ export const workloads = [
     name: 'awaited',
     kind: 'awaited',
     contenders: ['socktools', 'naive', 'ws', 'zeromq'],
-    quick: ['socktools', 'naive', 'ws'],
+    quick: ['socktools', 'ws'],
     measures: [messages('awaited')],
   },
   {
     name: 'one-per-turn',
     kind: 'turn',
     contenders: ['socktools', 'net single write', 'C', 'naive', 'ws'],
-    quick: ['socktools', 'net single write', 'C', 'naive', 'ws'],
+    quick: ['socktools', 'net single write'],
     measures: [messages('one-per-turn')],
   },
   {
@@ -109,20 +129,120 @@ export const workloads = [
       { name: 'set-up', unit: 'conn/s', of: (result) => result.connectionsPerSecond },
     ],
   },
+  // Over wire v1. In the typed ones ws carries 64 bytes as they are, all the same.
+  {
+    name: '64B-v1',
+    kind: 'stream',
+    wire: 'v1',
+    contenders: ['socktools', 'ws'],
+    measures: [messages('64B-v1')],
+  },
+  {
+    name: '64B-typed',
+    kind: 'stream',
+    wire: 'v1',
+    codec: 'msgpack',
+    contenders: ['socktools', 'ws'],
+    quick: ['socktools', 'ws'],
+    measures: [messages('64B-typed')],
+  },
+  {
+    name: 'call-1',
+    kind: 'call',
+    wire: 'v1',
+    contenders: CALLERS,
+    quick: QUICK,
+    measures: latencies('call-1'),
+  },
+  {
+    name: 'call-1-typed',
+    kind: 'call',
+    wire: 'v1',
+    codec: 'msgpack',
+    contenders: ['socktools'],
+    measures: latencies('call-1-typed'),
+  },
+  {
+    name: 'call-1-json',
+    kind: 'call',
+    wire: 'v1',
+    codec: 'json',
+    contenders: ['socktools'],
+    measures: latencies('call-1-json'),
+  },
+  {
+    name: 'call-128',
+    kind: 'call',
+    wire: 'v1',
+    inFlight: MANY,
+    maxCalls: MANY,
+    contenders: CALLERS,
+    quick: QUICK,
+    measures: calls('call-128'),
+  },
+  {
+    name: 'call-128-default',
+    kind: 'call',
+    wire: 'v1',
+    inFlight: MANY,
+    contenders: ['socktools'],
+    measures: calls('call-128-default'),
+  },
+  {
+    name: 'call-128-typed',
+    kind: 'call',
+    wire: 'v1',
+    inFlight: MANY,
+    maxCalls: MANY,
+    codec: 'msgpack',
+    contenders: ['socktools', 'ws'],
+    quick: ['socktools', 'ws'],
+    measures: calls('call-128-typed'),
+  },
+  {
+    name: 'call-128-json',
+    kind: 'call',
+    wire: 'v1',
+    inFlight: MANY,
+    maxCalls: MANY,
+    codec: 'json',
+    contenders: ['socktools', 'ws'],
+    measures: calls('call-128-json'),
+  },
+  {
+    name: 'feed',
+    kind: 'feed',
+    wire: 'v1',
+    contenders: ['socktools'],
+    quick: ['socktools'],
+    measures: [
+      { name: 'feed', unit: 'GB/s', of: (result) => result.gigabytesPerSecond },
+      { name: 'beside-feed-p99', unit: 'µs', of: (result) => result.p99 },
+      { name: 'beside-feed', unit: 'x idle', of: (result) => result.timesCalm },
+      { name: 'feed-memory-out', unit: 'MB', of: (result) => result.answererGrewBy / 1e6 },
+      { name: 'feed-memory-in', unit: 'MB', of: (result) => result.grewBy / 1e6 },
+    ],
+  },
 ]
 
 /**
  * @typedef {object} Plan
  * @property {number} rounds
+ * @property {number} inFlight  calls that are open at once
+ * @property {'v1'} [wire]  what ours speaks; absent: the plain wire
+ * @property {'msgpack' | 'json'} [codec]  ours carries typed data in it, checked on arrival; absent: bytes
+ * @property {number} [maxCalls]  the option of ours, on both sides; absent: its default
+ * @property {number} bytes  of the feed
  * @property {number} warmMs
  * @property {number} measureMs
+ * @property {number} feedBytes
  * @property {number} budgetMs  no round is begun that would end after it
  */
 
 /** @type {Record<'quick' | 'full', Plan>} */
 export const plans = {
-  quick: { rounds: 5, warmMs: 200, measureMs: 400, budgetMs: 85_000 },
-  full: { rounds: 9, warmMs: 500, measureMs: 1000, budgetMs: 840_000 },
+  quick: { rounds: 5, warmMs: 200, measureMs: 400, feedBytes: 256 * MIB, budgetMs: 120_000 },
+  full: { rounds: 9, warmMs: 500, measureMs: 1000, feedBytes: 1024 * MIB, budgetMs: 1_140_000 },
 }
 
 /**
@@ -130,8 +250,10 @@ export const plans = {
  * @param {Plan} plan
  * @returns {Job}
  */
-export function jobOf({ kind, size = 64, peers = 1, perTurn = 1 }, { warmMs, measureMs }) {
-  return { kind, size, fill: 0x5a, peers, perTurn, warmMs, measureMs }
+export function jobOf(workload, { warmMs, measureMs, feedBytes }) {
+  const { kind, size = 64, peers = 1, perTurn = 1, inFlight = 1, wire, codec, maxCalls } = workload
+  const ours = { wire, codec, maxCalls }
+  return { kind, size, fill: 0x5a, peers, perTurn, inFlight, ...ours, bytes: feedBytes, warmMs, measureMs }
 }
 
 /**

@@ -6,6 +6,8 @@
  *
  * MODE stream     the source dials; small frames are copied into large writes, large ones leave by writev
  * MODE turn       the source dials; one write per message
+ * MODE call       the source dials and asks, PER_TURN calls in flight: u32be length, u32be id, payload; the sink answers
+ *                 each with the same bytes; what came in one read is answered in one write
  * MODE broadcast  the source listens to PEERS peers; PER_TURN messages are encoded once, then written to each
  *
  * The listener prints {"port":N}; the dialer reads N from stdin. Each side ends with one line of JSON.
@@ -101,6 +103,14 @@ static int dial(int port) {
   return fd;
 }
 
+static void write_all(int fd, const unsigned char *p, size_t length) {
+  while (length) {
+    ssize_t n = write(fd, p, length);
+    if (n < 0) die("write");
+    p += n, length -= n;
+  }
+}
+
 /* --- sink ---------------------------------------------------------------------------------- */
 
 static __attribute__((noinline)) void on_message(const unsigned char *payload, size_t length) {
@@ -182,6 +192,32 @@ static void sink_many(int port) {
   }
 }
 
+/* Answers every frame with itself, id included. */
+static void sink_calls(int fd) {
+  unsigned char *in = malloc(2 * READ_SIZE), *out = malloc(2 * READ_SIZE);
+  size_t fill = 0;
+  for (;;) {
+    ssize_t n = read(fd, in + fill, READ_SIZE);
+    if (n < 0) die("read");
+    if (n == 0) break;
+    fill += n;
+    size_t at = 0;
+    unsigned char *p = out;
+    while (fill - at >= HEADER) {
+      size_t length = get_u32(in + at);
+      if (fill - at - HEADER < length) break;
+      on_message(in + at + HEADER + 4, length - 4);
+      p = put_header(p, length);
+      memcpy(p, in + at + HEADER, length);
+      p += length;
+      at += HEADER + length;
+    }
+    if (p > out) write_all(fd, out, p - out);
+    if (at < fill) memmove(in, in + at, fill - at);
+    fill -= at;
+  }
+}
+
 static void print_sink(void) {
   printf("{\"count\":%llu,\"bytes\":%llu,\"sum\":%llu,\"windowCount\":%llu,\"windowBytes\":%llu,\"windowMs\":%.3f,\"windowEnd\":%llu}\n",
          (unsigned long long)total.count, (unsigned long long)total.bytes, (unsigned long long)total.sum,
@@ -190,14 +226,6 @@ static void print_sink(void) {
 }
 
 /* --- source -------------------------------------------------------------------------------- */
-
-static void write_all(int fd, const unsigned char *p, size_t length) {
-  while (length) {
-    ssize_t n = write(fd, p, length);
-    if (n < 0) die("write");
-    p += n, length -= n;
-  }
-}
 
 static void writev_all(int fd, struct iovec *v, int parts) {
   while (parts) {
@@ -213,6 +241,63 @@ static unsigned char *make_payload(void) {
   memset(payload, 0x20, size);
   payload[0] = FIRST_BYTE;
   return payload;
+}
+
+static int by_value(const void *a, const void *b) {
+  double x = *(const double *)a, y = *(const double *)b;
+  return x < y ? -1 : x > y;
+}
+
+/* Keeps per_turn calls in flight; an id is a slot, whose call was begun at `begun`. Prints what a caller prints. */
+static void source_calls(int fd) {
+  unsigned char *payload = make_payload(), *in = malloc(2 * READ_SIZE), *out = malloc(per_turn * (size + 8));
+  double *begun = calloc(per_turn, sizeof *begun), *took = malloc(4000000 * sizeof *took);
+  uint32_t *ready = malloc(per_turn * sizeof *ready);
+  size_t free_slots = per_turn, fill = 0, times = 0;
+  uint64_t sent = 0, answered = 0, window = 0;
+  double start = now() + warm, end = start + measure, opened = 0, closed = 0, t = now();
+  for (size_t i = 0; i < per_turn; i++) ready[i] = i;
+  while (t < end || answered < sent) {
+    unsigned char *p = out;
+    while (free_slots && t < end) {
+      uint32_t id = ready[--free_slots], be = htonl(id);
+      p = put_header(p, size + 4);
+      memcpy(p, &be, 4);
+      memcpy(p + 4, payload, size);
+      p += 4 + size;
+      begun[id] = t;
+      sent++;
+    }
+    if (p > out) write_all(fd, out, p - out);
+    ssize_t n = read(fd, in + fill, READ_SIZE);
+    if (n <= 0) die("read");
+    fill += n;
+    t = now();
+    size_t at = 0;
+    while (fill - at >= HEADER) {
+      size_t length = get_u32(in + at);
+      if (fill - at - HEADER < length) break;
+      uint32_t id = get_u32(in + at + HEADER);
+      if (id >= per_turn || length != size + 4 || in[at + HEADER + 4] != FIRST_BYTE) {
+        fputs("an answer is not what was sent\n", stderr);
+        exit(1);
+      }
+      answered++;
+      ready[free_slots++] = id;
+      if (t >= start && t <= end) {
+        if (!opened) opened = t;
+        else window++;
+        closed = t;
+        if (per_turn == 1 && begun[id] >= start && times < 4000000) took[times++] = (t - begun[id]) * 1e6;
+      }
+      at += HEADER + length;
+    }
+    if (at < fill) memmove(in, in + at, fill - at);
+    fill -= at;
+  }
+  qsort(took, times, sizeof *took, by_value);
+  printf("{\"sent\":%llu,\"p50\":%.3f,\"p99\":%.3f,\"callsPerSecond\":%.3f}\n", (unsigned long long)sent,
+         times ? took[times / 2] : 0, times ? took[(size_t)(times * 0.99)] : 0, window / (closed - opened));
 }
 
 static uint64_t source_one(int fd, double seconds) {
@@ -283,6 +368,7 @@ int main(int argc, char **argv) {
 
   if (is_sink) {
     if (broadcast) sink_many(read_port());
+    else if (strcmp(mode, "call") == 0) sink_calls(accept_one(listen_loopback()));
     else sink_one(accept_one(listen_loopback()));
     print_sink();
     return 0;
@@ -293,6 +379,10 @@ int main(int argc, char **argv) {
     for (size_t i = 0; i < peers; i++) fds[i] = accept_one(listener);
   } else {
     fds[0] = dial(read_port());
+  }
+  if (strcmp(mode, "call") == 0) {
+    source_calls(fds[0]);
+    return 0;
   }
   uint64_t sent = broadcast ? source_broadcast(fds, seconds) : source_one(fds[0], seconds);
   printf("{\"sent\":%llu}\n", (unsigned long long)sent);

@@ -11,7 +11,7 @@ const REST_MS = 5000
  * The same for every contender: a count, the bytes, and the first byte of each payload. Kept in a typed array, where
  * numbers above 2^31 cost nothing extra.
  */
-function makeCounter() {
+export function makeCounter() {
   const totals = new Float64Array(3)
   /** @type {import('../contenders/index.mjs').OnMessage} */
   const onMessage = (payload) => {

@@ -4,7 +4,10 @@
 //
 // The side that listens prints {"port"}, the other reads the port from stdin. The source prints {"sent"} once
 // everything was handed on; the sink reads that figure, waits until all of it is there, and prints its result.
+// Where calls are measured, the source is who asks, and it is the one that has the figures.
 import { load } from '../contenders/index.mjs'
+import { runAnswerer } from './answerer.mjs'
+import { runCalls, runFeed } from './caller.mjs'
 import { dialMany, print, readNumber } from './control.mjs'
 import { holdConnections, openConnections } from './idle.mjs'
 import { runSink } from './sink.mjs'
@@ -26,5 +29,11 @@ async function open(onMessage = () => {}) {
   return end
 }
 
-if (job.kind !== 'idle') await (side === 'sink' ? runSink(open, job) : runSource(open, job))
-else await (side === 'source' ? holdConnections(listen, job) : openConnections(dial, job))
+if (job.kind === 'idle') await (side === 'source' ? holdConnections(listen, job) : openConnections(dial, job))
+else if (job.kind !== 'call' && job.kind !== 'feed')
+  await (side === 'sink' ? runSink(open, job) : runSource(open, job))
+else if (side === 'sink') await runAnswerer(open)
+else {
+  const end = /** @type {Required<import('../contenders/index.mjs').End>} */ (await open())
+  await (job.kind === 'call' ? runCalls(end, job) : runFeed(end, job))
+}

@@ -12,6 +12,7 @@ const WARM_MS = 100
  * @returns {[string, string[]]}
  */
 export function command(side, job) {
-  const { kind, size, warmMs, measureMs, peers, perTurn } = job
-  return [binary, [side, kind, ...[size, Math.min(warmMs, WARM_MS), measureMs, peers, perTurn].map(String)]]
+  const { kind, size, warmMs, measureMs, peers, perTurn, inFlight } = job
+  const atOnce = kind === 'call' ? inFlight : perTurn
+  return [binary, [side, kind, ...[size, Math.min(warmMs, WARM_MS), measureMs, peers, atOnce].map(String)]]
 }

@@ -13,6 +13,8 @@
  *   pushes: nothing while there is room, else a promise of room
  * @property {(payload: Buffer) => Promise<unknown>} [sendAwaited]  sends to the one peer, settles when the next may go
  * @property {() => Promise<unknown>} [flush]  settles once everything pushed has been handed on
+ * @property {(payload: Buffer) => Promise<Uint8Array>} [call]  asks the one peer, which answers with what it was sent
+ * @property {(bytes: number) => AsyncIterable<Uint8Array>} [flood]  has the one peer send so many bytes, in pieces
  * @property {number} [batch]  pushes between two `settle()`, where the contender cannot take the usual 256
  */
 
@@ -29,7 +31,7 @@
 /** @type {Record<string, Contender>} */
 export const contenders = {
   // A socket that we dialed reads up to 256 KiB at a time, which pays for all but tiny messages.
-  socktools: { file: 'socktools.mjs', sourceListens: (job) => job.size > 125 },
+  socktools: { file: 'socktools.mjs', sourceListens: (job) => job.wire === undefined && job.size > 125 },
   C: { file: 'c.mjs' },
   naive: { file: 'naive.mjs' },
   'net single write': { file: 'net.mjs' },
@@ -39,6 +41,8 @@ export const contenders = {
   ws: { file: 'ws.mjs', sourceListens: (job) => job.size > 125 },
   zeromq: { file: 'zeromq.mjs' },
   nats: { file: 'nats.mjs' },
+  'grpc-js': { file: 'grpc.mjs' },
+  'socket.io': { file: 'socket-io.mjs' },
 }
 
 /**

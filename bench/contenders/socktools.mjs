@@ -1,11 +1,12 @@
-// Ours: the plain wire with the raw codec, through the public API of the built package.
+// Ours: the plain wire with the raw codec, through the public API of the built package. What needs a contract is in v1.mjs.
 import { fileURLToPath } from 'node:url'
 
 const entry = new URL('../../packages/socktools/dist/index.js', import.meta.url)
 export const library = fileURLToPath(entry)
 
 /** @type {import('./index.mjs').Listen} */
-export async function listen(onMessage) {
+export async function listen(onMessage, job) {
+  if (job.wire === 'v1') return (await import('./v1.mjs')).listen(onMessage, job)
   const { TcpSock } = await import(entry.href)
   let peers = 0
   /** @type {any} */
@@ -39,7 +40,8 @@ export async function listen(onMessage) {
 let dialer
 
 /** @type {import('./index.mjs').Dial} */
-export async function dial(port, onMessage) {
+export async function dial(port, onMessage, job) {
+  if (job.wire === 'v1') return (await import('./v1.mjs')).dial(port, onMessage, job)
   const { TcpSock } = await import(entry.href)
   dialer ??= new TcpSock({ handlers: { 0: onMessage } })
   const peer = await dialer.connectTo(`tcp://127.0.0.1:${port}`)

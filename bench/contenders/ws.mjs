@@ -1,4 +1,6 @@
-// ws as its README advises: no compression, binary Buffers, and a look at bufferedAmount before more is sent.
+// ws as its README advises: no compression, binary Buffers, and a look at bufferedAmount before more is sent. It has no
+// calls: here they are what everybody writes, a u32 before the payload that comes back with the answer.
+import { Buffer } from 'node:buffer'
 import { once } from 'node:events'
 import { createRequire } from 'node:module'
 
@@ -8,24 +10,61 @@ const HIGH_WATER_MARK = 1024 * 1024
 const OPTIONS = { perMessageDeflate: false, maxPayload: 16 * 1024 * 1024 }
 
 /** @type {import('./index.mjs').Listen} */
-export async function listen(onMessage) {
+export async function listen(onMessage, job) {
   /** @type {Outlet[]} */
   const outlets = []
   const server = new WebSocketServer({ host: '127.0.0.1', port: 0, ...OPTIONS })
   server.on('connection', (/** @type {any} */ socket) => {
     outlets.push(outlet(socket))
-    socket.on('message', onMessage)
+    if (job.kind === 'call') echo(socket, onMessage)
+    else socket.on('message', onMessage)
   })
   await once(server, 'listening')
   return { ...end(outlets), port: server.address().port }
 }
 
 /** @type {import('./index.mjs').Dial} */
-export async function dial(port, onMessage) {
+export async function dial(port, onMessage, job) {
   const socket = new WebSocket(`ws://127.0.0.1:${port}`, OPTIONS)
-  socket.on('message', onMessage)
+  const calls = job.kind === 'call' ? { call: caller(socket) } : {}
+  if (job.kind !== 'call') socket.on('message', onMessage)
   await once(socket, 'open')
-  return end([outlet(socket)])
+  return { ...end([outlet(socket)]), ...calls }
+}
+
+/**
+ * @param {any} socket
+ * @param {import('./index.mjs').OnMessage} onMessage
+ */
+function echo(socket, onMessage) {
+  socket.on('message', (/** @type {Buffer} */ message) => {
+    onMessage(message.subarray(4))
+    socket.send(message)
+  })
+}
+
+/**
+ * @param {any} socket
+ * @returns {(payload: Buffer) => Promise<Uint8Array>}
+ */
+function caller(socket) {
+  /** @type {Map<number, (answer: Uint8Array) => void>} */
+  const waiting = new Map()
+  let id = 0
+  socket.on('message', (/** @type {Buffer} */ message) => {
+    const asked = message.readUInt32BE(0)
+    waiting.get(asked)?.(message.subarray(4))
+    waiting.delete(asked)
+  })
+  return (payload) =>
+    new Promise((resolve) => {
+      const request = Buffer.allocUnsafe(4 + payload.length)
+      id = (id + 1) >>> 0
+      request.writeUInt32BE(id)
+      request.set(payload, 4)
+      waiting.set(id, resolve)
+      socket.send(request)
+    })
 }
 
 /** @typedef {ReturnType<typeof outlet>} Outlet */

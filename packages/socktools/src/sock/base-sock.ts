@@ -8,6 +8,7 @@ import { Core } from './core.ts'
 import { HOOKS, withHooks } from './hooks.ts'
 import type { Settings } from './options.ts'
 import { encode } from './payload.ts'
+import { type Carrier, noHeaders } from './plain-only.ts'
 import type { SubscribeOptions } from './subscription.ts'
 import type { Tick } from './ticker.ts'
 import type {
@@ -23,6 +24,7 @@ import type {
   Maybe,
   Middleware,
   MiddlewareContext,
+  MessageOf,
   MessageOptions,
   Peer,
   SendOptions,
@@ -76,6 +78,11 @@ export abstract class BaseSock<C extends Codec = RawCodec, P extends Protocol | 
   constructor(settings: Settings<C>, platform: Platform) {
     const plain = BaseSock.prototype
     this.#given = settings
+    for (const name of ['parse', 'serialise'] as const) {
+      // One that is never asked would check and change nothing, in silence.
+      if (settings.wire !== 'plain' && this[name] !== plain[name])
+        fail('BAD_OPTION', `wire '${settings.wire}' never calls ${name}: ${UNDER_V1}`)
+    }
     const hooked = withHooks(settings, {
       parse: this.parse !== plain.parse && ((payload) => this.parse(payload)),
       serialise: this.serialise !== plain.serialise && ((type, data) => this.serialise(type, data)),
@@ -86,24 +93,33 @@ export abstract class BaseSock<C extends Codec = RawCodec, P extends Protocol | 
     this.core = new Core<C>(this as unknown as Sock<C>, hooked, platform)
     // The first is the outermost.
     if (this.handleAll !== plain.handleAll)
-      this.use((message, context, next) => this.handleAll(message as Message<Got<C>>, context, next))
+      this.use((message, context, next) => this.handleAll(message, context, next))
   }
 
   // Hooks
 
-  /** Makes a message of a payload. What it throws is BAD_MESSAGE, an `invalid` event. Default: the codec's decode. */
+  /**
+   * Makes a message of a payload. What it throws is BAD_MESSAGE, an `invalid` event. Default: the codec's decode.
+   * Of the plain wire and of datagrams alone: under wire v1 the type stands beside the data (BAD_OPTION).
+   */
   protected parse(payload: Uint8Array): Message<Got<C>> {
     return (this.#given.codec as Codec<never, Got<C>>).decode(payload)
   }
 
-  /** Makes a payload of a message. What it throws is CANNOT_ENCODE at the sender. Default: the codec's encode. */
+  /**
+   * Makes a payload of a message. What it throws is CANNOT_ENCODE at the sender. Default: the codec's encode.
+   * Of the plain wire and of datagrams alone, as parse is.
+   */
   protected serialise(type: string | number, data: Sent<C>): Uint8Array {
     return (this.#given.codec as Codec<Sent<C>>).encode(type, data)
   }
 
-  /** Runs around every message, outside all middleware; without `next()` the message stops here. Default: `next()`. */
+  /**
+   * Runs around every message, call, feed and channel, outside all middleware, and as they do; without `next()` it stops
+   * here. Default: `next()`.
+   */
   protected handleAll(
-    _message: Message<Got<C>>,
+    _message: MessageOf<C, P>,
     _context: MiddlewareContext<C, P>,
     next: () => Maybe<unknown>,
   ): Maybe<unknown> {
@@ -164,6 +180,11 @@ export abstract class BaseSock<C extends Codec = RawCodec, P extends Protocol | 
   /** @internal Looks inside a sock; undefined: it is none. */
   protected static inner(sock: unknown): InnerSock | undefined {
     return sock instanceof BaseSock ? (sock as unknown as InnerSock) : undefined
+  }
+
+  /** @internal What carries the messages that have no handshake. */
+  protected get carrier(): Carrier {
+    return 'the plain wire'
   }
 
   /** @internal */
@@ -238,14 +259,11 @@ export abstract class BaseSock<C extends Codec = RawCodec, P extends Protocol | 
     data: DataOf<C, P, T>,
     options: SendOptions<C, P> & MessageOptions = {},
   ): Promise<void> {
-    const headers = (options as MessageOptions | null)?.headers
-    const payload = encode(this.core.settings.codec, type, data as Sent<C>)
-    const error =
-      headers === undefined ? undefined : new SockError('OVER_PLAIN', 'the plain wire has no headers')
-    const wrong = error ?? (payload instanceof SockError ? payload : undefined)
-    if (wrong === undefined) return this.sendRaw(payload as Uint8Array, options)
+    const payload =
+      noHeaders(this.carrier, options) ?? encode(this.core.settings.codec, type, data as Sent<C>)
+    if (!(payload instanceof SockError)) return this.sendRaw(payload, options)
     this.core.dropNobodys('unsendable', 0)
-    return rejected(wrong)
+    return rejected(payload)
   }
 
   addHandler<T extends TypesIn<P>>(
@@ -335,6 +353,8 @@ const NAMES: { readonly [K in keyof SockEvents]: K } = {
   fault: 'fault',
   closed: 'closed',
 }
+const UNDER_V1 = 'there the type stands beside the data, which the `codec` encodes; give one of your own'
+
 const EVENTS: readonly string[] = Object.keys(NAMES)
 
 /** Starts a sock that was made for this; one that does not come up is closed. Rejects as `start` does. */

@@ -1,12 +1,24 @@
+import type { Protocol } from '../contract/protocol.ts'
 import { fail } from '../errors.ts'
 import type { Codec, RawCodec } from '../wire/codec.ts'
 import { type Settings, type SockOptions, settle } from './options.ts'
+
+const ONLY_MESSAGES = 'datagrams carry messages and nothing else'
 
 /** What UDP has no use for, and why. */
 const NOT_HERE = {
   framing: 'one datagram is one message',
   frameGrace: 'a datagram arrives whole or not at all',
   frameRate: 'a datagram arrives whole or not at all',
+  callTimeout: ONLY_MESSAGES,
+  maxCalls: ONLY_MESSAGES,
+  maxStreams: ONLY_MESSAGES,
+  streamWindow: ONLY_MESSAGES,
+  handshakeTimeout: 'nobody connects',
+  autoWait: 'nobody connects',
+  heartbeat: 'nobody is asked for a sign',
+  stallTimeout: 'the system has taken what was sent',
+  maxMessage: 'one datagram is one message, see maxFrame',
 } as const
 
 /** The most that fits into a datagram over IPv4: 65,535 − 20 (IP) − 8 (UDP). */
@@ -20,8 +32,16 @@ export const DATAGRAM_DEFAULTS = {
 } as const
 
 /** Times are in milliseconds, sizes in bytes. What is not said here is as in SockOptions. */
-export interface UdpSockOptions<C extends Codec = RawCodec>
-  extends Omit<SockOptions<C>, keyof typeof NOT_HERE | 'slowPeer'> {
+export interface UdpSockOptions<C extends Codec = RawCodec, P extends Protocol | undefined = undefined>
+  extends Omit<SockOptions<C, P>, keyof typeof NOT_HERE | 'slowPeer' | 'wire' | 'codec'> {
+  /**
+   * The types of the messages, checked by the compiler, and by their schemas as they arrive. Its calls, feeds and
+   * channels are not for datagrams: OVER_PLAIN.
+   */
+  readonly protocol?: P
+  readonly wire?: 'plain'
+  /** How payloads become messages. Default raw() (type 0, the bytes), with a protocol json(). */
+  readonly codec?: C
   /**
    * The address to receive at: `udp://127.0.0.1:4000`; port 0 lets the system choose. Without it, whatever
    * sends or dials first binds any free port, on every interface, of the family that it needs.
@@ -93,7 +113,9 @@ export interface DatagramSettings<C extends Codec = RawCodec> extends Settings<C
 }
 
 /** Checks and completes. Throws BAD_OPTION. */
-export function settleDatagrams<C extends Codec>(options: UdpSockOptions<C>): DatagramSettings<C> {
+export function settleDatagrams<C extends Codec, P extends Protocol | undefined>(
+  options: UdpSockOptions<C, P>,
+): DatagramSettings<C> {
   if (!isObject(options)) fail('BAD_OPTION', 'the options must be an object')
   const { reuseAddr = false, broadcast = false, multicast = {}, ...rest } = options
   const given = Object.entries<unknown>(rest).filter(([, value]) => value !== undefined)
@@ -103,10 +125,16 @@ export function settleDatagrams<C extends Codec>(options: UdpSockOptions<C>): Da
     if (name === 'slowPeer' && value === 'close')
       fail('BAD_OPTION', "slowPeer is 'reject' or 'drop' over UDP: its queue is no one peer's")
   }
+  if ((rest.wire ?? 'plain') !== 'plain')
+    fail('BAD_OPTION', `wire is 'plain' over UDP: ${ONLY_MESSAGES}, so there is no handshake`)
   checkFlag('reuseAddr', reuseAddr)
   checkFlag('broadcast', broadcast)
   checkMulticast(multicast)
-  const settings = settle({ ...DATAGRAM_DEFAULTS, ...(Object.fromEntries(given) as SockOptions<C>) })
+  const settings = settle({
+    ...DATAGRAM_DEFAULTS,
+    ...(Object.fromEntries(given) as SockOptions<C, P>),
+    wire: 'plain',
+  })
   const { maxFrame } = settings
   if (maxFrame > MAX_DATAGRAM)
     fail('BAD_OPTION', `maxFrame is ${maxFrame}, and a datagram carries ${MAX_DATAGRAM} bytes at the most`)

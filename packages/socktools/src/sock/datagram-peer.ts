@@ -17,10 +17,10 @@ import { Inbox } from './inbox.ts'
 import { DRAIN_TIMEOUT } from './options.ts'
 import type { Settings } from './options.ts'
 import { encode, lengthOf, unsendable } from './payload.ts'
-import { noChannel, noRequest, noStream } from './plain-only.ts'
+import { noChannel, noHeaders, noRequest, noStream } from './plain-only.ts'
 import { ReadWatch } from './read-watch.ts'
 import type { Turn } from './turn.ts'
-import type { DrainOptions, DropReason, Lost, Peer, PeerStats } from './types.ts'
+import type { DrainOptions, DropReason, Lost, MessageOptions, Peer, PeerStats } from './types.ts'
 import { rejected } from './waiter.ts'
 
 /** What a peer needs of its sock. */
@@ -40,6 +40,8 @@ export interface DatagramPeerHost<C extends Codec> {
 
 /** What may wait for handlers over all peers, as a multiple of what may for one. */
 const BACKLOG = 16
+
+const CARRIER = 'a datagram'
 
 export class DatagramPeer<C extends Codec> implements Peer<C> {
   readonly wire = 'plain'
@@ -139,8 +141,10 @@ export class DatagramPeer<C extends Codec> implements Peer<C> {
 
   // Out
 
-  sendMsg(type: string | number, data: Sent<C>): Promise<void> {
-    const payload = encode(this.#host.settings.codec, type, data, this.address)
+  sendMsg(type: string | number, data: Sent<C>, options?: MessageOptions): Promise<void> {
+    const { settings } = this.#host
+    const payload =
+      noHeaders(CARRIER, options, this.address) ?? encode(settings.codec, type, data, this.address)
     return payload instanceof SockError ? this.#refuse('unsendable', payload, 0) : this.sendRaw(payload)
   }
 
@@ -170,15 +174,15 @@ export class DatagramPeer<C extends Codec> implements Peer<C> {
   }
 
   request(): Promise<never> {
-    return noRequest(this.address)
+    return noRequest(CARRIER, this.address)
   }
 
   stream(): AsyncIterableIterator<never> {
-    return noStream(this.address)
+    return noStream(CARRIER, this.address)
   }
 
   channel(): never {
-    return noChannel(this.address)
+    return noChannel(CARRIER, this.address)
   }
 
   async flushed(): Promise<void> {

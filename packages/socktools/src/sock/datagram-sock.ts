@@ -1,4 +1,5 @@
 import { udpAddress } from '../address.ts'
+import type { Protocol } from '../contract/protocol.ts'
 import { SockError, asSockError, fail, reasonOf } from '../errors.ts'
 import type { DatagramNetwork, DatagramAddress } from '../net/datagrams.ts'
 import type { Platform } from '../platform/platform.ts'
@@ -17,6 +18,7 @@ import { Drops } from './drops.ts'
 import { Keepers } from './keeper.ts'
 import { DRAIN_TIMEOUT } from './options.ts'
 import { lengthOf } from './payload.ts'
+import type { Carrier } from './plain-only.ts'
 import { isIterable } from './recipients.ts'
 import { Turn } from './turn.ts'
 import type {
@@ -41,7 +43,10 @@ export interface DatagramParts {
  * A sock over datagrams, on any network and any platform. {@link UdpSock} is this class with Node's, and says
  * what holds of both; tests and simulations pass simulated ones.
  */
-export class DatagramSock<C extends Codec = RawCodec> extends BaseSock<C> {
+export class DatagramSock<
+  C extends Codec = RawCodec,
+  P extends Protocol | undefined = undefined,
+> extends BaseSock<C, P> {
   readonly #multicast: MulticastOptions
   readonly #deadlines: Deadlines
   readonly #attempts: Attempts
@@ -60,7 +65,7 @@ export class DatagramSock<C extends Codec = RawCodec> extends BaseSock<C> {
   #nextId = 1
   #lost: Lost = NOTHING_LOST
 
-  constructor(options: UdpSockOptions<C>, { platform, network }: DatagramParts) {
+  constructor(options: UdpSockOptions<C, P>, { platform, network }: DatagramParts) {
     const given = settleDatagrams(options)
     super(given, platform)
     const { core } = this
@@ -171,8 +176,8 @@ export class DatagramSock<C extends Codec = RawCodec> extends BaseSock<C> {
    * Looks up the address and makes it a peer. Nothing is sent, so this tells nothing about whether anyone is
    * there. Gives the peer that is at that address already, if there is one.
    */
-  async connectTo(address: string, options: ConnectOptions = {}): Promise<Peer<C>> {
-    return this.#dial(address, options)
+  async connectTo(address: string, options: ConnectOptions = {}): Promise<Peer<C, P>> {
+    return (await this.#dial(address, options)) as unknown as Peer<C, P>
   }
 
   #dial(
@@ -244,10 +249,10 @@ export class DatagramSock<C extends Codec = RawCodec> extends BaseSock<C> {
    * As Sock.sendRaw says. `to` may also be an address that is nobody's here, such as a group's: it is sent to,
    * and does not become a peer.
    */
-  sendRaw(payload: Uint8Array, options: SendOptions<C> = {}): Promise<void> {
+  sendRaw(payload: Uint8Array, options: SendOptions<C, P> = {}): Promise<void> {
     try {
       if (this.core.life === 'closed') fail('CLOSED', 'this sock is closed')
-      return this.#routes.send(payload, options, this.core.settings.maxFrame)
+      return this.#routes.send(payload, options as unknown as SendOptions<C>, this.core.settings.maxFrame)
     } catch (thrown) {
       this.core.dropNobodys('unsendable', lengthOf(payload))
       return rejected(asSockError(thrown, 'UNKNOWN_PEER', '`to` or `except` cannot be read'))
@@ -273,8 +278,12 @@ export class DatagramSock<C extends Codec = RawCodec> extends BaseSock<C> {
     return this.#binding.socket?.address
   }
 
-  get knownPeers(): readonly Peer<C>[] {
-    return [...this.#peers.values()]
+  get knownPeers(): readonly Peer<C, P>[] {
+    return [...this.#peers.values()] as unknown as Peer<C, P>[]
+  }
+
+  protected override get carrier(): Carrier {
+    return 'a datagram'
   }
 
   protected override get schemes(): readonly string[] {
@@ -304,10 +313,10 @@ export class DatagramSock<C extends Codec = RawCodec> extends BaseSock<C> {
   // Ending
 
   /** Forgets a peer. Heard again, it is a new one. */
-  closePeer(peer: Peer<C> | string): Lost {
+  closePeer(peer: Peer<C, P> | string): Lost {
     // To callers in JavaScript it must not seem to have closed all of a list.
     if (isIterable(peer)) fail('UNKNOWN_PEER', 'closePeer takes one peer or address')
-    const [found] = this.#routes.find(peer)
+    const [found] = this.#routes.find(peer as unknown as Peer<C>)
     if (found instanceof DatagramPeer) return found.close()
     return fail('UNKNOWN_PEER', 'no peer has this address', { address: found?.address })
   }

@@ -1,9 +1,10 @@
-import { asSockError, fail, isSockError, needFunction, type SockError } from '../errors.ts'
+import { asSockError, fail, isSockError, needFunction, SockError } from '../errors.ts'
 import type { Off } from '../events.ts'
 import type { Codec, Got, Message } from '../wire/codec.ts'
 import type { Contract, TypeInfo } from '../contract/protocol.ts'
 import { validate } from '../schema.ts'
 import { AroundContext, MessageContext, NO_HEADERS } from './context.ts'
+import { needMsg } from './payload.ts'
 import { type SubscribeOptions, Subscription } from './subscription.ts'
 import type {
   Context,
@@ -117,6 +118,7 @@ export class Dispatch<C extends Codec> {
     type: string | number | undefined,
     options: SubscribeOptions,
   ): Subscription<[Got<C>, Context<C>]> {
+    if (type !== undefined && this.#contract !== undefined) needMsg(this.#contract, type)
     const to = new Subscription<[Got<C>, Context<C>]>(options, (ended) => this.#subscribers.delete(ended))
     if (!to.ended) this.#subscribers.set(to, type === undefined ? undefined : typeOf(type))
     return to
@@ -352,6 +354,8 @@ export class Dispatch<C extends Codec> {
       return undefined
     }
     const type = typeOf(message.type)
+    // What this level has no name for is not its own.
+    if (this.#contract?.byName.has(String(type)) === false) return undefined
     const entries = this.#handlers.get(type)
     const context = origin.#contextOf(peer, type, headers)
     if (this.#offer(message.data, context) || entries !== undefined) rising.taken = true
@@ -404,6 +408,13 @@ export class Dispatch<C extends Codec> {
   }
 }
 
+/** Middleware did not call `next` for a call, feed or channel: what it decided, and no fault. */
+export class NotPassed extends SockError {
+  constructor(type: string, address: string) {
+    super('REFUSED', `middleware did not pass "${type}" on`, { address })
+  }
+}
+
 /** Middleware around the handler of a call, feed or channel, which runs once however often `next` is called. */
 async function around<C extends Codec>(
   chain: readonly Middleware<C>[],
@@ -424,8 +435,7 @@ async function around<C extends Codec>(
     return asked.given
   }
   await step(0)
-  if (!asked.ran)
-    fail('REFUSED', `middleware did not pass "${message.type}" on`, { address: context.peer.address })
+  if (!asked.ran) throw new NotPassed(String(message.type), context.peer.address)
   return await asked.given
 }
 

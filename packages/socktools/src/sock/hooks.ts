@@ -1,5 +1,6 @@
 import type { Codec, Got, Message, Sent } from '../wire/codec.ts'
 import type { Settings } from './options.ts'
+import { contracted } from './payload.ts'
 import type { Tick } from './ticker.ts'
 import type { Candidate, Maybe } from './types.ts'
 
@@ -23,9 +24,12 @@ export function withHooks<C extends Codec>(
     encode: serialise || ((type, data) => codec.encode(type, data)),
     decode: parse || ((payload) => codec.decode(payload)),
   }
+  const { contract } = settings
+  // A hook that never asks the codec sends the types of the contract all the same.
+  const checked = contract === undefined ? codecHooked : contracted(codecHooked as Codec, contract)
   return Object.freeze({
     ...settings,
-    ...((parse || serialise) && { codec: codecHooked as Codec as C }),
+    ...((parse || serialise) && { codec: checked as Codec as C }),
     ...(goodPeer && { goodPeer }),
     ...(tick && { tick }),
   })

@@ -4,22 +4,23 @@ import type { InnerSock } from './base-sock.ts'
 import { checkSendOptions, isIterable, withoutStrangers } from './recipients.ts'
 import { AMONG_SEVERAL } from './sends.ts'
 import { RESOLVED } from './turn.ts'
-import type { Peer, SendOptions, To } from './types.ts'
+import type { MessageOptions, Peer, SendOptions, To } from './types.ts'
 import { Waiter } from './waiter.ts'
 
 /** Sends by way of one sock. */
-type SendBy = (sock: InnerSock, options: SendOptions<Codec>) => Promise<void>
+type SendBy = (sock: InnerSock, options: SendOptions<Codec> & MessageOptions) => Promise<void>
 
 /** Sends to the peers of several socks as if they were those of one. Throws UNKNOWN_PEER. */
 export function sendByAll(
   socks: readonly InnerSock[],
-  options: SendOptions<Codec>,
+  options: SendOptions<Codec> & MessageOptions,
   send: SendBy,
 ): Promise<void> {
   checkSendOptions(options)
   const [first] = socks
   if (first !== undefined && socks.length === 1) return send(first, options)
-  const { to, except } = options
+  const { to, except, headers } = options
+  const extra: MessageOptions = headers === undefined ? {} : { headers }
   const exempt: readonly Peer<Codec>[] = except === undefined ? [] : exemptAmong(socks, except)
   if (to === undefined) {
     // As a sock has it: to leave `to` out means everyone, to look someone up and find nobody must not.
@@ -29,7 +30,7 @@ export function sendByAll(
     return firstRoom(
       (peopled.length > 0 ? peopled : socks).map((sock) => {
         const own = exempt.filter((peer) => sock.owns(peer))
-        return { sock, sent: send(sock, own.length === 0 ? {} : { except: own }) }
+        return { sock, sent: send(sock, own.length === 0 ? extra : { ...extra, except: own }) }
       }),
     )
   }
@@ -37,14 +38,16 @@ export function sendByAll(
   if (stranger !== undefined) return send(stranger, options)
   const chosen = findAmong(socks, to).filter((peer) => !exempt.includes(peer))
   const [only] = chosen
-  const several = chosen.length > 1 ? { [AMONG_SEVERAL]: true } : undefined
-  if (only !== undefined && several === undefined) return send(ownerOf(socks, only), { to: only })
+  const several = chosen.length > 1 ? { [AMONG_SEVERAL]: true as const } : undefined
+  if (only !== undefined && several === undefined) return send(ownerOf(socks, only), { ...extra, to: only })
   const groups = new Map<InnerSock, Peer<Codec>[]>()
   for (const peer of chosen) {
     const sock = ownerOf(socks, peer)
     groups.set(sock, [...(groups.get(sock) ?? []), peer])
   }
-  return firstRoom([...groups].map(([sock, own]) => ({ sock, sent: send(sock, { to: own, ...several }) })))
+  return firstRoom(
+    [...groups].map(([sock, own]) => ({ sock, sent: send(sock, { ...extra, to: own, ...several }) })),
+  )
 }
 
 /** The sock that can send to an address which is no peer's, as over UDP. */

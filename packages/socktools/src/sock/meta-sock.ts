@@ -1,19 +1,25 @@
 import { parseAddress, schemeOf, unknownScheme } from '../address.ts'
+import type { Protocol } from '../contract/protocol.ts'
+import type { MsgTypes } from '../contract/types.ts'
 import type { SockError } from '../errors.ts'
 import { asSockError, fail } from '../errors.ts'
 import type { Off } from '../events.ts'
 import { nodePlatform } from '../platform/node.ts'
 import type { Platform } from '../platform/platform.ts'
-import type { Codec, Sent } from '../wire/codec.ts'
+import type { Codec } from '../wire/codec.ts'
 import { BaseSock, type InnerSock } from './base-sock.ts'
 import type { Core } from './core.ts'
 import { bothLost, NOTHING_LOST, totalOf } from './counters.ts'
+import { misfitOf } from './meta-contract.ts'
 import { namedAmong, sendByAll } from './meta-sends.ts'
 import { type Settings, settle, type SockOptions } from './options.ts'
+import { needMsg } from './payload.ts'
 import type {
   ConnectOptions,
+  DataOf,
   DrainOptions,
   Lost,
+  MessageOptions,
   Peer,
   SendOptions,
   Sock,
@@ -25,8 +31,10 @@ import { rejected } from './waiter.ts'
 /** Sends and receives whatever the socks in it do. */
 export type AnyCodec = Codec<unknown>
 
-export interface MetaSockOptions<C extends Codec = AnyCodec>
-  extends Pick<SockOptions<C>, 'handlers' | 'tick' | 'tickInterval' | 'logger'> {
+export interface MetaSockOptions<C extends Codec = AnyCodec, P extends Protocol | undefined = undefined>
+  extends Pick<SockOptions<C, P>, 'handlers' | 'tick' | 'tickInterval' | 'logger'> {
+  /** What the socks in it and their peers can say to each other, as far as the meta is concerned. */
+  readonly protocol?: P
   /** The handlers and messages() of the socks in it keep silent: what arrives is for the meta. Default false. */
   readonly override?: boolean
 }
@@ -65,10 +73,17 @@ interface Member {
  *   `remove`, messages whose handlers had begun are finished by the meta, and no other comes to it.
  * - A sock that is closed leaves its meta.
  *
+ * With a `protocol` it takes in socks that have each of its types, of the same kind, whatever wire they speak: what the
+ * one has and the other does not reaches the handlers of its own sock alone. A call, feed or channel is answered by the
+ * first that has a handler for it.
+ *
  * Of the hooks for subclasses it has `handleAll`, `tick` and `setUp`; the others are those of the socks in it
  * (BAD_OPTION).
  */
-export class MetaSock<C extends Codec = AnyCodec> extends BaseSock<C> {
+export class MetaSock<
+  C extends Codec = AnyCodec,
+  P extends Protocol | undefined = undefined,
+> extends BaseSock<C, P> {
   /** In the order in which they came. */
   readonly #members = new Map<InnerSock, Member>()
   /** What those that were closed had counted. */
@@ -77,7 +92,7 @@ export class MetaSock<C extends Codec = AnyCodec> extends BaseSock<C> {
   #lost: Lost = NOTHING_LOST
 
   constructor(
-    options: MetaSockOptions<C> = {},
+    options: MetaSockOptions<C, P> = {},
     { platform = nodePlatform }: { readonly platform?: Platform } = {},
   ) {
     super(settleMeta(options), platform)
@@ -98,7 +113,7 @@ export class MetaSock<C extends Codec = AnyCodec> extends BaseSock<C> {
   // The socks in it
 
   /** Takes a sock in, at any time. Returns it. Throws BAD_CHILD; CLOSED or DRAINING if either of them is. */
-  add<S extends Sock<C>>(sock: S, { owned = true }: AddOptions = {}): S {
+  add<S extends Sock<C, P>>(sock: S, { owned = true }: AddOptions = {}): S {
     this.core.checkOpen('add')
     const inner = BaseSock.inner(sock) ?? fail('BAD_CHILD', 'what was added is no sock of this library')
     inner.core.checkOpen('adding it to a meta')
@@ -109,6 +124,8 @@ export class MetaSock<C extends Codec = AnyCodec> extends BaseSock<C> {
       const where = this.#members.has(inner) ? 'this meta' : 'another meta'
       fail('BAD_CHILD', `what was added is in ${where} already`)
     }
+    const misfit = misfitOf(this.core.settings.contract, inner.core.settings.contract)
+    if (misfit !== undefined) fail('BAD_CHILD', `what was added has another protocol: ${misfit}`)
     const off = sock.on('closed', ({ lost }) => {
       if (owned && this.core.life !== 'open') this.#lost = bothLost(this.#lost, lost)
       this.#past = totalOf([this.#past, inner.stats()])
@@ -121,7 +138,7 @@ export class MetaSock<C extends Codec = AnyCodec> extends BaseSock<C> {
   }
 
   /** Lets go of a sock, which goes on by itself. Whether it was in here. */
-  remove(sock: Sock<C>): boolean {
+  remove(sock: Sock<C, P>): boolean {
     const inner = BaseSock.inner(sock)
     if (inner === undefined || !this.#members.has(inner)) return false
     this.#release(inner)
@@ -181,14 +198,14 @@ export class MetaSock<C extends Codec = AnyCodec> extends BaseSock<C> {
   }
 
   /** Dials with the first sock in it that knows how to. Rejects as Sock.connectTo. */
-  async connectTo(address: string, options: ConnectOptions = {}): Promise<Peer<C>> {
+  async connectTo(address: string, options: ConnectOptions = {}): Promise<Peer<C, P>> {
     this.core.checkOpen('connectTo')
     await this.ready()
     this.core.checkOpen('connectTo')
     const scheme = schemeOf(parseAddress(address))
     const able = this.leaves.find(({ core, schemes }) => core.life === 'open' && schemes.includes(scheme))
     if (able === undefined) return unknownScheme(address, 'sock that is not in this meta', this.schemes)
-    return await able.connectTo(address, options)
+    return (await able.connectTo(address, options)) as unknown as Peer<C, P>
   }
 
   /** The first address that one of its socks listens on. */
@@ -203,8 +220,8 @@ export class MetaSock<C extends Codec = AnyCodec> extends BaseSock<C> {
 
   // Peers
 
-  get knownPeers(): readonly Peer<C>[] {
-    return this.leaves.flatMap(({ knownPeers }) => knownPeers)
+  get knownPeers(): readonly Peer<C, P>[] {
+    return this.leaves.flatMap(({ knownPeers }) => knownPeers) as unknown as Peer<C, P>[]
   }
 
   protected override owns(peer: unknown): boolean {
@@ -214,24 +231,35 @@ export class MetaSock<C extends Codec = AnyCodec> extends BaseSock<C> {
   /**
    * Sends one message to every peer of every sock in it, or to some. Each sock encodes it once, with its codec. One
    * that fails keeps no other from it: the promise rejects with the first error when all have been asked.
-   * An id (`p1`) that peers of several socks have names none of them: UNKNOWN_PEER. Otherwise as Sock.sendMsg.
+   * An id (`p1`) that peers of several socks have names none of them: UNKNOWN_PEER. Headers are OVER_PLAIN from the socks
+   * that cannot carry them. Otherwise as Sock.sendMsg.
    */
-  override sendMsg(type: string | number, data: Sent<C>, options: SendOptions<C> = {}): Promise<void> {
-    return this.#send(options, (leaf, own) => leaf.sendMsg(type, data as never, own))
+  override sendMsg<T extends MsgTypes<P>>(
+    type: T,
+    data: DataOf<C, P, T>,
+    options: SendOptions<C, P> & MessageOptions = {},
+  ): Promise<void> {
+    const { contract } = this.core.settings
+    return this.#send(options, (leaves, own) => {
+      if (contract !== undefined) needMsg(contract, type)
+      return sendByAll(leaves, own, (leaf, each) => leaf.sendMsg(type, data as never, each))
+    })
   }
 
   /** Sends one payload as it is, to peers of whatever codec. Otherwise as sendMsg. */
-  sendRaw(payload: Uint8Array, options: SendOptions<C> = {}): Promise<void> {
-    return this.#send(options, (leaf, own) => leaf.sendRaw(payload, own))
+  sendRaw(payload: Uint8Array, options: SendOptions<C, P> = {}): Promise<void> {
+    return this.#send(options, (leaves, own) =>
+      sendByAll(leaves, own, (leaf, each) => leaf.sendRaw(payload, each)),
+    )
   }
 
   #send(
-    options: SendOptions<C>,
-    by: (leaf: InnerSock, options: SendOptions<Codec>) => Promise<void>,
+    options: SendOptions<C, P> & MessageOptions,
+    by: (leaves: readonly InnerSock[], options: SendOptions<Codec> & MessageOptions) => Promise<void>,
   ): Promise<void> {
     try {
       if (this.core.life === 'closed') fail('CLOSED', 'this sock is closed')
-      return sendByAll(this.leaves, options, by)
+      return by(this.leaves, options as unknown as SendOptions<Codec>)
     } catch (thrown) {
       this.core.dropNobodys('unsendable', 0)
       return rejected(asSockError(thrown, 'CANNOT_ENCODE', 'a sock in this meta failed'))
@@ -239,7 +267,7 @@ export class MetaSock<C extends Codec = AnyCodec> extends BaseSock<C> {
   }
 
   /** Ends the connection of one peer, or of all with one address. Throws UNKNOWN_PEER. */
-  closePeer(peer: Peer<C> | string): Lost {
+  closePeer(peer: Peer<C, P> | string): Lost {
     const { leaves } = this
     const peers = typeof peer === 'string' ? namedAmong(leaves, peer) : [peer as unknown as Peer<Codec>]
     return peers.reduce((lost, one) => {
@@ -277,16 +305,19 @@ export class MetaSock<C extends Codec = AnyCodec> extends BaseSock<C> {
   }
 }
 
-const OPTIONS = ['handlers', 'tick', 'tickInterval', 'logger', 'override']
+const OPTIONS = ['protocol', 'handlers', 'tick', 'tickInterval', 'logger', 'override']
 
-function settleMeta<C extends Codec>(options: MetaSockOptions<C>): Settings<C> {
+function settleMeta<C extends Codec, P extends Protocol | undefined>(
+  options: MetaSockOptions<C, P>,
+): Settings<C> {
   // Callers in JavaScript may pass anything, which settle() refuses.
   const { override = false, ...rest } = { ...options }
   for (const name of Object.keys(rest)) {
     if (!OPTIONS.includes(name)) fail('BAD_OPTION', `a MetaSock has no option "${name}"; the socks in it may`)
   }
   if (typeof override !== 'boolean') fail('BAD_OPTION', 'override is true or false')
-  return settle<C, undefined>(isObject(options) ? rest : options)
+  // The wires are those of the socks in it.
+  return settle<C, P>(isObject(options) ? { ...rest, wire: 'plain' } : options)
 }
 
 const isObject = (value: unknown): boolean => typeof value === 'object' && value !== null

@@ -42,7 +42,7 @@ export interface SockOptions<C extends Codec = RawCodec, P extends Protocol | un
 
   /**
    * A peer from which nothing came for so long is closed (IDLE_TIMEOUT); 0: never. Default 45,000 under wire v1, which
-   * asks for a sign in time; 0 under the plain wire, which has no ping.
+   * asks for a sign in time; 0 with peers on the plain wire, which has no ping.
    */
   readonly timeout?: number
   /** Between ticks. Default 250. */
@@ -156,6 +156,8 @@ export interface Settings<C extends Codec = RawCodec>
   extends Numbers,
     Pick<SockOptions<C>, 'bind' | 'logger' | 'tick' | 'goodAddress' | 'goodPeer' | 'slowPeer'> {
   readonly handlers: Handlers<C> | undefined
+  /** `timeout` with peers on the plain wire. */
+  readonly plainTimeout: number
   readonly connect: readonly string[]
   readonly wire: 'plain' | 'v1' | 'auto'
   readonly contract: Contract | undefined
@@ -270,6 +272,7 @@ export function settle<C extends Codec, P extends Protocol | undefined>(
     highWaterMark: Math.min(numbers['highWaterMark'] ?? 0, numbers['maxQueue'] ?? 0),
     connect: addressesOf(connect),
     handlers,
+    plainTimeout: options.timeout ?? DEFAULTS.timeout,
     wire,
     contract,
     codec: contract === undefined ? codec : (contracted(codec, contract) as C),

@@ -1,4 +1,4 @@
-import type { Contract } from '../contract/protocol.ts'
+import type { Contract, TypeInfo } from '../contract/protocol.ts'
 import { asSockError, fail, SockError } from '../errors.ts'
 import type { Codec, Sent } from '../wire/codec.ts'
 
@@ -30,15 +30,24 @@ export function unsendable(payload: Uint8Array, max: number, address?: string): 
   })
 }
 
+/** What a contract says of a type that is to be a message. Throws UNKNOWN_TYPE. */
+export function needMsg({ byName }: Contract, type: string | number): TypeInfo {
+  const info = byName.get(String(type))
+  if (info === undefined) return fail('UNKNOWN_TYPE', `the contract has no type ${JSON.stringify(type)}`)
+  if (info.kind === 'msg') return info
+  return fail('UNKNOWN_TYPE', `${JSON.stringify(type)} is a ${info.kind}, not a msg`)
+}
+
 /** A codec that encodes the messages of a contract and nothing else, for what has no handshake. */
-export function contracted(codec: Codec, { byName }: Contract): Codec {
+export function contracted(codec: Codec, contract: Contract): Codec {
   return {
     ...codec,
+    name: codec.name,
     encode: (type, data) => {
-      const kind = byName.get(String(type))?.kind
-      if (kind === undefined) fail('UNKNOWN_TYPE', `the contract has no type ${JSON.stringify(type)}`)
-      if (kind !== 'msg') fail('UNKNOWN_TYPE', `${JSON.stringify(type)} is a ${kind}, not a msg`)
-      return codec.encode(type, data)
+      const { name, maxSize = Infinity } = needMsg(contract, type)
+      const payload = codec.encode(type, data)
+      if (!(payload.length > maxSize)) return payload
+      return fail('TOO_LARGE', `a "${name}" of ${payload.length} bytes, and its maxSize is ${maxSize}`)
     },
     decode: (payload) => codec.decode(payload),
   }

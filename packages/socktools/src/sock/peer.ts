@@ -13,8 +13,8 @@ import { Inbox } from './inbox.ts'
 import type { OutboxShared } from './outbox.ts'
 import { encode, lengthOf, unsendable } from './payload.ts'
 import { type Loss, NO_LOSS, type PeerOwner, PipePeer } from './pipe-peer.ts'
-import type { Peer } from './types.ts'
-import { noChannel, noRequest, noStream } from './plain-only.ts'
+import { noChannel, noHeaders, noRequest, noStream } from './plain-only.ts'
+import type { MessageOptions, Peer } from './types.ts'
 import { rejected } from './waiter.ts'
 
 /** What a peer needs of its sock. */
@@ -22,6 +22,8 @@ export interface PeerHost<C extends Codec> extends PeerOwner<C, LivePeer<C>> {
   readonly sends: { readonly broadcast: Broadcast; readonly outboxes: OutboxShared }
   handle(peer: LivePeer<C>, payload: Uint8Array): Promise<void> | undefined
 }
+
+const CARRIER = 'the plain wire'
 
 export class LivePeer<C extends Codec> extends PipePeer<C> implements Peer<C>, Recipient {
   readonly wire = 'plain'
@@ -32,7 +34,11 @@ export class LivePeer<C extends Codec> extends PipePeer<C> implements Peer<C>, R
 
   constructor(id: string, pipe: Pipe, dialed: boolean, host: PeerHost<C>) {
     const { settings, platform, sends } = host
-    super(id, pipe, dialed, host, { ...settings, outboxes: sends.outboxes })
+    super(id, pipe, dialed, host, {
+      ...settings,
+      timeout: settings.plainTimeout,
+      outboxes: sends.outboxes,
+    })
     this.#sends = sends
     this.#inbox = new Inbox({
       turn: sends.outboxes.turn,
@@ -51,8 +57,10 @@ export class LivePeer<C extends Codec> extends PipePeer<C> implements Peer<C>, R
 
   // Out
 
-  sendMsg(type: string | number, data: Sent<C>): Promise<void> {
-    const payload = encode(this.owner.settings.codec, type, data, this.address)
+  sendMsg(type: string | number, data: Sent<C>, options?: MessageOptions): Promise<void> {
+    const { settings } = this.owner
+    const payload =
+      noHeaders(CARRIER, options, this.address) ?? encode(settings.codec, type, data, this.address)
     return payload instanceof SockError ? this.refuse('unsendable', payload, 0) : this.sendRaw(payload)
   }
 
@@ -75,7 +83,11 @@ export class LivePeer<C extends Codec> extends PipePeer<C> implements Peer<C>, R
   }
 
   /** One of several who are sent this. */
-  offer(payload: Uint8Array): void {
+  offer(payload: Uint8Array, options?: MessageOptions): void {
+    if (noHeaders(CARRIER, options) !== undefined) {
+      this.drop('unsendable', 1, payload.length)
+      return
+    }
     if (this.state === 'open') this.#sends.broadcast.absorb(this)
     if (this.state !== 'open') this.drop(this.state, 1, payload.length)
     else if (this.outbox.full(payload.length)) this.overflow(1, payload.length)
@@ -102,15 +114,15 @@ export class LivePeer<C extends Codec> extends PipePeer<C> implements Peer<C>, R
   }
 
   request(): Promise<never> {
-    return noRequest(this.address)
+    return noRequest(CARRIER, this.address)
   }
 
   stream(): AsyncIterableIterator<never> {
-    return noStream(this.address)
+    return noStream(CARRIER, this.address)
   }
 
   channel(): never {
-    return noChannel(this.address)
+    return noChannel(CARRIER, this.address)
   }
 
   flushed(): Promise<void> {

@@ -68,7 +68,7 @@ export interface Peer<C extends Codec = RawCodec, P extends Protocol | undefined
    * Sends one message. `await` is the backpressure: resolved at once while less than `highWaterMark` waits.
    *
    * It tells that the message was accepted, not that it arrived: the plain wire has no acknowledgements.
-   * Payloads above 16 KiB are not copied: leave them unchanged until `flushed()`.
+   * Bytes above 16 KiB are not copied: leave them unchanged until `flushed()`.
    *
    * Rejects with CANNOT_ENCODE, CANNOT_FRAME, TOO_LARGE, SLOW_PEER, DRAINING, PEER_GONE, UNKNOWN_TYPE.
    */
@@ -208,7 +208,7 @@ export interface Sock<C extends Codec = RawCodec, P extends Protocol | undefined
   on<K extends keyof SockEvents<C, P>>(name: K, listener: (event: SockEvents<C, P>[K]) => unknown): Off
   /** Payloads as they arrive, after framing and before the codec. */
   readRaw(options?: SubscribeOptions): AsyncIterableIterator<[payload: Uint8Array, peer: Peer<C, P>]>
-  /** Messages as they arrive, of one type or of all. Of types: see Handlers. */
+  /** Messages as they arrive, of one type or of all. Of types: see Handlers. Throws UNKNOWN_TYPE. */
   messages<T extends MsgTypes<P>>(
     type?: T,
     options?: SubscribeOptions,
@@ -281,6 +281,11 @@ export type HandlerFor<C extends Codec, P extends Protocol | undefined, T> = P e
     : never
   : Handler<C>
 
+/** What middleware sees: under a contract it tells the kinds apart by `type`, and what the data are by itself. */
+export type MessageOf<C extends Codec, P extends Protocol | undefined> = P extends Protocol
+  ? Message
+  : Message<Got<C>>
+
 /**
  * Runs around every message, call, feed and channel. May change `message.type` and `.data`; without `next()` a message
  * stops here, and who called is answered REFUSED. Await or return `next()` to hear what the handlers threw; it is a
@@ -288,7 +293,7 @@ export type HandlerFor<C extends Codec, P extends Protocol | undefined, T> = P e
  * what is thrown here is the answer instead.
  */
 export type Middleware<C extends Codec = RawCodec, P extends Protocol | undefined = undefined> = (
-  message: P extends Protocol ? Message : Message<Got<C>>,
+  message: MessageOf<C, P>,
   context: MiddlewareContext<C, P>,
   next: () => Maybe<unknown>,
 ) => Maybe<unknown>

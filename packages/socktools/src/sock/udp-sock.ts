@@ -1,5 +1,6 @@
 import { udp } from '../net/udp.ts'
 import { nodePlatform } from '../platform/node.ts'
+import type { Protocol } from '../contract/protocol.ts'
 import type { Codec, RawCodec } from '../wire/codec.ts'
 import { started } from './base-sock.ts'
 import type { UdpSockOptions } from './datagram-options.ts'
@@ -32,15 +33,23 @@ const NETWORK = udp()
  * `refused`, and `refused` itself once for each error code. `drain()` handles what arrived, waits until the
  * system has what was sent, and closes; `ended` never comes.
  *
+ * With a `protocol` its messages are checked as everywhere. Datagrams carry nothing else: a peer's request, stream and
+ * channel, and headers, are OVER_PLAIN.
+ *
  * One sock is one socket, for IPv4 or for IPv6.
  */
-export class UdpSock<C extends Codec = RawCodec> extends DatagramSock<C> {
-  constructor(options: UdpSockOptions<C> = {}) {
+export class UdpSock<
+  C extends Codec = RawCodec,
+  P extends Protocol | undefined = undefined,
+> extends DatagramSock<C, P> {
+  constructor(options: UdpSockOptions<C, P> = {}) {
     super(options, { platform: nodePlatform, network: NETWORK })
   }
 
   /** A sock that is up: bound, if the options say where, and every address of `connect` looked up once. */
-  static async open<C extends Codec = RawCodec>(options: UdpSockOptions<C> = {}): Promise<UdpSock<C>> {
-    return started(new this<C>(options))
+  static async open<C extends Codec = RawCodec, const P extends Protocol | undefined = undefined>(
+    options: UdpSockOptions<C, P> = {},
+  ): Promise<UdpSock<C, P>> {
+    return started(new this<C, P>(options))
   }
 }

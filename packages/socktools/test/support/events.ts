@@ -1,11 +1,15 @@
-import type { Codec, Sock, SockEvents } from '../../src/index.ts'
+import type { Codec, Protocol, Sock, SockEvents } from '../../src/index.ts'
 
 /** The next event of that name (for which `match` holds). */
-export function next<C extends Codec, K extends keyof SockEvents<C>>(
-  sock: Sock<C>,
+export function next<
+  C extends Codec,
+  K extends keyof SockEvents<C, P>,
+  P extends Protocol | undefined = undefined,
+>(
+  sock: Sock<C, P>,
   name: K,
-  match: (event: SockEvents<C>[K]) => boolean = () => true,
-): Promise<SockEvents<C>[K]> {
+  match: (event: SockEvents<C, P>[K]) => boolean = () => true,
+): Promise<SockEvents<C, P>[K]> {
   return new Promise((resolve) => {
     const off = sock.on(name, (event) => {
       if (!match(event)) return
@@ -16,11 +20,12 @@ export function next<C extends Codec, K extends keyof SockEvents<C>>(
 }
 
 /** Every event of that name from now on, in a list that grows. */
-export function all<C extends Codec, K extends keyof SockEvents<C>>(
-  sock: Sock<C>,
-  name: K,
-): SockEvents<C>[K][] {
-  const events: SockEvents<C>[K][] = []
+export function all<
+  C extends Codec,
+  K extends keyof SockEvents<C, P>,
+  P extends Protocol | undefined = undefined,
+>(sock: Sock<C, P>, name: K): SockEvents<C, P>[K][] {
+  const events: SockEvents<C, P>[K][] = []
   sock.on(name, (event) => events.push(event))
   return events
 }

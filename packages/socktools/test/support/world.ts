@@ -7,6 +7,7 @@ import {
   MetaSock,
   type MetaSockOptions,
   type Platform,
+  type Protocol,
   type RawCodec,
   SockError,
   type SockOptions,
@@ -64,8 +65,11 @@ export class World {
     this.transports = [memory(sim, weather?.(sim.random)), ...(transports?.(this.platform) ?? [])]
   }
 
-  sock<C extends Codec = RawCodec>(options: SockOptions<C> = {}, platform = this.platform): PipeSock<C> {
-    const sock = new PipeSock<C>(options, { platform, transports: this.transports })
+  sock<C extends Codec = RawCodec, P extends Protocol | undefined = undefined>(
+    options: SockOptions<C, P> = {},
+    platform = this.platform,
+  ): PipeSock<C, P> {
+    const sock = new PipeSock<C, P>(options, { platform, transports: this.transports })
     this.#socks.push(sock)
     return sock
   }
@@ -77,7 +81,9 @@ export class World {
   }
 
   /** A sock that is up. */
-  async open<C extends Codec = RawCodec>(options: SockOptions<C> = {}): Promise<PipeSock<C>> {
+  async open<C extends Codec = RawCodec, P extends Protocol | undefined = undefined>(
+    options: SockOptions<C, P> = {},
+  ): Promise<PipeSock<C, P>> {
     const sock = this.sock(options)
     await sock.start()
     return sock

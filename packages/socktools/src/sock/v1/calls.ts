@@ -80,9 +80,10 @@ export class Calls {
     try {
       if (signal?.aborted === true) throw link.error('ABORTED', 'the call was given up', signal.reason)
       body = encodeData(type.input, link.codec, data)
-      const refused = link.unsendable(type, body.length)
+      const prefix =
+        (timeout > 0 ? 4 : 0) + (headers === undefined ? 0 : encodePrefix(undefined, headers).length)
+      const refused = link.unsendable(type, body.length, prefix)
       if (refused !== undefined) throw refused
-      if (headers !== undefined) encodePrefix(undefined, headers)
     } catch (thrown) {
       return Promise.reject(asSockError(thrown, 'CANNOT_ENCODE', 'the codec failed', link.address))
     }
@@ -140,6 +141,10 @@ export class Calls {
   onAnswer(lane: number, kind: number, whole: Uint8Array): boolean {
     const call = this.#open.get(lane)
     if (call === undefined) return false
+    const { type } = call
+    const { codec, address } = this.#link
+    // First, since it may end the connection, and then this call as well.
+    const fault = kind === ERROR ? faultOf(whole, type, codec, address) : undefined
     this.#link.finish(lane)
     this.#closed(call)
     if (call.settled) {
@@ -147,10 +152,7 @@ export class Calls {
       return true
     }
     call.settle()
-    const { type } = call
-    const { codec, address } = this.#link
-    if (kind === ERROR) {
-      const fault = faultOf(whole, type, codec, address)
+    if (fault !== undefined) {
       if (fault instanceof Promise) void fault.then(call.reject)
       else call.reject(fault)
       return true
@@ -233,8 +235,8 @@ export class Calls {
     try {
       if (failed) throw given
       body = encodeData(type.output ?? type.input, link.codec, given)
-      const refused = link.unsendable(type, body.length)
-      if (refused !== undefined && refused.code === 'TOO_LARGE') throw refused
+      const refused = link.tooLarge(type, body.length)
+      if (refused !== undefined) throw refused
     } catch (thrown) {
       kind = ERROR
       this.#host.failed(thrown, type)

@@ -20,9 +20,15 @@ export class FarTypes {
           })
   }
 
-  /** Our declaration of the type that it numbers so; text: its name, where we have none of that kind. */
+  /** Our declaration of the type that it numbers so; text: its name, where we have none of that kind; else undefined. */
   at(index: number): TypeInfo | string | undefined {
     return this.#byIndex[index]
+  }
+
+  /** What kind it says a type is that it numbers so. */
+  kindAt(index: number): TableEntry['kind'] | undefined {
+    const type = this.#byIndex[index]
+    return typeof type === 'string' ? this.#kinds?.get(type) : type?.kind
   }
 
   /** Why this type cannot be sent to it; undefined: it can. */

@@ -12,6 +12,7 @@ const SAFE: Readonly<Record<string, string>> = {
   CALL_TIMEOUT: 'the deadline has passed',
   UNHANDLED: 'nothing takes this type',
   DRAINING: 'this side is ending',
+  REFUSED: 'it was not passed on',
 }
 
 /** What the far side is told of an error: a CallError as it is, anything else by its code at the most. */

@@ -88,7 +88,10 @@ export class Greeting {
     this.#address = pipe.remote.address
     this.#pipe = new HandshakePipe(pipe, () =>
       dialed
-        ? this.#error('PEER_NOT_SESSION', 'the far side ended the connection before it answered HELLO')
+        ? this.#error(
+            'PEER_NOT_SESSION',
+            'the far side ended the connection before it answered HELLO: it refused us, or does not speak v1',
+          )
         : this.#error('PEER_GONE', 'the connection ended during the handshake'),
     )
   }
@@ -172,11 +175,11 @@ export class Greeting {
     return metOf(hello)
   }
 
-  /** Whether the first bytes are those of HELLO. Silence says no. */
+  /** Whether the first bytes are those of HELLO. Silence says no; who has begun is given the time of a handshake. */
   async #saysHello(): Promise<boolean> {
     let quiet = false
     const silence = this.#deadlines.set(this.#terms.autoWait, () => {
-      quiet = true
+      quiet = this.#pipe.early.length === 0
       this.#pipe.wake()
     })
     try {

@@ -45,7 +45,7 @@ export interface Takers {
     headers: HeaderSlot | undefined,
   ): Promise<void> | undefined
   /** A message of a type that this side has not. */
-  unhandled(type: string | number, body: Uint8Array): void
+  unhandled(type: string, body: Uint8Array): void
   /** What was asked is not what the schema takes. */
   invalid(body: Uint8Array, error: SockError): void
   /** A VOLATILE came, and too much waits already. */
@@ -71,8 +71,10 @@ export class Inbound {
   readonly #lanes: Incoming
   /** By priority; each made when it is needed. */
   readonly #inboxes: (Inbox | undefined)[] = [undefined, undefined, undefined, undefined]
-  /** Open lanes of the far side, each with its type; text or undefined: it is not one of ours. */
-  readonly #theirs = new Map<number, TypeInfo | string | undefined>()
+  /** Open lanes of the far side, each with its type; text: the name of one that is not ours. */
+  readonly #theirs = new Map<number, TypeInfo | string>()
+  /** Of those: what an asynchronous schema looks at. */
+  readonly #reading = new Map<number, Promise<unknown>>()
   #theirCalls = 0
   #ackTimer: Deadline | undefined
 
@@ -98,6 +100,7 @@ export class Inbound {
   close(lane: number): void {
     this.#lanes.close(lane)
     if (!this.#theirs.has(lane)) return
+    if (this.#reading.size > 0) this.#reading.delete(lane)
     if (isCall(this.#theirs.get(lane))) this.#theirCalls--
     this.#theirs.delete(lane)
   }
@@ -169,9 +172,13 @@ export class Inbound {
   }
 
   #onEvent(header: Header, payload: Uint8Array): void {
-    const { lane, kind } = header
+    const { lane, kind, type } = header
+    if (this.#to.types.kindAt(type) !== 'msg') this.#wrongType(header)
     const whole = this.#lanes.chunk(header, payload)
     if (whole === undefined) return
+    const flags = whole[1] ?? 0
+    // Here, where what it throws ends the connection: behind the inbox nobody would hear it.
+    if (flags !== 0) decodePrefix(whole, flags)
     const inbox = (this.#inboxes[lane] ??= this.#inbox(lane))
     // Nobody promised that these arrive, and no credit bounds them.
     if (kind === kinds.VOLATILE && inbox.high) this.#to.behind(whole.length)
@@ -195,12 +202,12 @@ export class Inbound {
     if (kind === kinds.EVENT) this.taken(lane, whole.length)
     const index = (high << 8) | low
     const { codec, types } = this.#to
-    const type = types.at(index)
+    const type = types.at(index) ?? String(index)
     const { at, headers } = decodePrefix(whole, flags)
     const body = whole.subarray(at)
     if (typeof type === 'object' && type.kind === 'msg')
       return this.#to.event(type, body, () => decodeData(type.input, codec, body), headers)
-    this.#to.unhandled(typeof type === 'object' ? type.name : (type ?? index), body)
+    this.#to.unhandled(typeof type === 'object' ? type.name : type, body)
     return undefined
   }
 
@@ -209,12 +216,14 @@ export class Inbound {
   #onAsked(header: Header, payload: Uint8Array): void {
     const { lane } = header
     if (!this.#theirs.has(lane)) this.#openTheirs(header)
+    else if (this.#lanes.partialOf(lane) === 0)
+      fail('PROTOCOL_ERROR', `${nameOfKind(header.kind)} on lane ${lane}, which is open`)
     const whole = this.#lanes.chunk(header, payload)
     if (whole === undefined) return
     const type = this.#theirs.get(lane)
     this.taken(lane, whole.length)
     if (typeof type !== 'object') {
-      this.#turnAway(lane, isCall(type, header.kind), 'UNHANDLED', 'this side has no such type')
+      this.#turnAway(lane, isCall(type, header.kind), 'UNKNOWN_TYPE', 'this side has no such type')
       return
     }
     const prefix = decodePrefix(whole, whole[1] ?? 0)
@@ -225,7 +234,12 @@ export class Inbound {
         return
       }
       // It may have been given up meanwhile, and its lane be another's.
-      const isStill = (): boolean => !this.#to.isGone() && this.#theirs.get(lane) === type
+      this.#reading.set(lane, read)
+      const isStill = (): boolean => {
+        const still = !this.#to.isGone() && this.#reading.get(lane) === read
+        if (still) this.#reading.delete(lane)
+        return still
+      }
       read.then(
         (data: unknown) => {
           if (isStill()) this.#ask(lane, type, data, prefix)
@@ -239,15 +253,26 @@ export class Inbound {
     }
   }
 
-  #openTheirs({ lane, kind, type }: Header): void {
+  /** It numbers its types wrong, or breaks its own word. */
+  #wrongType({ kind, type }: Header): never {
+    const is = this.#to.types.kindAt(type)
+    return fail(
+      'PROTOCOL_ERROR',
+      `${nameOfKind(kind)} of its type ${type}, ${is === undefined ? 'which is not in its TABLE' : `which is a ${is}`}`,
+    )
+  }
+
+  #openTheirs(header: Header): void {
+    const { lane, kind, type } = header
     const { dialed, own, types } = this.#to
     const name = nameOfKind(kind)
     if (((lane & 1) === 1) === dialed)
       fail('PROTOCOL_ERROR', `${name} on lane ${lane}, which is ours to open`)
     const info = types.at(type)
     const call = kind === kinds.REQUEST
-    if (typeof info === 'object' && (info.kind === 'msg' || isCall(info) !== call))
-      fail('PROTOCOL_ERROR', `${name} of ${info.name}, which is a ${info.kind}`)
+    const declared = types.kindAt(type)
+    if (info === undefined || declared === 'msg' || (declared === 'call') !== call)
+      return this.#wrongType(header)
     const open = call ? this.#theirCalls : this.#theirs.size - this.#theirCalls
     const most = call ? own.maxCalls : own.maxStreams
     if (open >= most) fail('PROTOCOL_ERROR', `${name}: ${open} are open, and ${most} are allowed`)
@@ -292,8 +317,11 @@ export class Inbound {
     const whole = this.#lanes.chunk(header, payload)
     if (whole === undefined) return
     const stream = this.#to.streams.at(lane)
-    if (stream === undefined)
+    if (stream === undefined) {
+      // A call may be answered so, too.
+      if (kind === kinds.RESET && this.#to.calls.onAnswer(lane, kinds.ERROR, whole)) return undefined
       return fail('PROTOCOL_ERROR', `${nameOfKind(kind)} on lane ${lane}, where no stream is`)
+    }
     if (kind === kinds.ITEM) stream.onItem(whole)
     else if (kind === kinds.END) stream.onEnd()
     else stream.onReset(whole)
@@ -303,12 +331,13 @@ export class Inbound {
     const { lane } = header
     // It crossed with the end of what it is about.
     if (!this.#lanes.has(lane)) return
+    const partial = this.#lanes.partialOf(lane)
     this.#lanes.chunk(header, payload)
     const stream = this.#to.streams.at(lane)
     if (stream !== undefined) stream.onCancel()
     else if (!this.#to.calls.onCancel(lane) && this.#theirs.has(lane)) {
       // In the middle of being asked, or while the schema looked at it.
-      this.#turnAway(lane, isCall(this.#theirs.get(lane), kinds.REQUEST), 'CANCELLED', 'cancelled')
+      this.#turnAway(lane, isCall(this.#theirs.get(lane), partial), 'CANCELLED', 'cancelled')
     }
   }
 
@@ -330,11 +359,8 @@ export class Inbound {
       case kinds.TABLE:
         fail('PROTOCOL_ERROR', 'a TABLE after the handshake')
         break
-      case kinds.DONE:
-        fail('PROTOCOL_ERROR', 'a DONE that nobody asked for')
-        break
       default:
-      // ACK and PONG have said all with their header; what is not known here may be ignored.
+      // ACK and PONG have said all with their header. DONE is of sessions. What is not known here may be ignored.
     }
   }
 
@@ -350,7 +376,7 @@ export class Inbound {
 
   /** Resolves when all events that have arrived by now are handled. */
   async settled(): Promise<void> {
-    await Promise.all(this.#inboxes.map((inbox) => inbox?.settled()))
+    await Promise.all(this.#inboxes.map(async (inbox) => inbox?.settled()))
   }
 
   /** No handler of an event is started any more. */

@@ -51,7 +51,7 @@ export class Letter {
   sendTo<C extends Codec>(peer: LivePeer<C> | V1Peer<C>, options: MessageOptions): Promise<void> {
     return peer.wire === 'v1'
       ? peer.sendMsg(this.#type.name, this.#data, options)
-      : peer.sendMsg(this.#type.name, this.#data as never)
+      : peer.sendMsg(this.#type.name, this.#data as never, options)
   }
 
   /** To one of several. */
@@ -61,7 +61,7 @@ export class Letter {
       return
     }
     this.#payload ??= encode(this.#codec, this.#type.name, this.#data as never)
-    if (this.#payload instanceof Uint8Array) peer.offer(this.#payload)
+    if (this.#payload instanceof Uint8Array) peer.offer(this.#payload, options)
     else throw this.#payload
   }
 }

@@ -29,8 +29,10 @@ export interface Link {
   taken(lane: number, bytes: number): void
   /** Whether more than its mark waits on this lane. */
   isFull(lane: number): boolean
-  /** What keeps a message of this type from being sent, if anything. */
-  unsendable(type: TypeInfo, bytes: number): SockError | undefined
+  /** What keeps a message of this type from being sent, if anything. `prefix`: bytes beside its data. */
+  unsendable(type: TypeInfo, bytes: number, prefix?: number): SockError | undefined
+  /** The same of what was asked for: only its length can. */
+  tooLarge(type: TypeInfo, bytes: number, prefix?: number): SockError | undefined
   error(code: ErrorCode, what: string, cause?: unknown): SockError
 }
 

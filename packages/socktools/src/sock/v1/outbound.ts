@@ -1,5 +1,5 @@
 import type { Platform } from '../../platform/platform.ts'
-import { encodePing } from '../../wire/v1/bodies.ts'
+import { encodeGoodbye, encodePing } from '../../wire/v1/bodies.ts'
 import * as kinds from '../../wire/v1/frame.ts'
 import type { Limits } from '../../wire/v1/hello.ts'
 import { type Entry, Outgoing } from '../../wire/v1/lanes.ts'
@@ -41,6 +41,10 @@ export class Outbound {
   #room: Waiter | undefined
   #empty: Waiter | undefined
   #pumpDue = false
+  /** GOODBYE was sent, behind which nothing may come. */
+  #over = false
+  /** The far side has ended: it gives no more credit, and no more acks. */
+  #last = false
   #lately = 0
 
   constructor(sequence: Sequence, way: Way) {
@@ -52,7 +56,9 @@ export class Outbound {
         this.#write(kind, flags, type, lane, seq, part)
       },
       room: () => FEED - way.outbox.queued,
-      onRoom: way.onRoom,
+      onRoom: (lane) => {
+        way.onRoom(lane)
+      },
     })
     for (let lane = 0; lane < kinds.EVENT_LANES; lane++) this.#lanes.open(lane, way.theirs.eventWindow, lane)
   }
@@ -106,6 +112,7 @@ export class Outbound {
   // Frames
 
   #write(kind: number, flags: number, type: number, lane: number, seq: number, body: Uint8Array): void {
+    if (this.#over) return
     this.#way.writer.set(kind, flags, type, lane, seq, this.#sequence.received)
     // Who waits for room waits here, for all lanes.
     void this.#way.outbox.put(body)
@@ -115,6 +122,12 @@ export class Outbound {
   /** A frame that has no lane and no seq. */
   control(kind: number, body: Uint8Array): void {
     this.#write(kind, 0, 0, 0, 0, body)
+  }
+
+  /** The last frame of this side. */
+  goodbye(code: string): void {
+    this.control(kinds.GOODBYE, encodeGoodbye(code))
+    this.#over = true
   }
 
   ping(ttl: number): void {
@@ -134,8 +147,20 @@ export class Outbound {
     return outboxes.turn.pause
   }
 
-  /** Resolves when nothing waits on any lane. */
+  /** The far side has ended. What waits for it is not to be waited for. */
+  farEnded(): void {
+    this.#last = true
+    this.pumpSoon()
+  }
+
+  /** Nothing waits on any lane, or nothing of it can ever leave. */
+  get #isEmpty(): boolean {
+    return this.#lanes.queued === 0 || (this.#last && this.#way.outbox.queued === 0)
+  }
+
+  /** Resolves when nothing waits on any lane that can still leave. */
   emptied(): Promise<void> {
+    if (this.#last) this.pumpSoon()
     return this.#lanes.queued === 0 ? Promise.resolve() : (this.#empty ??= new Waiter()).promise
   }
 
@@ -160,7 +185,7 @@ export class Outbound {
       this.#room.resolve()
       this.#room = undefined
     }
-    if (this.#empty !== undefined && this.#lanes.queued === 0) {
+    if (this.#empty !== undefined && this.#isEmpty) {
       this.#empty.resolve()
       this.#empty = undefined
     }

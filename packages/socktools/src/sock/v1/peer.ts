@@ -10,13 +10,7 @@ import type { Contract, TypeInfo } from '../../contract/protocol.ts'
 import { type ErrorCode, SockError, asSockError } from '../../errors.ts'
 import type { Pipe } from '../../net/pipe.ts'
 import type { Codec } from '../../wire/codec.ts'
-import {
-  encodeGoaway,
-  encodeGoodbye,
-  encodePrefix,
-  type HeaderSlot,
-  prefixFlags,
-} from '../../wire/v1/bodies.ts'
+import { encodeGoaway, encodePrefix, type HeaderSlot, prefixFlags } from '../../wire/v1/bodies.ts'
 import * as kinds from '../../wire/v1/frame.ts'
 import type { Mine } from '../../wire/v1/hello.ts'
 import type { Entry } from '../../wire/v1/lanes.ts'
@@ -209,9 +203,6 @@ export class V1Peer<C extends Codec> extends PipePeer<C> implements Link {
     slow: 'drop' | 'reject' | 'close',
   ): Promise<void> {
     const { highWaterMark, maxQueue } = this.owner.settings
-    const refused = this.unsendable(type, body.length)
-    if (refused !== undefined)
-      return this.refuse(this.state === 'open' ? 'unsendable' : this.state, refused, body.length)
     let sent = body
     if (headers !== undefined) {
       try {
@@ -221,6 +212,9 @@ export class V1Peer<C extends Codec> extends PipePeer<C> implements Link {
         return this.refuse('unsendable', error, body.length)
       }
     }
+    const refused = this.unsendable(type, body.length, sent.length - body.length)
+    if (refused !== undefined)
+      return this.refuse(this.state === 'open' ? 'unsendable' : this.state, refused, body.length)
     const { queued } = this.#out
     if (queued > highWaterMark && queued + sent.length > maxQueue) return this.#overflow(sent.length, slow)
     this.#out.put(type.priority, kinds.EVENT, prefixFlags(undefined, headers), type.index, sent)
@@ -285,13 +279,22 @@ export class V1Peer<C extends Codec> extends PipePeer<C> implements Link {
     return new SockError(code, what, { address: this.address, cause })
   }
 
-  unsendable(type: TypeInfo, bytes: number): SockError | undefined {
+  unsendable(type: TypeInfo, bytes: number, prefix = 0): SockError | undefined {
     if (this.state !== 'open') return this.goneError()
-    if (this.#in.draining && type.kind !== 'msg') return this.error('DRAINING', 'the far side is ending')
+    if (type.kind !== 'msg') {
+      // Nobody is there to answer, though what came before may still be handled here.
+      if (this.farEnded) return this.error('PEER_GONE', 'the far side has ended')
+      if (this.#in.draining) return this.error('DRAINING', 'the far side is ending')
+    }
     const lacks = this.#types.lacks(type)
     if (lacks !== undefined) return this.error('UNKNOWN_TYPE', lacks)
-    const most = Math.min(this.maxMessage, type.maxSize ?? Infinity)
-    if (bytes <= most) return undefined
+    return this.tooLarge(type, bytes, prefix)
+  }
+
+  tooLarge(type: TypeInfo, bytes: number, prefix = 0): SockError | undefined {
+    const { maxMessage } = this
+    if (bytes <= (type.maxSize ?? Infinity) && bytes + prefix <= maxMessage) return undefined
+    const most = Math.min(maxMessage - prefix, type.maxSize ?? Infinity)
     return this.error('TOO_LARGE', `a message of ${bytes} bytes, and ${most} is the most`)
   }
 
@@ -398,7 +401,7 @@ export class V1Peer<C extends Codec> extends PipePeer<C> implements Link {
 
   protected override async readyToEnd(): Promise<void> {
     await this.#out.emptied()
-    this.#out.control(kinds.GOODBYE, encodeGoodbye(''))
+    this.#out.goodbye('')
     await this.outbox.emptied()
   }
 
@@ -410,6 +413,7 @@ export class V1Peer<C extends Codec> extends PipePeer<C> implements Link {
   }
 
   protected override onFarEnded(): void {
+    this.#out.farEnded()
     this.#cut(this.error('PEER_GONE', 'the far side has ended'))
   }
 
@@ -427,7 +431,7 @@ export class V1Peer<C extends Codec> extends PipePeer<C> implements Link {
     this.#in.end()
     if (ours) {
       // As far as the system takes it at once.
-      this.#out.control(kinds.GOODBYE, encodeGoodbye(error?.code ?? CLOSED))
+      this.#out.goodbye(error?.code ?? CLOSED)
       this.outbox.flush()
     }
     const why = this.goneError()

@@ -18,9 +18,9 @@ export interface Direction {
 /**
  * One feed or channel at this end: items that come, items that are sent, each side ended once.
  *
- *   coming    open ──END, RESET──▶ ended          CANCEL is sent when nobody reads any more: what still comes
+ *   coming    open ──END, RESET, CANCEL──▶ ended   CANCEL is sent when nobody reads any more: what still comes
  *               └── nobody reads ──▶ discarding ──▶ ended   is dropped until the far side has ended
- *   sending   open ──END or RESET sent──▶ ended   CANCEL has come: send() rejects, and the end is due
+ *   sending   open ──END, RESET, CANCEL sent──▶ ended   CANCEL has come: send() rejects, and the end is due
  *
  * It is over, and its lane free, when both have ended.
  */
@@ -85,19 +85,27 @@ export class Stream implements AsyncIterableIterator<unknown> {
 
   /** The far side ended in bad order: it sends no more, and takes no more. */
   onReset(whole: Uint8Array): void {
+    if (this.#inEnded) fail('PROTOCOL_ERROR', `a RESET on lane ${this.lane}, which had ended`)
     const { codec, address } = this.#link
     const fault = faultOf(whole, this.type, codec, address)
     if (!this.#outEnded) {
-      this.#stop(this.#link.error('CANCELLED', 'the far side ended this channel with an error'))
-      this.reset(this.#link.error('CANCELLED', 'the far side had ended it'))
+      const why = this.#link.error('CANCELLED', 'the far side ended this channel with an error')
+      this.#stop(why)
+      this.reset(why)
     }
     if (fault instanceof Promise) void fault.then((error) => this.#endIn(error))
     else this.#endIn(fault)
   }
 
-  /** The far side takes no more. */
+  /** The far side gave it up: it sends no more, and takes no more. Whoever serves it is told, and ends it. */
   onCancel(): void {
-    if (!this.#outEnded) this.#stop(this.#link.error('CANCELLED', 'the far side takes no more of this'))
+    if (!this.#outEnded) {
+      const why = this.#link.error('CANCELLED', 'the far side takes no more of this')
+      const served = this.onStop !== undefined
+      this.#stop(why)
+      if (!served) this.reset(why)
+    }
+    this.#endIn(undefined)
   }
 
   #endIn(error: Error | undefined): void {
@@ -141,13 +149,17 @@ export class Stream implements AsyncIterableIterator<unknown> {
     return Promise.resolve({ value: undefined, done: true })
   }
 
-  /** What waits and what still comes is dropped, and the far side is asked for no more. */
+  /** Gives it up: what waits and what still comes is dropped, and the far side is asked to end. We send no more either. */
   stopReading(): void {
     for (const whole of this.#items.splice(0)) this.#link.taken(this.lane, whole.length)
     if (this.#inEnded || this.#discarding) return
     this.#discarding = true
     for (const reader of this.#readers.splice(0)) reader.resolve({ value: undefined, done: true })
-    this.#link.put(this.lane, CANCEL, 0, 0, NOTHING)
+    if (this.#outEnded) this.#link.put(this.lane, CANCEL, 0, 0, NOTHING)
+    else {
+      this.#link.abort(this.lane, CANCEL, NOTHING)
+      this.#endOut()
+    }
   }
 
   [Symbol.asyncIterator](): this {
@@ -167,7 +179,7 @@ export class Stream implements AsyncIterableIterator<unknown> {
       const refused = this.#link.unsendable(this.type, body.length)
       if (refused !== undefined) throw refused
     } catch (thrown) {
-      return Promise.reject(thrown)
+      return Promise.reject(asSockError(thrown, 'CANNOT_ENCODE', 'the codec failed', this.#link.address))
     }
     this.#link.put(this.lane, ITEM, 0, 0, body)
     if (!this.#link.isFull(this.lane)) return RESOLVED
@@ -195,8 +207,8 @@ export class Stream implements AsyncIterableIterator<unknown> {
   }
 
   #endOut(): void {
+    // The lane stays: a CANCEL may have to follow.
     this.#outEnded = true
-    this.#link.finish(this.lane)
     this.onRoom()
     this.#checkOver()
   }
@@ -215,7 +227,6 @@ export class Stream implements AsyncIterableIterator<unknown> {
 
   #checkOver(): void {
     if (this.open) return
-    // One that only read had nothing to end; its lane goes back as well.
     this.#link.finish(this.lane)
     this.#link.closeIncoming(this.lane)
     this.#onOver()

@@ -59,7 +59,8 @@ export class Streams {
     if (signal?.aborted === true) throw link.error('ABORTED', `${type.name} was given up`, signal.reason)
     // What a channel is opened with has no data.
     const body = type.kind === 'channel' ? NOTHING : encodeData(type.input, link.codec, data)
-    const refused = link.unsendable(type, body.length)
+    const prefix = headers === undefined ? NOTHING : encodePrefix(undefined, headers)
+    const refused = link.unsendable(type, body.length, prefix.length)
     if (refused !== undefined) throw refused
     if (this.#ours >= this.#most)
       throw link.error(
@@ -67,12 +68,11 @@ export class Streams {
         `${this.#ours} feeds and channels are open, which the far side allows`,
       )
     const flags = prefixFlags(undefined, headers)
-    const prefixed = flags === 0 ? body : joined(encodePrefix(undefined, headers), body)
+    const prefixed = flags === 0 ? body : joined(prefix, body)
     const lane = link.openLane(type.priority)
     this.#ours++
     const onAbort = (): void => {
       stream.stopReading()
-      if (type.kind === 'channel') stream.reset(link.error('CANCELLED', 'given up'))
     }
     const direction = { incoming: type.output, outgoing: type.kind === 'channel' ? type.input : undefined }
     const stream = new Stream(lane, type, direction, link, () => {

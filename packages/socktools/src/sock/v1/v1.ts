@@ -7,6 +7,7 @@ import { encodeTable } from '../../wire/v1/bodies.ts'
 import { MIN_WINDOW } from '../../wire/v1/hello.ts'
 import { NO_HEADERS } from '../context.ts'
 import type { Core } from '../core.ts'
+import { NotPassed } from '../dispatch.ts'
 import type { PeerOwner } from '../pipe-peer.ts'
 import type { AnyPeer, Sends } from '../sends.ts'
 import type { Peer, Sock } from '../types.ts'
@@ -109,7 +110,7 @@ export class V1<C extends Codec> {
 
   /** What a handler threw: a CallError is an answer like any other. */
   #failed(core: Core<C>, peer: Peer<C>, thrown: unknown, { name }: TypeInfo): void {
-    if (thrown instanceof CallError) return
+    if (thrown instanceof CallError || thrown instanceof NotPassed) return
     if (isSockError(thrown) && thrown.code === 'UNHANDLED') {
       core.counters.unhandled++
       core.events.emit('unhandled', { peer, type: name, data: undefined as never })

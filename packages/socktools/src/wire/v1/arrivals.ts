@@ -107,6 +107,11 @@ export class Incoming {
     return this.#find(lane) !== undefined
   }
 
+  /** The kind of the message of which part has come; 0: there is none. */
+  partialOf(lane: number): number {
+    return this.#find(lane)?.kind ?? 0
+  }
+
   /** Nothing comes on this lane any more. What came of a message that is not whole is dropped. */
   close(lane: number): void {
     const of = this.#find(lane)
@@ -255,11 +260,15 @@ export class Incoming {
     }
   }
 
-  /** The application took a message of so many bytes, header included: the length of what `chunk` returned. */
+  /**
+   * The application took a message of so many bytes, header included: the length of what `chunk` returned. Not for a
+   * VOLATILE message and others that take no credit.
+   */
   taken(lane: number, bytes: number): void {
     const of = this.#find(lane)
     if (of === undefined) return
-    of.consumed += bytes
+    // Never more than came: a window can be given back once only.
+    of.consumed = Math.min(of.consumed + bytes, of.received - of.cost)
     if (of.kind !== 0) {
       this.#choose()
       this.#relieve()

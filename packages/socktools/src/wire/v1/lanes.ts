@@ -1,4 +1,5 @@
 import { fail } from '../../errors.ts'
+import { COPY_MAX } from '../batch.ts'
 import { BulkWindow } from './bulk.ts'
 import { EVENT_LANES, HEADER, ITEM, MAX_U53, MORE, RESET, SEND_CHUNK, VOLATILE } from './frame.ts'
 import { type Entry, isCredited, Lane, Message, Ring } from './queue.ts'
@@ -126,7 +127,8 @@ export class Outgoing {
       this.#sink.frame(kind, flags, type, lane, seq, body, 0, n)
       return undefined
     }
-    const message = new Message(kind, flags, type, body)
+    // Copied where a batch would copy it, too: the sender may write to it again.
+    const message = new Message(kind, flags, type, n > COPY_MAX ? body : body.slice())
     to.add(message)
     this.queued += HEADER + n
     if (to.queued > to.mark) to.over = true

@@ -188,6 +188,14 @@ describe('credit', () => {
     assert.deepEqual(into.credits, [[1, WINDOW + 348]])
   })
 
+  test('is given back once, whatever the application says', () => {
+    const into = opened()
+    into.got(1, 1000)
+    into.lanes.taken(1, WINDOW)
+    into.lanes.taken(1, WINDOW)
+    assert.deepEqual(into.credits, [[1, WINDOW + 1024]])
+  })
+
   test('of a message in chunks: the headers of all count, though it is taken with one', () => {
     const into = opened()
     const whole = into.cut(1, 40 * KIB, 10 * KIB)!

@@ -11,6 +11,7 @@ import {
   RESET,
   writeHeader,
 } from '../../../src/wire/v1/frame.ts'
+import { isCredited } from '../../../src/wire/v1/queue.ts'
 import { type Dropped, type Entry, type LaneSink, Outgoing } from '../../../src/wire/v1/lanes.ts'
 import { Sequence } from '../../../src/wire/v1/session.ts'
 
@@ -93,6 +94,7 @@ export class Joined implements LaneSink {
     to: number,
   ): void {
     assert.ok(this.takes > 0, 'written where no room was')
+    assert.ok(this.written < 1_000_000, 'that never ends')
     this.takes--
     this.written++
     this.lastLane = lane
@@ -221,7 +223,7 @@ export class Joined implements LaneSink {
     assert.ok(sent !== undefined, 'nobody sent that')
     assert.deepEqual([whole[0], whole[1], whole[3]], [sent.kind, 0, sent.type])
     assert.equal(Buffer.compare(whole.subarray(HEADER), sent.body), 0)
-    if (sent.kind !== RESET) this.#untaken.get(lane)!.push(whole.length)
+    if (isCredited(sent.kind)) this.#untaken.get(lane)!.push(whole.length)
   }
 
   /** The application takes one message. */
@@ -254,7 +256,8 @@ export class Joined implements LaneSink {
 
   /** Everything goes on until nothing more happens; the application takes what comes on these lanes. */
   settle(taking: (lane: number) => boolean): void {
-    for (;;) {
+    for (let round = 0; ; round++) {
+      assert.ok(round < 10_000, 'that never ends')
       const before = this.written + this.came
       this.pump(Infinity)
       this.deliver(Infinity)

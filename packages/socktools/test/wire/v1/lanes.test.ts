@@ -73,6 +73,21 @@ describe('a message that nothing is before', () => {
   })
 })
 
+test('what waits is copied if it is short, so that its sender may write to it again; what is long is lent', () => {
+  const out = opened()
+  out.takes = 0
+  for (const length of [100, 20 * KIB]) {
+    const body = new Uint8Array(length)
+    out.lanes.put(1, EVENT, 0, 0, body, 0)
+    body[0] = 1
+  }
+  out.pump()
+  assert.deepEqual(
+    out.frames.map(({ body }) => body[0]),
+    [0, 1],
+  )
+})
+
 describe('credit', () => {
   test('counts 24 bytes for each frame, and free kinds nothing', () => {
     const out = opened(64 * KIB)
