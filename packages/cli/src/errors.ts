@@ -1,7 +1,10 @@
-import { type ErrorCode, SockError } from 'socktools'
+import { CallError, type ErrorCode, SockError } from 'socktools'
+import { shown } from './notation.ts'
 
 /** What to do, where the library's advice speaks of its API and the command line has a better one. */
-const FIX: Partial<Record<ErrorCode, string>> = {
+export type Fixes = Partial<Record<ErrorCode, string>>
+
+const FIX: Fixes = {
   ADDRESS_IN_USE: 'stop the other process, or listen on port 0 and read the address that is printed',
   BAD_ADDRESS: 'write tcp://host:port, tcp://[::1]:port, unix:/path or udp://host:port',
   BAD_OPTION: 'lower --max-frame, or use a --framing that carries more',
@@ -20,19 +23,54 @@ const FIX: Partial<Record<ErrorCode, string>> = {
   TOO_LARGE: 'split it, or raise --max-frame on both sides as far as the framing and UDP allow',
 }
 
+/** The same for the commands that speak wire v1. */
+export const TYPED_FIX: Fixes = {
+  ABORTED: 'it was told to stop',
+  ADDRESS_IN_USE: 'stop the other process, or listen on port 0 and read the address that is printed',
+  BAD_ADDRESS: 'write tcp://host:port, tcp://[::1]:port or unix:/path; calls and feeds need one of these',
+  BAD_MESSAGE: 'both sides must have the same contract; that of call, watch and send is --protocol',
+  BAD_OPTION: 'see the examples of --help',
+  CALL_TIMEOUT: 'it was told to stop; raise --timeout',
+  CANNOT_ENCODE: 'write bytes as {"base64":"aGk="}',
+  CONNECT_FAILED: 'start the other side first, as with socktools serve',
+  CONNECT_TIMEOUT: 'check the address and any firewall',
+  HANDSHAKE_TIMEOUT:
+    'the other side does not speak wire v1; if it speaks the plain wire, use socktools connect',
+  LISTEN_FAILED: 'give an address of this machine, and a port or a path that you may use',
+  NO_COMMON_CODEC: 'json and msgpack is all that this command has',
+  PEER_NOT_SESSION:
+    'the other side does not speak wire v1; if it speaks the plain wire, use socktools connect',
+  REMOTE_ERROR: 'its own log may have more',
+  UNKNOWN_TYPE: 'call is for calls, watch for feeds, send for messages',
+}
+
+/** What the library has no code for. */
+export class UsageError extends Error {}
+
 /** What is wrong with how the command was called, as against what went wrong after that. */
 export const isUsage = (error: unknown): boolean =>
-  error instanceof SockError && (error.code === 'BAD_ADDRESS' || error.code === 'BAD_OPTION')
+  error instanceof UsageError ||
+  (error instanceof SockError && (error.code === 'BAD_ADDRESS' || error.code === 'BAD_OPTION'))
 
 /** The name of a host that the system could not look up. */
 const isUnknownName = ({ cause }: SockError): boolean =>
   ['ENOTFOUND', 'EAI_AGAIN'].includes((cause as NodeJS.ErrnoException | undefined)?.code ?? '')
 
 /** What went wrong and what to do about it. */
-export function explain(error: unknown): string {
+export function explain(error: unknown, fixes: Fixes = FIX): string {
+  if (isAnswer(error)) return answered(error)
   if (!(error instanceof SockError)) return error instanceof Error ? error.message : String(error)
-  const fix = isUnknownName(error) ? 'check the name' : FIX[error.code]
+  const fix = isUnknownName(error) ? 'check the name' : fixes[error.code]
   if (fix === undefined) return error.message
   const where = error.address === undefined ? '' : ` (${error.address})`
   return `${error.what}${where}: ${fix} [${error.code}]`
+}
+
+/** An error that the contract declares. */
+export const isAnswer = (error: unknown): error is CallError => error instanceof CallError
+
+/** It is an answer: with the data that came with it. */
+function answered({ code, text, data }: CallError): string {
+  const parts = [`the far side answered ${code}`, text, data === undefined ? '' : JSON.stringify(shown(data))]
+  return parts.filter(Boolean).join(': ')
 }

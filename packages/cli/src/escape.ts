@@ -40,7 +40,7 @@ const BYTES = Array.from({ length: 256 }, (_, byte) =>
 )
 
 /** One line of JSON that is harmless to a terminal as well; it parses to the same value. */
-export const jsonPieces = (value: object): Iterable<string> =>
+export const jsonPieces = (value: unknown): Iterable<string> =>
   replaced(JSON.stringify(value), UNPRINTABLE_JSON, (c) => c.split('').map(jsonEscape).join(''))
 
 export const jsonLine = (value: object): string => [...jsonPieces(value)].join('')

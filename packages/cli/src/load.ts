@@ -2,13 +2,15 @@ import { existsSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { extname, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { type Protocol, SockError, fingerprint } from 'socktools'
+import { type Codec, type Protocol, SockError, type SockOptions, fingerprint } from 'socktools'
+import { UsageError } from './errors.ts'
+import { thrownAt, unparsedAt } from './thrown-at.ts'
 
 /** What a module exports, by name. */
 export type Exports = Readonly<Record<string, unknown>>
 
 /** A file named on the command line that is not what it should be: wrong usage. The message names the file. */
-export class LoadError extends Error {}
+export class LoadError extends UsageError {}
 
 const JAVASCRIPT = ['.js', '.mjs', '.cjs']
 const TYPESCRIPT = ['.ts', '.mts', '.cts']
@@ -27,13 +29,54 @@ export async function loadModule(file: string): Promise<Exports> {
   } catch (thrown) {
     if (thrown instanceof LoadError) throw thrown
     const reason = thrown instanceof Error ? thrown.message : String(thrown)
-    throw new LoadError(`${file} cannot be loaded: ${reason}`, { cause: thrown })
+    const at = thrown instanceof SyntaxError ? unparsedAt(path) : thrownAt(thrown, path)
+    throw new LoadError(`${file} cannot be loaded: ${reason}${at === undefined ? '' : ` (at ${at})`}`, {
+      cause: thrown,
+    })
   }
 }
 
 /** The contract that a module exports, as `protocol` or by default. Rejects with LoadError. */
 export async function loadProtocol(file: string): Promise<Protocol> {
-  const protocol = protocolIn(await loadModule(file))
+  return checkedProtocol(file, protocolIn(await loadModule(file)))
+}
+
+/** A contract and what serves it. */
+export interface Service {
+  readonly protocol: Protocol
+  readonly handlers: Readonly<Record<string, unknown>>
+  /** For the sock; not checked. */
+  readonly options: SockOptions<Codec, Protocol>
+}
+
+/** What a module exports as `protocol`, `handlers` and perhaps `options`. Rejects with LoadError. */
+export async function loadService(file: string): Promise<Service> {
+  const exports = await loadModule(file)
+  const protocol = checkedProtocol(file, protocolIn(exports))
+  // What a module of CommonJS exports is the default export.
+  const { handlers, options = {} } = {
+    ...(exports['default'] as Exports | undefined),
+    ...exports,
+  } as Partial<Service>
+  if (!isObject(handlers)) {
+    throw new LoadError(
+      `${file} exports no handlers: write \`export const handlers = { add: ({ a, b }) => a + b }\` in it`,
+    )
+  }
+  if (!isObject(options)) throw new LoadError(`${file} exports options that are no object`)
+  for (const [type, handler] of Object.entries(handlers)) {
+    const name = JSON.stringify(type)
+    if (!Object.hasOwn(protocol, type)) {
+      throw new LoadError(`${file} has a handler for ${name}, and its protocol has no such type`)
+    }
+    if (typeof handler !== 'function') throw new LoadError(`${file}: the handler for ${name} is no function`)
+  }
+  return { protocol, handlers, options }
+}
+
+const isObject = (value: unknown): value is object => typeof value === 'object' && value !== null
+
+function checkedProtocol(file: string, protocol: unknown): Protocol {
   if (protocol === undefined) {
     throw new LoadError(
       `${file} exports no protocol: write \`export const protocol = { say: msg(…) }\` in it`,

@@ -1,92 +1,10 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
 import { forTerminal } from './escape.ts'
 import { EXIT, type ExitCode } from './exit.ts'
+import { ASK, CALL, COMPAT, CONNECT, DEMO, GENERAL, LISTEN, SEND, SERVE, WATCH, WIRE } from './help.ts'
 import { FRAMINGS, framingNamed } from './framing-names.ts'
 import type { NodeOptions } from './commands/node.ts'
 import { version } from './place.ts'
-
-const GENERAL = `
-Addresses are URLs: tcp://127.0.0.1:4000, tcp://[::1]:4000, unix:/tmp/room.sock, udp://127.0.0.1:4000. With port 0
-the system chooses; the address that came of it is printed.
-
-Messages go to stdout, status and errors to stderr. A line of stdin ends with LF or CR LF: a CR before the LF is
-stripped.
-
-Exit codes:
-  0    all went well; also after SIGINT or SIGTERM, which send what is left and then end
-  1    something failed while running: no connection, or data that could not be delivered or printed
-       (of compat: the protocols do not fit)
-  2    wrong usage: an unknown option, a bad address, options that exclude each other, a file that is no protocol
-  3    of compat: whether the protocols fit cannot be told
-  130  at once, after a second SIGINT (143: SIGTERM)
-
-Start here:
-  socktools demo                                 see it work
-  socktools listen tcp://127.0.0.1:4000          in one terminal
-  socktools connect tcp://127.0.0.1:4000         in another; then type lines in either`
-
-/** What listen and connect have in common. */
-const WIRE = `
-Over TCP and Unix sockets --framing tells where a message ends: after a length of so many bits, big endian (be) or
-little endian (le), or at the end of a line. With ",inclusive" after the name, as in u16be,inclusive, the length
-counts itself. Over UDP each message is one datagram, whatever --framing says: it may be lost, come twice or out of
-order, and nobody announces that they come or go.
-
-With --codec json or msgpack each line, in and out, is one message: [type, data] as JSON on stdin, the type and the
-data as JSON on stdout. Under msgpack bytes stand as {"base64":"aGk="}, and integers beyond 2^53 come as text.
-
-A line that cannot be sent is told with its number; those after it are sent, and the exit code is 1.`
-
-const LISTEN = `
-Each line of stdin goes to every peer, as one message; lines wait until there is a peer. The node stays until it
-gets a signal: the end of stdin only means that there is no more to send. The peers of --connect are dialed again
-whenever they end. Every line waits for the slowest peer: with --stall SECONDS, one that takes nothing for so long
-is closed, and no longer holds up the others.
-
-Examples:
-  socktools listen tcp://127.0.0.1:4000
-  socktools listen tcp://127.0.0.1:0 --connect tcp://127.0.0.1:4000     server and client at once
-  socktools listen --lines tcp://127.0.0.1:4000                         then: nc 127.0.0.1 4000
-  socktools listen --json unix:/tmp/in.sock | jq -r .text               one JSON object per message
-  socktools listen tcp://127.0.0.1:4000 unix:/tmp/a.sock udp://127.0.0.1:4000   all three in one node`
-
-const CONNECT = `
-Each line of stdin goes to every peer, as one message, the last one even if nothing ends it. When stdin ends, all
-is sent, and answers are printed until the far side has ended too or has been silent for --wait seconds: over UDP
-only the silence tells. When every peer has ended, so does this; it is a failure if lines are left. With --retry it
-stays until it gets a signal.
-
-Examples:
-  socktools connect tcp://127.0.0.1:4000
-  printf hi | socktools connect tcp://127.0.0.1:4000                    send one message, print the answers
-  seq 100000 | socktools connect tcp://127.0.0.1:4000 unix:/tmp/b.sock  each line to both
-  socktools connect --retry tcp://127.0.0.1:4000                        until it is up, and again after that
-  echo '["say","hi"]' | socktools connect --codec json tcp://127.0.0.1:4000
-  echo 68 69 | socktools connect --hex --framing u16be tcp://127.0.0.1:4000`
-
-const DEMO = `
-Three peers and one written in Python (left out where there is no python3) run as processes of their own on this
-machine. Each pair exchanges, both ways at once, numbered messages, every line of a text file and 64 MiB in frames
-of 0 bytes to 8 MiB. Order and SHA-256 are verified on every side. Then three guests meet in one room, a MetaSock, by
-TCP, a Unix socket and UDP: what each says must reach the others. Exits with 1 unless all of it is right.
-
-Examples:
-  socktools demo
-  socktools demo --json | jq .ok`
-
-const COMPAT = `
-Each file is a module, .ts, .js or .mjs, that exports a protocol: \`export const protocol = { say: msg(Line) }\`, or
-as its default export. It is run. TypeScript needs tsx in the project of that file, or Node 22.18 or newer.
-
-What is compared is what is sent, both ways at once, as while one peer after another is upgraded: the types, their
-kinds, and the structure of their data as the schemas tell it (zod 4.2, arktype 2.1.28 and newer do), or else their
-\`version\`. Each difference is printed with its type: ok (nobody is hurt), breaking, or unknown (it cannot be told).
-
-Exits with 0 if all is ok, with 1 if anything is breaking, else with 3 if anything is unknown.
-
-Examples:
-  socktools compat old/protocol.ts src/protocol.ts
-  socktools compat --json old/protocol.js dist/protocol.js | jq -r 'select(.verdict == "breaking").what'`
 
 /** Commands are loaded when they are called: `--help` needs none of them. */
 const program = new Command('socktools')
@@ -125,6 +43,46 @@ nodeCommand('connect <addresses...>')
     const { runNode } = await import('./commands/node.ts')
     exitCode = await runNode(retry === true ? { keep: addresses } : { dial: addresses }, nodeOptions(options))
   })
+
+program
+  .command('serve <file>')
+  .description('serve the contract and the handlers that a module exports')
+  .option(
+    '-b, --bind <address>',
+    "where to listen (default: the module's options.bind, else tcp://127.0.0.1:0)",
+  )
+  .addOption(
+    new Option(
+      '--codec <name>',
+      "take this one alone (default: the module's options.codec, else both)",
+    ).choices(['json', 'msgpack']),
+  )
+  .option('-j, --json', 'print status as one JSON object a line')
+  .option('-q, --quiet', 'print no status')
+  .addHelpText('after', SERVE)
+  .action(async (file: string, options: import('./commands/serve.ts').ServeOptions) => {
+    const { runServe } = await import('./commands/serve.ts')
+    exitCode = await runServe(file, options)
+  })
+
+askCommand('call', 'call')
+  .description('ask once, and print the answer as one line of JSON')
+  .addOption(
+    new Option(
+      '-t, --timeout <seconds>',
+      'until the answer must be there, 0: for ever (default: of the type, else 30)',
+    ).argParser(seconds),
+  )
+  .option('--raw', 'an answer of bytes() goes to stdout as it is')
+  .addHelpText('after', CALL)
+
+askCommand('watch', 'feed')
+  .description('ask for a feed, and print each item as one line of JSON')
+  .addOption(new Option('-n, --count <items>', 'end after so many').argParser(count))
+  .option('--raw', 'items of bytes() go to stdout as they are, with nothing between them')
+  .addHelpText('after', WATCH)
+
+askCommand('send', 'msg').description('send one message').addHelpText('after', SEND)
 
 program
   .command('demo')
@@ -212,6 +170,42 @@ function nodeCommand(usage: string): Command {
       ).argParser(atLeastOne),
     )
     .addHelpText('after', WIRE)
+}
+
+/** What leads to one question under wire v1. */
+function askCommand(name: string, kind: 'call' | 'feed' | 'msg'): Command {
+  return program
+    .command(`${name} <address> <type> [data]`)
+    .option('-p, --protocol <file>', 'a module that exports the contract, as of serve')
+    .option('-H, --header <name=value>', 'text that travels with it; may be given again', header)
+    .option('-j, --json', 'print errors as one JSON object a line')
+    .addHelpText('after', ASK)
+    .action(
+      async (
+        address: string,
+        type: string,
+        text: string | undefined,
+        options: import('./commands/ask.ts').AskOptions,
+      ) => {
+        const { runAsk } = await import('./commands/ask.ts')
+        exitCode = await runAsk({ kind, address, type, text }, options)
+      },
+    )
+}
+
+function header(text: string, before: Readonly<Record<string, string>> = {}): Record<string, string> {
+  const [, name, value] = /^([a-z0-9-]{1,255})=(.*)$/s.exec(text) ?? []
+  if (name === undefined || value === undefined)
+    throw new InvalidArgumentError('It is name=value, with a name of a-z, 0-9 and -.')
+  return { ...before, [name]: value }
+}
+
+/** Up to what a timer of the system can count. */
+function seconds(text: string): number {
+  const number = /^\d+(\.\d+)?$/.test(text) ? Number(text) : Infinity
+  if (number * 1000 >= 2 ** 31 || (number > 0 && number < 0.001))
+    throw new InvalidArgumentError('It must be a number of seconds, 2147483 at the most.')
+  return number
 }
 
 function count(text: string): number {

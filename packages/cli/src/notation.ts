@@ -96,7 +96,7 @@ function parse(text: string, revive?: Revive): unknown {
   }
 }
 
-function bytesFromBase64(_key: string, value: unknown): unknown {
+export function bytesFromBase64(_key: string, value: unknown): unknown {
   const { base64, ...more } = (value ?? {}) as { base64?: unknown }
   if (typeof base64 !== 'string' || Object.keys(more).length > 0) return value
   const bytes = Buffer.from(base64, 'base64')
@@ -106,7 +106,7 @@ function bytesFromBase64(_key: string, value: unknown): unknown {
 }
 
 /** What JSON cannot say, as it can: bytes in base64, and integers that are too large for a number as text. */
-function shown(data: unknown): unknown {
+export function shown(data: unknown): unknown {
   if (data instanceof Uint8Array) return { base64: Buffer.from(data).toString('base64') }
   if (typeof data === 'bigint') return String(data)
   if (Array.isArray(data)) return data.map(shown)

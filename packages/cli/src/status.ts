@@ -1,10 +1,13 @@
-import type { Codec, Sock } from 'socktools'
-import { explain } from './errors.ts'
-import type { Printer } from './printer.ts'
+import type { Codec, Protocol, Sock } from 'socktools'
+import type { Reporter } from './reporter.ts'
 import { isUdp } from './socks.ts'
 
-/** Tells on stderr what happens to a sock beside its messages. */
-export function tellEvents<C extends Codec>(sock: Sock<C>, printer: Printer): void {
+/** Tells on stderr what happens to a sock beside its messages. `placeOf`: the line of the user's that threw something. */
+export function tellEvents<C extends Codec, P extends Protocol | undefined>(
+  sock: Sock<C, P>,
+  printer: Reporter,
+  placeOf: (thrown: unknown) => string | undefined = () => undefined,
+): void {
   sock.on('listening', ({ address }) => {
     printer.status('listening', { address }, `listening on ${address}`)
   })
@@ -22,11 +25,11 @@ export function tellEvents<C extends Codec>(sock: Sock<C>, printer: Printer): vo
     printer.status(
       'gone',
       facts,
-      error === undefined ? `${address} ${left}` : `${address} is gone: ${explain(error)}`,
+      error === undefined ? `${address} ${left}` : `${address} is gone: ${printer.explain(error)}`,
     )
   })
   sock.on('refused', ({ address, error }) => {
-    printer.status('refused', { address, code: error.code }, `refused: ${explain(error)}`)
+    printer.status('refused', { address, code: error.code }, `refused: ${printer.explain(error)}`)
   })
   sock.on('dialFailed', ({ address, error, retryIn }) => {
     const again = retryIn === undefined ? '' : `, next try in ${duration(retryIn)}`
@@ -39,10 +42,12 @@ export function tellEvents<C extends Codec>(sock: Sock<C>, printer: Printer): vo
   })
   sock.on('invalid', ({ peer, error }) => {
     const facts = { peer: printer.idOf(peer), address: peer.address, code: error.code }
-    printer.status('invalid', facts, `a message of ${peer.address} cannot be read: ${explain(error)}`)
+    printer.status('invalid', facts, `a message of ${peer.address} cannot be read: ${printer.explain(error)}`)
   })
   sock.on('fault', ({ error, in: where }) => {
-    printer.status('fault', { in: where, code: error.code }, explain(error))
+    const at = placeOf(error.cause)
+    const text = at === undefined ? printer.explain(error) : `${error.what} (at ${at}) [${error.code}]`
+    printer.status('fault', { in: where, code: error.code, at }, text)
   })
 }
 

@@ -103,6 +103,9 @@ export class SockError extends Error {
   }
 }
 
+// Registered: what another copy of this package in the same program throws is one as well.
+const CALL_ERROR: unique symbol = Symbol.for('socktools.CallError')
+
 /**
  * An error that is part of a contract. Throw it in a handler and the far side gets it, with its code, text and data;
  * one whose code the contract does not declare arrives as REMOTE_ERROR, without data.
@@ -112,6 +115,7 @@ export class SockError extends Error {
  * ```
  */
 export class CallError<Code extends string = string, Data = unknown> extends Error {
+  readonly [CALL_ERROR] = true
   readonly code: Code
   readonly data: Data
   /** For people. It is sent, so no secrets in here. */
@@ -164,6 +168,15 @@ export function asSockError(thrown: unknown, code: ErrorCode, what: string, addr
 export function isSockError(thrown: unknown): thrown is SockError {
   try {
     return thrown instanceof SockError
+  } catch {
+    return false
+  }
+}
+
+/** The same of a CallError, of whichever copy of this package. */
+export function isCallError(thrown: unknown): thrown is CallError {
+  try {
+    return thrown instanceof Error && (thrown as Partial<CallError>)[CALL_ERROR] === true
   } catch {
     return false
   }

@@ -14,14 +14,15 @@ import { EXIT, type ExitCode } from '../exit.ts'
 import type { MakeFraming } from '../framing-names.ts'
 import { firstInterrupt } from '../interrupt.ts'
 import { type CodecName, type Notation, notationOf } from '../notation.ts'
-import { Printer, type PrinterOptions } from '../printer.ts'
+import { Printer } from '../printer.ts'
+import type { ReporterOptions } from '../reporter.ts'
 import { readLines } from '../read-lines.ts'
 import { type Dial, type Places, gather, isUdp } from '../socks.ts'
 import { watchStalls } from '../stall.ts'
 import { counted, tellEvents } from '../status.ts'
 import { checkAddresses } from '../transports.ts'
 
-export interface NodeOptions extends PrinterOptions {
+export interface NodeOptions extends ReporterOptions {
   /** Default: the plain wire's. */
   readonly framing?: MakeFraming
   readonly codec?: CodecName

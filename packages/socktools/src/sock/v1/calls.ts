@@ -133,7 +133,8 @@ export class Calls {
       this.#link.finish(call.lane)
       this.#closed(call)
     } else {
-      this.#link.put(call.lane, CANCEL, 0, 0, NOTHING)
+      // What of a long request is not written yet need not be.
+      this.#link.abort(call.lane, CANCEL, NOTHING)
     }
   }
 

@@ -1,4 +1,5 @@
 import type { Contract, TypeInfo } from '../../contract/protocol.ts'
+import { printable } from '../../errors.ts'
 import type { TableEntry } from '../../wire/v1/bodies.ts'
 
 /** The types of the far side: what its frames number, and whether it knows what we would send. */
@@ -37,7 +38,19 @@ export class FarTypes {
     const theirs = this.#kinds.get(name)
     if (theirs === kind) return undefined
     return theirs === undefined
-      ? `the far side has no type "${name}"`
+      ? `the far side has no type "${name}"; it has ${listed(this.#kinds)}`
       : `"${name}" is a ${kind} here and a ${theirs} there`
   }
+}
+
+/** How many types an error names, and how much of each name, in characters. */
+const SHOWN = 12
+const NAME = 40
+
+/** `add (call), count (feed)`: whoever mistyped a name finds it in there. */
+function listed(kinds: ReadonlyMap<string, TableEntry['kind']>): string {
+  if (kinds.size === 0) return 'none at all'
+  const shown = [...kinds].slice(0, SHOWN).map(([name, kind]) => `${printable(name, NAME)} (${kind})`)
+  const more = kinds.size - shown.length
+  return shown.join(', ') + (more > 0 ? ` and ${more} more` : '')
 }

@@ -1,5 +1,5 @@
 import type { TypeInfo } from '../../contract/protocol.ts'
-import { CallError, RemoteError, SockError, isSockError } from '../../errors.ts'
+import { CallError, RemoteError, SockError, isCallError, isSockError } from '../../errors.ts'
 import { decodeFault, encodeFault } from '../../wire/v1/bodies.ts'
 import { decodeData, encodeData, type DataCodec } from './data.ts'
 
@@ -21,8 +21,8 @@ export function faultBody(
   type: TypeInfo,
   { codec, maxMessage }: { readonly codec: DataCodec; readonly maxMessage: number },
 ): Uint8Array {
-  if (thrown instanceof CallError) {
-    const { code, text } = thrown as CallError
+  if (isCallError(thrown)) {
+    const { code, text } = thrown
     const schema = type.errors.get(code)
     try {
       const data = schema === undefined ? undefined : encodeData(schema, codec, thrown.data)

@@ -128,10 +128,12 @@ export class Inbound {
     const sequence = this.#sequence
     const { acked } = sequence
     this.frames++
+    let again = false
     if (seq === 0) sequence.ack(ack)
-    else if (sequence.take(seq, ack) === 'again') return
-    if (isBulk(kind, payload)) sequence.bulk(payload.length)
+    else again = sequence.take(seq, ack) === 'again'
     if (sequence.acked !== acked) this.#out.acked()
+    if (again) return
+    if (isBulk(kind, payload)) sequence.bulk(payload.length)
     switch (kind) {
       case kinds.EVENT:
       case kinds.VOLATILE:

@@ -1,4 +1,4 @@
-import { CallError, SockError, isSockError } from '../../errors.ts'
+import { SockError, isCallError, isSockError } from '../../errors.ts'
 import { fingerprint, structureHash } from '../../contract/fingerprint.ts'
 import type { Contract, TypeInfo } from '../../contract/protocol.ts'
 import type { Pipe } from '../../net/pipe.ts'
@@ -110,7 +110,7 @@ export class V1<C extends Codec> {
 
   /** What a handler threw: a CallError is an answer like any other. */
   #failed(core: Core<C>, peer: Peer<C>, thrown: unknown, { name }: TypeInfo): void {
-    if (thrown instanceof CallError || thrown instanceof NotPassed) return
+    if (isCallError(thrown) || thrown instanceof NotPassed) return
     if (isSockError(thrown) && thrown.code === 'UNHANDLED') {
       core.counters.unhandled++
       core.events.emit('unhandled', { peer, type: name, data: undefined as never })

@@ -89,8 +89,8 @@ export class BulkWindow {
 
 /** Bytes by seq, first in first out, in a ring of numbers. Neighbours of few bytes are one, and free when the last is. */
 class Groups {
-  #seqs: number[] = new Array<number>(64).fill(0)
-  #bytes: number[] = new Array<number>(64).fill(0)
+  #seqs: number[] = new Array<number>(8).fill(0)
+  #bytes: number[] = new Array<number>(8).fill(0)
   #first = 0
   #count = 0
 

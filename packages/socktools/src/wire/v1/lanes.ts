@@ -69,7 +69,7 @@ export class Outgoing {
   readonly #lanes = new Map<number, Lane>()
   readonly #small = rings()
   readonly #bulk = rings()
-  /** Lanes whose next message is `apart` wait here while another such one has its turn: see PROTOCOL.md. */
+  /** Lanes whose next message is `apart` wait here while another one has its turn: the far side holds one at most. */
   readonly #apart = new Ring()
   #long: Message | undefined
   /** One bit for each priority whose ring has lanes. */
@@ -106,7 +106,8 @@ export class Outgoing {
   }
 
   /**
-   * Sends a message, at once if nothing has to wait for it or it for anything; undefined: it was written whole. On a
+   * Sends a message, at once if nothing has to wait for it or it for anything; undefined: it was written whole. What
+   * must not wait, as VOLATILE, can be taken back with `revoke`. `flags`: HEADERS and DEADLINE; MORE is set here. On a
    * lane that is not open, or is ending, it is dropped without a word: whoever ended the lane knows.
    */
   put(

@@ -103,7 +103,10 @@ describe('the bulk window', () => {
             sent = sent.filter((one) => one.seq > upTo)
           }
           const inFlight = sent.reduce((sum, one) => sum + one.bytes, 0)
-          assert.ok(bulk.inFlight >= inFlight && bulk.inFlight <= inFlight + 8192)
+          assert.ok(
+            bulk.inFlight >= inFlight && bulk.inFlight <= inFlight + 8192,
+            `${bulk.inFlight}, not ${inFlight}`,
+          )
         }
         bulk.acked(seq, seq + 1)
         assert.equal(bulk.inFlight, 0)

@@ -67,13 +67,13 @@ describe('a far side that keeps to nothing', () => {
           try {
             header.read(bytes)
             const whole = into.chunk(header, bytes)
-            assert.ok(whole === undefined || whole.length <= 24 + Math.max(most, 65_536))
+            assert.ok(whole === undefined || whole.length <= 24 + Math.max(most, 65_536), 'too long')
           } catch (error) {
             assert.equal((error as { code?: unknown }).code, 'PROTOCOL_ERROR')
             errors++
           }
           // A partial message on each lane that takes credit, one that takes none, a TABLE.
-          assert.ok(into.partialBytes <= 8 * (24 + Math.max(most, 65_536)))
+          assert.ok(into.partialBytes <= 8 * (24 + Math.max(most, 65_536)), `${into.partialBytes}`)
         }
         for (let lane = 0; lane < 8; lane++) into.close(lane)
         into.restate(() => assert.fail('no lane is open'))
@@ -110,9 +110,10 @@ describe('a far side that keeps to nothing', () => {
         }
         for (const [lane, limit] of limits) {
           const written = out.frames.filter((one) => one.lane === lane)
-          assert.ok(written.reduce((sum, { body }) => sum + 24 + body.length, 0) <= limit)
+          assert.ok(written.reduce((sum, { body }) => sum + 24 + body.length, 0) <= limit, `lane ${lane}`)
         }
-        assert.ok(out.lanes.bulk.inFlight <= out.lanes.bulk.size && out.lanes.bulk.inFlight >= 0)
+        const { inFlight, size } = out.lanes.bulk
+        assert.ok(inFlight <= size && inFlight >= 0, `${inFlight} of ${size}`)
       }),
     )
   })

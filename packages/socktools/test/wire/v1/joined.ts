@@ -104,7 +104,9 @@ export class Joined implements LaneSink {
     this.#frames.push(bytes)
     const { bulk } = this.out
     // A round that ended may have halved the window under what was in flight; nothing is added then.
-    if (kind === ITEM || (flags & MORE) !== 0) assert.ok(seq === 0 || bulk.inFlight <= bulk.size)
+    if (kind === ITEM || (flags & MORE) !== 0) {
+      assert.ok(seq === 0 || bulk.inFlight <= bulk.size, `${bulk.inFlight} in flight, of ${bulk.size}`)
+    }
   }
 
   room(): number {
@@ -112,7 +114,7 @@ export class Joined implements LaneSink {
   }
 
   onRoom(lane: number): void {
-    assert.ok(this.out.queuedOf(lane) <= 50_000)
+    assert.ok(this.out.queuedOf(lane) <= 50_000, 'told too early')
     assert.ok(this.#over.delete(lane), 'told twice, or never above the mark')
   }
 
@@ -183,7 +185,7 @@ export class Joined implements LaneSink {
     )
     const data = dropped.filter(({ kind }) => kind !== RESET)
     assert.equal(messages, data.length)
-    assert.ok(bytes <= data.reduce((sum, { body }) => sum + HEADER + body.length, 0))
+    assert.ok(bytes <= data.reduce((sum, { body }) => sum + HEADER + body.length, 0), `${bytes}`)
     for (const { entry } of dropped) assert.equal(entry?.waits, false)
   }
 
