@@ -28,7 +28,12 @@ test('every code is raised somewhere in the source', async () => {
 })
 
 const guides = (await readdir(join(root, 'docs'))).filter((name) => name.endsWith('.md'))
-const documents = ['README.md', 'ARCHITECTURE.md', ...guides.map((name) => `docs/${name}`)]
+const documents = [
+  'README.md',
+  'packages/socktools/README.md',
+  'ARCHITECTURE.md',
+  ...guides.map((name) => `docs/${name}`),
+]
 for (const document of documents) {
   if (PROGRAMS.includes(document)) continue
   for (const [i, path] of (await writeBlocks(scratch, document)).entries()) {

@@ -19,6 +19,7 @@ type Running = ChildProcessByStdio<Writable, Readable, null>
 
 interface Program {
   readonly process: Running
+  readonly exit: Promise<unknown[]>
   /** The lines that it prints, one by one. */
   readonly next: () => Promise<string | undefined>
   /** All that it prints from now on, until it ends. */
@@ -32,6 +33,7 @@ function start(t: TestContext, file: string, ...args: readonly string[]): Progra
     stdio: ['pipe', 'pipe', 'inherit'],
   })
   t.after(() => process_.kill('SIGKILL'))
+  const exit = once(process_, 'exit')
   const lines = createInterface({ input: process_.stdout })[Symbol.asyncIterator]()
   const next = async (): Promise<string | undefined> => {
     const line = await lines.next()
@@ -42,7 +44,7 @@ function start(t: TestContext, file: string, ...args: readonly string[]): Progra
     for (let line = await next(); line !== undefined; line = await next()) text += `${line}\n`
     return text
   }
-  return { process: process_, next, rest }
+  return { process: process_, exit, next, rest }
 }
 
 /** A server, and where it is. */
@@ -69,7 +71,7 @@ test('two enter under one name, talk, and leave; the server sees who said what, 
   assert.match((await server.next()) ?? '', /^ann1 says something, trace [\da-f]{8}$/)
   server.process.kill('SIGINT')
   assert.equal(await server.rest(), 'a reader left\n'.repeat(2), '`break` reached the generators')
-  assert.deepEqual(await once(server.process, 'exit'), [0, null])
+  assert.deepEqual(await server.exit, [0, null])
 })
 
 test('what goes wrong is what the guide says', async (t) => {
