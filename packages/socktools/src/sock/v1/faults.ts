@@ -50,13 +50,7 @@ export function faultOf(
 ): Error | Promise<Error> {
   const { code, text, data } = decodeFault(whole)
   if (!type.errors.has(code)) {
-    const remote = new RemoteError({ code, text }, address)
-    if (code !== 'CALL_TIMEOUT') return remote
-    // Which side's clock comes to the deadline first is nothing that whoever asked should have to think of.
-    return new SockError(code, `the far side had no answer to ${type.name} in time`, {
-      address,
-      cause: remote,
-    })
+    return new RemoteError({ code, text }, address)
   }
   const schema = type.errors.get(code)
   if (schema === undefined) return new CallError(code, undefined, text)
