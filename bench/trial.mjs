@@ -32,7 +32,9 @@ export async function runTrial(name, plainJob) {
     const work = async () => {
       dialer.tell((await listener.next()).port)
       if (kind === 'idle') return watchIdle(source, sink, job)
-      return kind === 'call' || kind === 'feed' ? watchCalls(source, sink, job) : watchMessages(source, sink, job)
+      return kind === 'call' || kind === 'feed'
+        ? watchCalls(source, sink, job)
+        : watchMessages(source, sink, job)
     }
     return await within(job.warmMs + job.measureMs + SLACK_MS, 'the trial', work())
   } finally {

@@ -228,11 +228,6 @@ export const workloads = [
 /**
  * @typedef {object} Plan
  * @property {number} rounds
- * @property {number} inFlight  calls that are open at once
- * @property {'v1'} [wire]  what ours speaks; absent: the plain wire
- * @property {'msgpack' | 'json'} [codec]  ours carries typed data in it, checked on arrival; absent: bytes
- * @property {number} [maxCalls]  the option of ours, on both sides; absent: its default
- * @property {number} bytes  of the feed
  * @property {number} warmMs
  * @property {number} measureMs
  * @property {number} feedBytes

@@ -100,14 +100,14 @@ describe('the schedule', () => {
     assert.ok(names(2).includes('1KiB'))
   })
 
-  test('keeps a quick run to rounds that take 90 s at the most', () => {
+  test('keeps a quick run to rounds that take two minutes at the most', () => {
     const trials = workloads.flatMap(({ quick = [] }) => quick).length
     const { rounds, warmMs, measureMs, budgetMs } = plans.quick
     assert.equal(rounds, 5)
     assert.equal(measureMs, 400)
     const startingBoth = 200
     assert.ok(trials * rounds * (startingBoth + warmMs + measureMs) < budgetMs)
-    assert.ok(budgetMs < 90_000)
+    assert.ok(budgetMs <= 120_000)
   })
 
   test('gives both sides of a trial the same job', () => {

@@ -3,11 +3,11 @@ import { createServer } from 'node:http'
 import { once } from 'node:events'
 import { createRequire } from 'node:module'
 
-const require = createRequire(new URL('../rivals/', import.meta.url))
+const rival = createRequire(new URL('../rivals/', import.meta.url))
 
 /** @type {import('./index.mjs').Listen} */
 export async function listen(onMessage) {
-  const { Server } = require('socket.io')
+  const { Server } = rival('socket.io')
   const http = createServer()
   const server = new Server(http, { transports: ['websocket'], serveClient: false })
   server.on('connection', (/** @type {any} */ socket) => {
@@ -23,7 +23,7 @@ export async function listen(onMessage) {
 
 /** @type {import('./index.mjs').Dial} */
 export async function dial(port) {
-  const { io } = require('socket.io-client')
+  const { io } = rival('socket.io-client')
   const socket = io(`http://127.0.0.1:${port}`, { transports: ['websocket'] })
   await new Promise((resolve, reject) => {
     socket.on('connect', resolve)

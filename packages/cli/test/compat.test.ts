@@ -137,7 +137,10 @@ describe('compat', () => {
     ],
     'exports a text': [`export const protocol = 'hi'`, /new\.mjs: a protocol is a plain object of msg\(\)/],
     'exports null': ['export const protocol = null', /new\.mjs: a protocol is a plain object of msg\(\)/],
-    throws: ['throw new Error("boom\\u001b")', /new\.mjs cannot be loaded: boom\\u\{1b\} \(at \S*new\.mjs:1:7\)\n$/],
+    throws: [
+      'throw new Error("boom\\u001b")',
+      /new\.mjs cannot be loaded: boom\\u\{1b\} \(at \S*new\.mjs:1:7\)\n$/,
+    ],
     'is no JavaScript': ['export const = 1', /new\.mjs cannot be loaded: Unexpected token/],
     'imports what is not there': [
       `import 'nowhere'`,

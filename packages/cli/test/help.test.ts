@@ -11,7 +11,7 @@ describe('help', () => {
     for (const address of ['tcp://[::1]:4000', 'unix:/tmp/room.sock', 'udp://127.0.0.1:4000'])
       assert.ok(stdout.includes(address), address)
     assert.ok(stdout.split('\n').every((line) => line.length <= 120))
-    assert.match(stdout, /Exit codes:\n +0 .*\n +1 .*\n.*\n +2 .*\n +3 .*\n +130 /)
+    assert.match(stdout, /Exit codes:\n +0 .*\n +1 .*\n.*\n +2 .*\n.*\n +3 .*\n +130 /)
     assert.match(stdout, /Start here:\n +socktools demo/)
     assert.doesNotMatch(stdout, /demo-/, 'what is not for people is not shown')
   })

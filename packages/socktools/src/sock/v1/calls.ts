@@ -76,6 +76,11 @@ export class Calls {
     return this.#open.has(lane)
   }
 
+  /** Of the call of ours that is open on this lane. */
+  typeOf(lane: number): TypeInfo | undefined {
+    return this.#open.get(lane)?.type
+  }
+
   /** How many calls of the far side are being served. */
   get serving(): number {
     return this.#serving.size

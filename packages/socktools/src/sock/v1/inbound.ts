@@ -382,7 +382,7 @@ export class Inbound {
   #onControl(kind: number, payload: Uint8Array): void {
     switch (kind) {
       case kinds.CREDIT:
-        for (const [lane, limit] of decodeCredit(payload)) this.#out.limit(lane, limit)
+        for (const [lane, limit] of decodeCredit(payload)) this.#limit(lane, limit)
         break
       case kinds.PING:
         this.#out.control(kinds.PONG, payload.subarray(HEADER))
@@ -400,6 +400,13 @@ export class Inbound {
       default:
       // ACK and PONG have said all with their header. DONE is of sessions. What is not known here may be ignored.
     }
+  }
+
+  #limit(lane: number, limit: number): void {
+    // A call whose frames passed by the lanes so far: what comes next on its lane has this limit to keep.
+    const type = this.#to.calls.typeOf(lane) ?? this.#theirs.get(lane)
+    if (type !== undefined) this.#out.open(lane, typeof type === 'object' ? type.priority : 1)
+    this.#out.limit(lane, limit)
   }
 
   // Handling

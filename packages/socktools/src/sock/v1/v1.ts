@@ -1,4 +1,4 @@
-import { SockError, isCallError, isSockError } from '../../errors.ts'
+import { isCallError, isSockError } from '../../errors.ts'
 import { fingerprint, structureHash } from '../../contract/fingerprint.ts'
 import type { Contract, TypeInfo } from '../../contract/protocol.ts'
 import type { Pipe } from '../../net/pipe.ts'

@@ -299,7 +299,7 @@ function bodyOf(dice: Dice, kind: number): Uint8Array {
 
 /** Most frames as they are; of others one byte or a bit, or their length. */
 function damaged(dice: Dice, payload: Uint8Array): Uint8Array {
-  switch (dice(300)) {
+  switch (dice(900)) {
     case 0:
       return payload.subarray(0, dice(payload.length + 1))
     case 1:
