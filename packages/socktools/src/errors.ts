@@ -53,6 +53,8 @@ const ADVICE = {
   REFUSED: 'goodAddress or goodPeer said no',
   REMOTE_ERROR: 'what the far side said of it is in `remote`; its own log has more',
   SEND_FAILED: 'the cause tells what the system said of this datagram',
+  SESSION_LOST:
+    'the far side cannot go on where the connection broke: what it had not confirmed may or may not have been done there',
   SLOW_CONSUMER: 'read the iterable faster, or raise its `limit`',
   SLOW_PEER: 'await each send, or raise maxQueue; slowPeer tells what happens at that point',
   TOO_LARGE:

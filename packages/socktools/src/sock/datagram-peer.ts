@@ -54,7 +54,7 @@ export class DatagramPeer<C extends Codec> implements Peer<C> {
   readonly #inbox: Inbox
   readonly #account: Account
   readonly #watch: ReadWatch
-  #state: Peer<C>['state'] = 'open'
+  #state: 'open' | 'ending' | 'gone' = 'open'
   #goneBecause: SockError | undefined
   #aborter: AbortController | undefined
   #dropped: Partial<Record<DropReason, number>> = {}
@@ -114,7 +114,7 @@ export class DatagramPeer<C extends Codec> implements Peer<C> {
     return this.#host.sends === sends
   }
 
-  get state(): Peer<C>['state'] {
+  get state(): 'open' | 'ending' | 'gone' {
     return this.#state
   }
 

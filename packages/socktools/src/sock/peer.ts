@@ -71,7 +71,7 @@ export class LivePeer<C extends Codec> extends PipePeer<C> implements Peer<C>, R
     if (error !== undefined) return this.refuse('unsendable', error, lengthOf(payload))
     // Taking over may find no room, and slowPeer may have it closed for that.
     if (broadcast.pending && this.state === 'open') broadcast.absorb(this)
-    if (this.state !== 'open') return this.refuse(this.state, this.goneError(), payload.length)
+    if (this.over !== undefined) return this.refuse(this.over, this.goneError(), payload.length)
     if (this.outbox.full(payload.length))
       return this.#overflow(1, payload.length, settings.slowPeer ?? 'reject')
     try {
@@ -89,7 +89,7 @@ export class LivePeer<C extends Codec> extends PipePeer<C> implements Peer<C>, R
       return
     }
     if (this.state === 'open') this.#sends.broadcast.absorb(this)
-    if (this.state !== 'open') this.drop(this.state, 1, payload.length)
+    if (this.over !== undefined) this.drop(this.over, 1, payload.length)
     else if (this.outbox.full(payload.length)) this.overflow(1, payload.length)
     else void this.outbox.put(payload)
   }

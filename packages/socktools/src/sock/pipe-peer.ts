@@ -43,22 +43,27 @@ export interface Loss {
 export const NO_LOSS: Loss = { messages: 0, bytes: 0 }
 
 /**
- * One connection, whatever its messages are: how it is read and written, and how it ends.
+ * One far side, whatever its messages are: how its pipe is read and written, and how it ends.
  *
  *   OPEN ──▶ ENDING ──▶ GONE    ENDING: our side has ended; what comes is still handled
- *     └──────────────────▲      GONE: the pipe is over; what had arrived before is handled first
+ *    │ └─────────────────▲      GONE: it is over; what had arrived before is handled first
+ *    ▼                   │
+ *   DETACHED ────────────┘      DETACHED: the pipe broke, and another one may take its place (where the wire can)
  */
 export abstract class PipePeer<C extends Codec> {
   readonly id: string
-  readonly address: string
-  readonly host: string
   readonly dialed: boolean
-  readonly outbox: Outbox
+  /** Those of the pipe that it has now, or had last. */
+  address: string
+  host: string
+  outbox: Outbox
   protected readonly owner: PeerOwner<C, this>
-  protected readonly pipe: Pipe
-  protected readonly watch: ReadWatch
+  protected pipe: Pipe
+  protected watch: ReadWatch
   protected farEnded = false
-  readonly #decoder: Decoder
+  /** There is a pipe. */
+  protected attached = true
+  #decoder: Decoder
   readonly #wire: PeerWire
   #state: 'open' | 'ending' | 'gone' = 'open'
   #error: SockError | undefined
@@ -69,10 +74,10 @@ export abstract class PipePeer<C extends Codec> {
   #aborter: AbortController | undefined
   #dropped: Partial<Record<DropReason, number>> = {}
   #bytesIn = 0
+  /** By pipes that it had before. */
+  #bytesOutBefore = 0
 
   constructor(id: string, pipe: Pipe, dialed: boolean, owner: PeerOwner<C, never>, wire: PeerWire) {
-    const { settings, platform, deadlines } = owner
-    const { framing, maxFrame, outboxes, timeout } = wire
     this.id = id
     this.address = pipe.remote.address
     this.host = pipe.remote.host
@@ -81,7 +86,15 @@ export abstract class PipePeer<C extends Codec> {
     this.owner = owner
     this.pipe = pipe
     this.#wire = wire
-    this.outbox = new Outbox(pipe, outboxes, {
+    this.outbox = this.#outboxOf(pipe)
+    this.#decoder = this.#newDecoder()
+    this.watch = this.#newWatch()
+  }
+
+  // A pipe
+
+  #outboxOf(pipe: Pipe): Outbox {
+    return new Outbox(pipe, this.#wire.outboxes, {
       onWait: () => {
         this.onSendersWait()
       },
@@ -91,17 +104,25 @@ export abstract class PipePeer<C extends Codec> {
         },
       }),
     })
-    this.#decoder = framing.decoder((payload) => {
+  }
+
+  #newDecoder(): Decoder {
+    const { framing, maxFrame } = this.#wire
+    const decoder: Decoder | undefined = framing.decoder((payload) => {
       this.onFrame(payload)
     }, maxFrame)
     // The framing may be anybody's.
-    if (typeof (this.#decoder as Decoder | undefined)?.push !== 'function') {
-      fail('BAD_OPTION', `${framing.name}() made no decoder`)
-    }
+    if (typeof decoder?.push === 'function') return decoder
+    return fail('BAD_OPTION', `${framing.name}() made no decoder`)
+  }
+
+  #newWatch(): ReadWatch {
+    const { settings, platform, deadlines } = this.owner
+    const limits = { ...settings, timeout: this.#wire.timeout }
     const onLate = (late: SockError): void => {
-      this.failAs(late)
+      this.broke(late)
     }
-    this.watch = new ReadWatch({ ...settings, timeout }, deadlines, platform.now, onLate, {
+    return new ReadWatch(limits, deadlines, platform.now, onLate, {
       excuses: () => this.farEnded || this.busyReading,
       stuckFor: () => this.outbox.stuckFor,
     })
@@ -139,25 +160,46 @@ export abstract class PipePeer<C extends Codec> {
   protected abstract letGo(ours: boolean, error: SockError | undefined): Loss
   /** The far side has ended: what is wrong with that, if anything. */
   protected abstract get cutShort(): SockError | undefined
+  /** Whether another pipe may take the place of one that broke, or ended without a word. */
+  protected get outlives(): boolean {
+    return false
+  }
+  /** The pipe is no more; there may be another one later. */
+  protected onDetached?(error: SockError | undefined): void
 
   // Reading
 
-  /** Hears of the pipe from now on. */
+  /** Hears of the pipe from now on, as long as it is this one. */
   attach(): void {
-    this.pipe.attach({
+    const { pipe } = this
+    const isOurs = (): boolean => this.attached && pipe === this.pipe
+    pipe.attach({
       data: (chunk) => {
-        this.#onData(chunk)
+        if (isOurs()) this.#onData(chunk)
       },
       drain: () => {
-        this.outbox.drained()
+        if (isOurs()) this.outbox.drained()
       },
       end: () => {
-        this.#onEnd()
+        if (isOurs()) this.#onEnd()
       },
       close: (error) => {
-        this.#onClose(error)
+        if (isOurs()) this.#onClose(error)
       },
     })
+  }
+
+  /** Another pipe takes the place of the one that is no more. To be followed by start(). */
+  protected reattach(pipe: Pipe): void {
+    this.#bytesOutBefore += this.outbox.bytesOut
+    this.pipe = pipe
+    this.address = pipe.remote.address
+    this.host = pipe.remote.host
+    this.outbox = this.#outboxOf(pipe)
+    this.#decoder = this.#newDecoder()
+    this.watch = this.#newWatch()
+    this.attached = true
+    this.attach()
   }
 
   /** Reads from now on; `early` is what has come already. */
@@ -179,8 +221,13 @@ export abstract class PipePeer<C extends Codec> {
     return this.queued > this.#wire.outboxes.highWaterMark
   }
 
-  get state(): 'open' | 'ending' | 'gone' {
-    return this.#state
+  get state(): 'open' | 'detached' | 'ending' | 'gone' {
+    return this.#state === 'open' && !this.attached ? 'detached' : this.#state
+  }
+
+  /** Why nothing can be sent to it any more; undefined: it can, at the latest when there is a pipe again. */
+  protected get over(): 'ending' | 'gone' | undefined {
+    return this.#state === 'open' ? undefined : this.#state
   }
 
   get signal(): AbortSignal {
@@ -196,7 +243,7 @@ export abstract class PipePeer<C extends Codec> {
       messagesIn: this.arrived,
       bytesIn: this.#bytesIn,
       messagesOut: this.messagesOut,
-      bytesOut: this.outbox.bytesOut,
+      bytesOut: this.#bytesOutBefore + this.outbox.bytesOut,
       queued: this.queued,
       waiting: this.waiting,
       dropped: { ...this.#dropped },
@@ -245,7 +292,7 @@ export abstract class PipePeer<C extends Codec> {
     }
     const { cutShort } = this
     if (cutShort !== undefined) {
-      this.fail(this.#error ?? cutShort)
+      this.broke(this.#error ?? cutShort)
       return
     }
     this.onFarEnded()
@@ -351,6 +398,33 @@ export abstract class PipePeer<C extends Codec> {
       this.#error ??= new SockError('PIPE_FAILED', what, { address: this.address, cause })
     }
     this.#error ??= this.cutShort
+    if (this.outlives) this.detach(this.#error)
+    else this.#gone(false)
+  }
+
+  /** The connection is worth nothing any more, though the far side may be as well as ever. */
+  protected broke(error: SockError): void {
+    if (this.#state !== 'gone' && this.outlives) this.detach(this.#errorOf(error))
+    else this.failAs(error)
+  }
+
+  /** Lets go of the pipe, and of what came over it and was not read. */
+  protected detach(error: SockError | undefined): void {
+    if (!this.attached) return
+    this.attached = this.farEnded = false
+    this.#error = undefined
+    this.#stopDecoder()
+    this.watch.stop()
+    this.onDetached?.(error)
+    this.pipe.destroy()
+    // What of it has to arrive is kept elsewhere.
+    this.outbox.close(() => this.goneError())
+  }
+
+  /** It is over while there is no pipe, because of `error`. */
+  protected endDetached(error: SockError | undefined): void {
+    if (this.#state === 'gone') return
+    this.#error = error
     this.#gone(false)
   }
 

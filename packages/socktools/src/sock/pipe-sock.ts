@@ -28,8 +28,11 @@ import type {
   SockStats,
   StartServerOptions,
 } from './types.ts'
-import type { Greeted } from './v1/greeting.ts'
+import type { SessionLost } from '../wire/v1/resumption.ts'
+import type { Greeted, GreetedV1, Greeting } from './v1/greeting.ts'
 import { Letter } from './v1/letter.ts'
+import type { V1Peer } from './v1/peer.ts'
+import { Reunion } from './v1/reunion.ts'
 import { V1 } from './v1/v1.ts'
 
 /** Where a sock meets the world. */
@@ -57,6 +60,10 @@ export class PipeSock<
   /** All that have a say: connected, or with something left to handle. */
   readonly #peers = new Set<AnyPeer<C>>()
   readonly #keepers: Keepers<AnyPeer<C>>
+  /** Dialers of sessions whose connection broke, once. */
+  readonly #reunions = new Map<AnyPeer<C>, Reunion>()
+  /** How many have no connection now. */
+  #detached = 0
   #binding = false
   #listener: Listener | undefined
   #nextId = 1
@@ -71,9 +78,9 @@ export class PipeSock<
     this.#deadlines = new Deadlines(platform)
     this.#doors = new Doors<AnyPeer<C>>(settings, parts, this.#deadlines, {
       isOpen: () => core.life === 'open',
-      countPeers: () => this.#peers.size,
+      countPeers: () => this.#peers.size - this.#detached,
       greet: (pipe, dialed) => this.#v1?.greet(pipe, dialed),
-      join: (pipe, dialed, greeted) => this.#join(pipe, dialed, greeted),
+      join: (pipe, dialed, greeted, dialedAt) => this.#join(pipe, dialed, greeted, dialedAt),
       refused: (who, error) => {
         core.refused(who, error)
       },
@@ -118,7 +125,19 @@ export class PipeSock<
       sends: this.#sends,
       handle: (peer, payload) => core.dispatch.handle(peer, payload),
     }
-    if (settings.wire !== 'plain') this.#v1 = new V1<C>(this as unknown as Sock<C>, core, owner, this.#sends)
+    if (settings.wire !== 'plain')
+      this.#v1 = new V1<C>(this as unknown as Sock<C>, core, owner, this.#sends, {
+        onDetached: (peer, error) => {
+          this.#onDetached(peer, error)
+        },
+        onResumed: (peer) => {
+          this.#detached--
+          core.events.emit('resumed', { peer: peer as unknown as Peer<C> })
+        },
+        onSessionLost: (peer, { reason }, unknown, neverSent) => {
+          core.events.emit('sessionLost', { peer: peer as unknown as Peer<C>, reason, unknown, neverSent })
+        },
+      })
   }
 
   // Coming up
@@ -178,12 +197,18 @@ export class PipeSock<
 
   // Peers
 
-  #join(pipe: Pipe, dialed: boolean, greeted?: Greeted): AnyPeer<C> {
+  #join(pipe: Pipe, dialed: boolean, greeted?: Greeted, dialedAt?: string): AnyPeer<C> {
     const { core } = this
+    if (greeted?.wire === 'v1' && greeted.resumed?.as !== undefined) {
+      // Our own terms found it.
+      const again = greeted.resumed.as as V1Peer<C>
+      again.resume(pipe, greeted)
+      return again
+    }
     const id = `p${this.#nextId++}`
     const peer =
       greeted?.wire === 'v1' && this.#v1 !== undefined
-        ? this.#v1.join(id, pipe, dialed, greeted)
+        ? this.#v1.join(id, pipe, dialed, greeted, dialedAt)
         : new LivePeer<C>(id, pipe, dialed, this.#peerHost)
     if (dialed) core.counters.dialed++
     else core.counters.accepted++
@@ -197,8 +222,41 @@ export class PipeSock<
     return peer
   }
 
+  #onDetached(peer: V1Peer<C>, error: SockError | undefined): void {
+    this.#detached++
+    this.core.events.emit('detached', { peer: peer as unknown as Peer<C>, error })
+    const { dialedAt } = peer
+    // A listener may have closed it.
+    if (dialedAt === undefined || peer.state === 'gone') return
+    let reunion = this.#reunions.get(peer)
+    if (reunion === undefined) {
+      const { settings, platform } = this.core
+      reunion = new Reunion(settings.backoff, platform, {
+        dial: () => this.#redial(peer, dialedAt),
+        lost: (error) => {
+          peer.lose(error as SessionLost)
+        },
+        onFailed: (failed, retryIn) => {
+          this.core.events.emit('dialFailed', { address: dialedAt, error: failed, retryIn })
+        },
+      })
+      this.#reunions.set(peer, reunion)
+    }
+    reunion.start()
+  }
+
+  #redial(peer: V1Peer<C>, address: string): Promise<void> {
+    const greet = (pipe: Pipe): Greeting => (this.#v1 as V1<C>).greet(pipe, true, peer.again())
+    return this.#doors.redial(address, greet, (pipe, greeted) => {
+      peer.resume(pipe, greeted as GreetedV1)
+    })
+  }
+
   #onGone(peer: AnyPeer<C>, error: SockError | undefined, lost: Lost): void {
     this.#peers.delete(peer)
+    this.#reunions.get(peer)?.stop()
+    this.#reunions.delete(peer)
+    if (peer.wire === 'v1' && peer.wasDetached) this.#detached--
     this.core.counters.peerGone(peer.stats())
     if (error !== undefined) this.core.counters.failed(error)
     if (this.core.life !== 'open') this.#lost = bothLost(this.#lost, lost)

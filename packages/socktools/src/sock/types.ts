@@ -16,6 +16,7 @@ import type {
 import type { SockError } from '../errors.ts'
 import type { Off } from '../events.ts'
 import type { Codec, Got, Message, RawCodec, Sent } from '../wire/codec.ts'
+import type { SessionReason } from '../wire/v1/resumption.ts'
 import type { SubscribeOptions } from './subscription.ts'
 
 export type { Maybe } from '../contract/types.ts'
@@ -60,8 +61,11 @@ export interface Peer<C extends Codec = RawCodec, P extends Protocol | undefined
   readonly dialed: boolean
   /** What is spoken with it. */
   readonly wire: 'plain' | 'v1'
-  /** `ending`: no more is sent to it. `gone`: the connection is over; a peer never comes back from that. */
-  readonly state: 'open' | 'ending' | 'gone'
+  /**
+   * `detached`: the connection broke; what is sent waits until the session goes on over another one (wire v1).
+   * `ending`: no more is sent to it. `gone`: it is over; a peer never comes back from that.
+   */
+  readonly state: 'open' | 'detached' | 'ending' | 'gone'
   /** Aborted, with the reason, when the peer is gone. */
   readonly signal: AbortSignal
   /**
@@ -345,7 +349,21 @@ export interface SockEvents<C extends Codec = RawCodec, P extends Protocol | und
   peer: { readonly peer: Peer<C, P> }
   /** A peer has finished sending: what it sent is handled and answered, then our side ends as well. */
   ended: { readonly peer: Peer<C, P> }
-  /** A peer's connection is over; with `error` it did not end in good order. */
+  /** The connection broke, and the session waits for another one: what is sent is kept, nothing is lost. Wire v1. */
+  detached: { readonly peer: Peer<C, P>; readonly error: SockError | undefined }
+  /** The session goes on over another connection, without loss and in order. */
+  resumed: { readonly peer: Peer<C, P> }
+  /**
+   * The session cannot go on; `gone` follows. `unknown`: messages that were written and never acknowledged, which may
+   * have arrived. `neverSent`: those that surely did not.
+   */
+  sessionLost: {
+    readonly peer: Peer<C, P>
+    readonly reason: SessionReason
+    readonly unknown: number
+    readonly neverSent: number
+  }
+  /** A peer is over, for good; with `error` it did not end in good order. */
   gone: { readonly peer: Peer<C, P>; readonly error: SockError | undefined; readonly lost: Lost }
   /** A connection was turned away. */
   refused: Candidate & { readonly error: SockError }

@@ -68,8 +68,9 @@ export class World {
   sock<C extends Codec = RawCodec, P extends Protocol | undefined = undefined>(
     options: SockOptions<C, P> = {},
     platform = this.platform,
+    transports = this.transports,
   ): PipeSock<C, P> {
-    const sock = new PipeSock<C, P>(options, { platform, transports: this.transports })
+    const sock = new PipeSock<C, P>(options, { platform, transports })
     this.#socks.push(sock)
     return sock
   }

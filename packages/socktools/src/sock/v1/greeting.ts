@@ -29,6 +29,7 @@ import {
 } from '../../wire/v1/hello-bytes.ts'
 import {
   type Accepted,
+  agreedFeatures,
   type Hello,
   judgeWelcome,
   MAX_HELLO,
@@ -36,9 +37,13 @@ import {
   negotiate,
   type Offer,
   rejection,
+  type Resume,
+  type Session,
+  SESSIONS,
   tooSlow,
   VERSIONS,
 } from '../../wire/v1/hello.ts'
+import { keyOf as hex, SessionLost } from '../../wire/v1/resumption.ts'
 import type { Deadlines } from '../deadlines.ts'
 import { FarTypes } from './far-types.ts'
 import { HandshakePipe } from './handshake-pipe.ts'
@@ -54,13 +59,42 @@ export interface Terms {
   readonly handshakeTimeout: number
   /** A peer that is silent for so long after it dialed speaks the plain wire, if `wire` is auto. */
   readonly autoWait: number
+  /** A new session; undefined: none is offered. */
+  newSession(): Session | undefined
+  /** Who goes on with the session that this HELLO names. Throws SESSION_LOST. */
+  resume(hello: Hello): Resumable
 }
 
 /** What came of it. */
 export type Greeted = GreetedV1 | { readonly wire: 'plain'; readonly early: Uint8Array }
 
+/** What comes of a HELLO that asks to go on with a session. */
+export interface Resumable {
+  /** Stops what is left of the old connection, and says where to go on. Throws SESSION_LOST. */
+  takeOver(hello: Hello): Session
+}
+
+export interface Resumed {
+  /** At an acceptor: who goes on. */
+  readonly as: Resumable | undefined
+  readonly connGen: number
+  readonly lastRecv: number
+}
+
+/** A dialer asks to go on. */
+export interface Again {
+  readonly resume: Resume
+  readonly codec: string
+  /** Of the far side's process. */
+  readonly incarnation: Uint8Array
+}
+
 export interface GreetedV1 {
   readonly wire: 'v1'
+  /** Both sides can go on after the connection broke: under this id, which may have been one before. */
+  readonly session: Session | undefined
+  /** With that session: this peer goes on, and up to where the far side had received. */
+  readonly resumed: Resumed | undefined
   /** Who the far side says it is, in hex. */
   readonly nodeId: string
   /** What it grants, and who it is. */
@@ -75,6 +109,8 @@ export interface GreetedV1 {
 export interface Met {
   /** In hex. What it says of itself: nothing proves it. */
   readonly id: string | undefined
+  /** It goes on with a session, and was let in before. */
+  readonly again: boolean
 }
 
 export class Greeting {
@@ -90,9 +126,12 @@ export class Greeting {
   /** What the dialer said, and what it is to be answered once the gate is passed. */
   #hello: Hello | undefined
   #answer: Accepted | undefined
+  #resumable: Resumable | undefined
   #greeted: Greeted | undefined
+  readonly #again: Again | undefined
 
-  constructor(pipe: Pipe, dialed: boolean, terms: Terms, deadlines: Deadlines) {
+  constructor(pipe: Pipe, dialed: boolean, terms: Terms, deadlines: Deadlines, again?: Again) {
+    this.#again = again
     this.#dialed = dialed
     this.#terms = terms
     this.#deadlines = deadlines
@@ -148,31 +187,44 @@ export class Greeting {
   }
 
   async #meetAcceptor(): Promise<Met> {
-    const hello = { ...VERSIONS, ...this.#terms.offer }
+    const again = this.#again
+    const hello: Hello = { ...VERSIONS, ...this.#terms.offer, ...(again && askAgain(again)) }
     await this.#pipe.write(encodeHello(hello))
     const payload = await this.#pipe.frame(MAX_HELLO, (n) =>
       fail('PEER_NOT_SESSION', `its first frame is of ${n} bytes: no WELCOME is`, { address: this.#address }),
     )
     if (!isMagic(payload))
       fail('PEER_NOT_SESSION', 'its first frame is no WELCOME', { address: this.#address })
-    const theirs = judgeWelcome(decodeWelcome(payload), hello)
+    const welcome = decodeWelcome(payload)
+    if (welcome.result === 'rejected' && welcome.code === 'SESSION_LOST')
+      throw SessionLost.told(welcome.text, welcome.lastRecv, this.#address)
+    const theirs = judgeWelcome(welcome, hello)
+    if (again !== undefined && (theirs.result !== 'resumed' || !equal(theirs.incarnation, again.incarnation)))
+      throw new SessionLost('incarnation-changed', undefined, this.#address)
     this.#agreed = true
     const types = await this.#tables(theirs)
+    const { session } = theirs
     this.#greeted = {
       wire: 'v1',
       nodeId: hex(theirs.nodeId),
+      session: this.#sessions(theirs) ? session : undefined,
+      resumed: again && {
+        as: undefined,
+        connGen: again.resume.connGen,
+        lastRecv: session?.lastRecv ?? 0,
+      },
       theirs,
       codec: theirs.codecs[0] ?? '',
       types,
       early: this.#pipe.early,
     }
-    return metOf(theirs)
+    return metOf(theirs, again !== undefined)
   }
 
   async #meetDialer(): Promise<Met> {
     if (this.#terms.wire === 'auto' && !(await this.#saysHello())) {
       this.#greeted = { wire: 'plain', early: this.#pipe.early }
-      return { id: undefined }
+      return { id: undefined, again: false }
     }
     const mismatch = (what: string): never => fail('WIRE_MISMATCH', what, { address: this.#address })
     const payload = await this.#pipe.frame(MAX_HELLO, (n) =>
@@ -181,6 +233,7 @@ export class Greeting {
     if (!isMagic(payload)) mismatch('its first frame is no HELLO: it speaks the plain wire, and this sock v1')
     this.#isV1 = true
     const hello = decodeHello(payload)
+    if (hello.resume !== undefined && this.#sessions(hello)) this.#resumable = this.#terms.resume(hello)
     const answer = negotiate(hello, this.#terms.offer)
     if (answer.result === 'rejected') {
       // Its code is one of ours: negotiate() said it.
@@ -188,7 +241,7 @@ export class Greeting {
     }
     this.#hello = hello
     this.#answer = answer
-    return metOf(hello)
+    return metOf(hello, this.#resumable !== undefined)
   }
 
   /** Whether the first bytes are those of HELLO. Silence says no; who has begun is given the time of a handshake. */
@@ -213,17 +266,30 @@ export class Greeting {
   async #welcome(): Promise<Greeted> {
     const [hello, answer] = [this.#hello, this.#answer]
     if (hello === undefined || answer === undefined) return fail('PROTOCOL_ERROR', 'welcome before hello')
+    const resumable = this.#resumable
+    const session = resumable?.takeOver(hello) ?? (this.#sessions(hello) ? this.#terms.newSession() : undefined)
     this.#agreed = true
-    await this.#pipe.write(encodeWelcome(answer))
+    const result = resumable === undefined ? 'new' : 'resumed'
+    await this.#pipe.write(encodeWelcome({ ...answer, result, session }))
     const types = await this.#tables(hello)
     return {
       wire: 'v1',
       nodeId: hex(hello.nodeId),
+      session,
+      resumed: resumable && {
+        as: resumable,
+        connGen: hello.resume?.connGen ?? 0,
+        lastRecv: hello.resume?.lastRecv ?? 0,
+      },
       theirs: hello,
       codec: answer.codecs[0] ?? '',
       types,
       early: this.#pipe.early,
     }
+  }
+
+  #sessions({ features }: Offer): boolean {
+    return (agreedFeatures(this.#terms.offer.features, features) & SESSIONS) !== 0n
   }
 
   /** Two that have different contracts tell each other what is in theirs. */
@@ -270,14 +336,17 @@ const MAX_TABLE = 2 + MAX_TYPES * (1 + 1 + 255 + 8)
 
 /** What a refused dialer is told: what it can act on, and nothing of what goes on in here. */
 const toldOf = (error: SockError): SockError =>
-  error.code === 'NO_COMMON_CODEC' || error.code === 'VERSION_MISMATCH' || error.code === 'BAD_HELLO'
+  error.code === 'NO_COMMON_CODEC' ||
+  error.code === 'VERSION_MISMATCH' ||
+  error.code === 'BAD_HELLO' ||
+  error.code === 'SESSION_LOST'
     ? error
     : new SockError(error.code, 'this connection is not taken')
 
-const metOf = ({ nodeId }: Offer): Met => ({ id: hex(nodeId) })
+const metOf = ({ nodeId }: Offer, again: boolean): Met => ({ id: hex(nodeId), again })
 
-const hex = (bytes: Uint8Array): string =>
-  Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('')
+/** In the codec of the session there is no choice any more. */
+const askAgain = ({ resume, codec }: Again): Pick<Hello, 'resume' | 'codecs'> => ({ resume, codecs: [codec] })
 
 /** As long as nothing sequenced has been received. */
 function controlFrame(kind: number, flags: number, body: Uint8Array): Uint8Array {

@@ -121,6 +121,10 @@ export class Inbound {
   #grant(): void {
     const credits: Credit[] = []
     this.#lanes.credits((lane, limit) => credits.push([lane, limit]))
+    this.#tell(credits)
+  }
+
+  #tell(credits: readonly Credit[]): void {
     for (let at = 0; at < credits.length; at += MAX_CREDITS)
       this.#out.control(kinds.CREDIT, encodeCredit(credits.slice(at, at + MAX_CREDITS)))
   }
@@ -436,7 +440,20 @@ export class Inbound {
     return { messages, bytes }
   }
 
-  /** The connection is over. */
+  /** There is no pipe any more. */
+  detach(): void {
+    this.#ackTimer?.cancel()
+    this.#ackTimer = undefined
+  }
+
+  /** Another pipe carries on: the far side is told again how much may come. */
+  attach(): void {
+    const credits: Credit[] = []
+    this.#lanes.restate((lane, limit) => credits.push([lane, limit]))
+    this.#tell(credits)
+  }
+
+  /** It is over. */
   end(): void {
     this.#ackTimer?.cancel()
   }

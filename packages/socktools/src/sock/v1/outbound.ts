@@ -3,6 +3,7 @@ import { encodeGoodbye, encodePing } from '../../wire/v1/bodies.ts'
 import * as kinds from '../../wire/v1/frame.ts'
 import type { Limits } from '../../wire/v1/hello.ts'
 import { type Entry, Outgoing } from '../../wire/v1/lanes.ts'
+import type { Again, Retained } from '../../wire/v1/retained.ts'
 import type { Sequence } from '../../wire/v1/session.ts'
 import type { Outbox, OutboxShared } from '../outbox.ts'
 import type { Loss } from '../pipe-peer.ts'
@@ -20,7 +21,10 @@ const NO_NONCE = new Uint8Array(8)
 
 /** Where frames go, and whom that concerns. */
 export interface Way {
-  readonly outbox: Outbox
+  /** What a session keeps until it is acknowledged; undefined: there is no session. */
+  readonly retained: Retained | undefined
+  /** Above so many bytes kept, nothing new is written. */
+  readonly maxRetained: number
   readonly outboxes: OutboxShared
   readonly writer: FrameWriter
   readonly platform: Platform
@@ -34,11 +38,17 @@ export interface Way {
   onRoom(lane: number): void
 }
 
-/** The way out of one connection of v1: lanes, their order and credit; frames with their seq and ack. */
+/**
+ * The way out to one far side over v1: lanes, their order and credit; frames with their seq and ack. While there is no
+ * pipe everything waits on its lane; what was written and not acknowledged is written again, first of all, on the next.
+ */
 export class Outbound {
   messages = 0
   readonly #way: Way
   readonly #sequence: Sequence
+  readonly #retained: Retained | undefined
+  /** Undefined: there is no pipe. */
+  #outbox: Outbox | undefined
   readonly #lanes: Outgoing
   #room: Waiter | undefined
   #empty: Waiter | undefined
@@ -48,16 +58,23 @@ export class Outbound {
   /** The far side has ended: it gives no more credit, and no more acks. */
   #last = false
   #lately = 0
+  /** Waits for that all is acknowledged. */
+  #settled: Waiter | undefined
+  readonly #again: Again = (kind, flags, type, lane, seq, body) => {
+    this.#put(kind, flags, type, lane, seq, body, -1)
+  }
 
-  constructor(sequence: Sequence, way: Way) {
+  constructor(sequence: Sequence, outbox: Outbox, way: Way) {
     this.#way = way
     this.#sequence = sequence
+    this.#outbox = outbox
+    this.#retained = way.retained
     this.#lanes = new Outgoing(sequence, {
       frame: (kind, flags, type, lane, seq, body, from, to) => {
         const part = from === 0 && to === body.length ? body : body.subarray(from, to)
         this.#write(kind, flags, type, lane, seq, part)
       },
-      room: () => FEED - way.outbox.queued,
+      room: () => this.#roomForNew(),
       onRoom: (lane) => {
         way.onRoom(lane)
       },
@@ -67,7 +84,27 @@ export class Outbound {
 
   /** Bytes accepted and not yet taken by the system. */
   get queued(): number {
-    return this.#way.outbox.queued + this.#lanes.queued
+    return (this.#outbox?.queued ?? 0) + this.#lanes.queued
+  }
+
+  /** How many bytes of new frames may be written now. */
+  #roomForNew(): number {
+    const retained = this.#retained
+    if (retained !== undefined && (retained.replaying || retained.bytes > this.#way.maxRetained)) return 0
+    return this.#outbox === undefined ? 0 : FEED - this.#outbox.queued
+  }
+
+  // Pipes
+
+  detach(): void {
+    this.#outbox = undefined
+  }
+
+  /** Another pipe has taken over: what the far side has not acknowledged is written first, in `pump`. */
+  attach(outbox: Outbox): void {
+    this.#outbox = outbox
+    this.#retained?.rewind()
+    this.#lanes.restart()
   }
 
   // Lanes
@@ -137,7 +174,9 @@ export class Outbound {
 
   /** The far side has all frames up to the sequence's `acked`. */
   acked(): void {
-    this.#lanes.acked(this.#sequence.acked, this.#lately)
+    const { acked } = this.#sequence
+    this.#retained?.acked(acked)
+    this.#lanes.acked(acked, this.#lately)
   }
 
   // Frames
@@ -152,15 +191,29 @@ export class Outbound {
     deadline = -1,
   ): void {
     if (this.#over) return
+    if (seq > 0) this.#retained?.add(kind, flags, type, lane, seq, body, deadline)
+    this.#put(kind, flags, type, lane, seq, body, deadline)
+  }
+
+  #put(
+    kind: number,
+    flags: number,
+    type: number,
+    lane: number,
+    seq: number,
+    body: Uint8Array,
+    deadline: number,
+  ): void {
+    if (this.#outbox === undefined) return
     this.#way.writer.set(kind, flags, type, lane, seq, this.#sequence.received, deadline)
     // Who waits for room waits here, for all lanes.
-    void this.#way.outbox.put(body)
+    void this.#outbox.put(body)
     this.#sequence.left()
   }
 
-  /** A frame that has no lane and no seq. */
+  /** A frame that has no lane and no seq. Without a pipe there is nobody to tell, and later there will be other news. */
   control(kind: number, body: Uint8Array): void {
-    this.#write(kind, 0, 0, 0, 0, body)
+    if (!this.#over) this.#put(kind, 0, 0, 0, 0, body, -1)
   }
 
   /** The last frame of this side. */
@@ -177,10 +230,10 @@ export class Outbound {
 
   /** What a send returns: resolved already, unless too much waits. */
   room(): Promise<void> {
-    const { highWaterMark, outbox, outboxes } = this.#way
+    const { highWaterMark, outboxes } = this.#way
     if (this.queued > highWaterMark) {
       // Only a write can bring the drain that ends a wait.
-      outbox.flush()
+      this.#outbox?.flush()
       if (this.queued > highWaterMark) return this.#wait()
     }
     return outboxes.turn.pause
@@ -201,7 +254,19 @@ export class Outbound {
 
   /** Nothing waits on any lane, or nothing of it can ever leave. */
   get #isEmpty(): boolean {
-    return this.#lanes.queued === 0 || (this.#last && this.#way.outbox.queued === 0)
+    return this.#lanes.queued === 0 || (this.#last && this.#outbox?.queued === 0)
+  }
+
+  /** The far side has all that was sent, or will not say so any more. */
+  get #isSettled(): boolean {
+    if (!this.#isEmpty) return false
+    return this.#retained === undefined || this.#last || this.#sequence.acked === this.#sequence.sent
+  }
+
+  /** Resolves when all that was sent is with the system, and under a session with the far side. */
+  settled(): Promise<void> {
+    if (this.#last) this.pumpSoon()
+    return this.#isSettled ? Promise.resolve() : (this.#settled ??= new Waiter()).promise
   }
 
   /** Resolves when nothing waits on any lane that can still leave. */
@@ -224,6 +289,7 @@ export class Outbound {
   pump(): void {
     const { highWaterMark, outboxes, platform } = this.#way
     this.#lately = platform.now()
+    if (this.#retained?.replaying === true) this.#replay(this.#retained)
     this.#lanes.pump(this.#lately)
     const { queued } = this
     if (queued <= highWaterMark) outboxes.onRoom()
@@ -236,12 +302,34 @@ export class Outbound {
       this.#empty.resolve()
       this.#empty = undefined
     }
+    if (this.#settled !== undefined && this.#isSettled) {
+      this.#settled.resolve()
+      this.#settled = undefined
+    }
+  }
+
+  #replay(retained: Retained): void {
+    const outbox = this.#outbox
+    if (outbox === undefined) return
+    while (FEED - outbox.queued > 0 && retained.next(this.#again));
+  }
+
+  /** Messages that were written and not acknowledged. */
+  get unacknowledged(): number {
+    return this.#retained?.messages ?? 0
+  }
+
+  /** GOODBYE was sent: the session has ended on this side. */
+  get saidGoodbye(): boolean {
+    return this.#over
   }
 
   /** The connection is over: who waits hears of it. Returns the messages that never were sent whole. */
   end(why: Error): Loss {
     this.#room?.reject(why)
     this.#empty?.reject(why)
+    this.#settled?.reject(why)
+    this.#retained?.clear()
     let messages = 0
     let bytes = 0
     for (let lane = 0; lane < kinds.EVENT_LANES; lane++) {

@@ -12,10 +12,12 @@ import type { Pipe } from '../../net/pipe.ts'
 import type { Codec } from '../../wire/codec.ts'
 import { encodeGoaway, encodePrefix, type HeaderSlot, prefixFlags } from '../../wire/v1/bodies.ts'
 import * as kinds from '../../wire/v1/frame.ts'
-import type { Mine } from '../../wire/v1/hello.ts'
 import type { Entry } from '../../wire/v1/lanes.ts'
+import type { Hello, Mine, Resume, Session } from '../../wire/v1/hello.ts'
+import { type Blocks, Retained } from '../../wire/v1/retained.ts'
+import { Resumption, SessionLost } from '../../wire/v1/resumption.ts'
 import { Sequence } from '../../wire/v1/session.ts'
-import type { Deadlines } from '../deadlines.ts'
+import type { Deadline, Deadlines } from '../deadlines.ts'
 import type { OutboxShared } from '../outbox.ts'
 import { type Loss, type PeerOwner, PipePeer } from '../pipe-peer.ts'
 import type { MessageOptions, RequestOptions, StreamOptions } from '../types.ts'
@@ -24,7 +26,7 @@ import { Calls, joined, type Served } from './calls.ts'
 import { type DataCodec, encodeData } from './data.ts'
 import type { FarTypes } from './far-types.ts'
 import { type FrameWriter, MAX_FRAME } from './frame-writer.ts'
-import type { GreetedV1 } from './greeting.ts'
+import type { Again, GreetedV1, Resumable } from './greeting.ts'
 import { Inbound, type Takers } from './inbound.ts'
 import type { Asked, Link } from './link.ts'
 import { Outbound } from './outbound.ts'
@@ -60,6 +62,13 @@ export interface V1Host<C extends Codec> extends PeerOwner<C, V1Peer<C>> {
   unhandled(peer: V1Peer<C>, type: string | number, body: Uint8Array): void
   /** An answer came that nobody waits for any more. */
   late(): void
+  /** What sessions keep is kept in these. */
+  readonly blocks: Blocks
+  randomBytes(n: number): Uint8Array
+  /** The connection broke, and the session waits for another one. */
+  onDetached(peer: V1Peer<C>, error: SockError | undefined): void
+  onResumed(peer: V1Peer<C>): void
+  onSessionLost(peer: V1Peer<C>, why: SessionLost, unknown: number, neverSent: number): void
 }
 
 const NO_OPTIONS: RequestOptions = {}
@@ -67,8 +76,12 @@ const NO_OPTIONS: RequestOptions = {}
 const FIRST_LANE = kinds.EVENT_LANES
 const LAST_LANE = 0xffff_ffff
 
-export class V1Peer<C extends Codec> extends PipePeer<C> implements Link {
+export class V1Peer<C extends Codec> extends PipePeer<C> implements Link, Resumable {
   readonly wire = 'v1'
+  /** Where it was dialed, as that was written: it can be dialed again. */
+  readonly dialedAt: string | undefined
+  /** Undefined: the session ends with the connection. */
+  readonly session: Resumption | undefined
   readonly codec: DataCodec
   readonly maxMessage: number
   readonly deadlines: Deadlines
@@ -81,12 +94,24 @@ export class V1Peer<C extends Codec> extends PipePeer<C> implements Link {
   readonly #in: Inbound
   readonly #calls: Calls
   readonly #streams: Streams
-  readonly #vitals: Vitals
+  readonly #sequence = new Sequence()
+  #vitals: Vitals
   /** Of what we open next; odd: we dialed. */
   #lane: number
   #reused = false
+  /** Ends the session that waits for another connection. */
+  #expiry: Deadline | undefined
+  /** Nothing has come over this connection yet. */
+  #unconfirmed = true
 
-  constructor(id: string, pipe: Pipe, dialed: boolean, host: V1Host<C>, greeted: GreetedV1) {
+  constructor(
+    id: string,
+    pipe: Pipe,
+    dialed: boolean,
+    host: V1Host<C>,
+    greeted: GreetedV1,
+    dialedAt: string | undefined,
+  ) {
     const { settings, platform, outboxes, writer, offer, deadlines } = host
     const { theirs, types, nodeId } = greeted
     super(id, pipe, dialed, host, {
@@ -107,7 +132,12 @@ export class V1Peer<C extends Codec> extends PipePeer<C> implements Link {
     const failed = (thrown: unknown, type: TypeInfo): void => {
       host.failed(this, thrown, type)
     }
-    const sequence = new Sequence()
+    const sequence = this.#sequence
+    const { session } = greeted
+    this.dialedAt = dialedAt
+    // Who cannot dial again, nor be dialed, has nothing to wait for.
+    if (session !== undefined && (!dialed || dialedAt !== undefined))
+      this.session = new Resumption(session.sessionId, session.token, theirs.incarnation)
     this.#calls = new Calls(
       this,
       {
@@ -122,8 +152,9 @@ export class V1Peer<C extends Codec> extends PipePeer<C> implements Link {
     const serve = (asked: Asked, stream: Stream): { answer: unknown; served: Served } =>
       host.serve(this, asked, asked.type.kind === 'channel' ? new ChannelEnd(stream) : undefined)
     this.#streams = new Streams(this, { serve, failed }, theirs.maxStreams)
-    this.#out = new Outbound(sequence, {
-      outbox: this.outbox,
+    this.#out = new Outbound(sequence, this.outbox, {
+      retained: this.session && new Retained(host.blocks),
+      maxRetained: settings.maxRetained,
       outboxes,
       writer,
       platform,
@@ -161,14 +192,19 @@ export class V1Peer<C extends Codec> extends PipePeer<C> implements Link {
         this.onIdle()
       },
     })
-    this.#vitals = new Vitals(settings, deadlines, {
+    this.#vitals = this.#newVitals()
+  }
+
+  #newVitals(): Vitals {
+    const { settings, deadlines, offer } = this.#host
+    return new Vitals(settings, deadlines, {
       silent: () => this.watch.silent,
       stuckFor: () => this.outbox.stuckFor,
       ping: () => {
         this.#out.ping(offer.ttl)
       },
       dead: (error) => {
-        this.failAs(error)
+        this.broke(error)
       },
     })
   }
@@ -220,7 +256,7 @@ export class V1Peer<C extends Codec> extends PipePeer<C> implements Link {
     }
     const refused = this.unsendable(type, body.length, sent.length - body.length)
     if (refused !== undefined)
-      return this.refuse(this.state === 'open' ? 'unsendable' : this.state, refused, body.length)
+      return this.refuse(this.over ?? 'unsendable', refused, body.length)
     const { queued } = this.#out
     if (queued > highWaterMark && queued + sent.length > maxQueue) return this.#overflow(sent.length, slow)
     this.#out.put(type.priority, kinds.EVENT, prefixFlags(undefined, headers), type.index, sent)
@@ -272,7 +308,12 @@ export class V1Peer<C extends Codec> extends PipePeer<C> implements Link {
 
   flushed(): Promise<void> {
     if (this.state === 'gone') return rejected(this.goneError())
-    return this.#out.emptied().then(() => this.outbox.emptied())
+    const { session } = this
+    const flushed = this.#out.emptied().then(() => this.outbox.emptied())
+    // What was with a connection that broke is sent again: then there is no telling but by its acknowledgement.
+    return session === undefined
+      ? flushed
+      : flushed.catch((thrown: unknown) => (this.state === 'gone' ? rejected(thrown as Error) : this.#out.settled()))
   }
 
   // What calls and streams use
@@ -282,7 +323,7 @@ export class V1Peer<C extends Codec> extends PipePeer<C> implements Link {
   }
 
   unsendable(type: TypeInfo, bytes: number, prefix = 0): SockError | undefined {
-    if (this.state !== 'open') return this.goneError()
+    if (this.over !== undefined) return this.goneError()
     if (type.kind !== 'msg') {
       // Nobody is there to answer, though what came before may still be handled here.
       if (this.farEnded) return this.error('PEER_GONE', 'the far side has ended')
@@ -377,6 +418,10 @@ export class V1Peer<C extends Codec> extends PipePeer<C> implements Link {
   // What the connection needs
 
   protected override onFrame(payload: Uint8Array): void {
+    if (this.#unconfirmed) {
+      this.#unconfirmed = false
+      this.session?.confirm()
+    }
     this.#in.onFrame(payload)
   }
 
@@ -419,11 +464,108 @@ export class V1Peer<C extends Codec> extends PipePeer<C> implements Link {
     return this.#in.waiting
   }
 
+  // Another connection
+
+  /** A farewell of either side ends the session with the connection. */
+  protected override get outlives(): boolean {
+    return this.session !== undefined && this.#in.farewell === undefined && !this.#out.saidGoodbye
+  }
+
+  protected override onDetached(error: SockError | undefined): void {
+    const { settings, deadlines } = this.#host
+    this.#vitals.stop()
+    this.#in.detach()
+    this.#out.detach()
+    this.#expiry = deadlines.set(settings.sessionTtl, () => {
+      this.lose(new SessionLost('expired', undefined, this.address))
+    })
+    this.#host.onDetached(this, error)
+  }
+
+  /** It had no connection when it ended, or has none now. */
+  get wasDetached(): boolean {
+    return !this.attached
+  }
+
+  /** Up to where we have what the far side sent. */
+  get received(): number {
+    return this.#sequence.received
+  }
+
+  /** A dialer: what HELLO asks for now. */
+  again(): Again {
+    const { session } = this
+    if (session === undefined) throw new SessionLost('unknown-session', undefined, this.address)
+    const { incarnation } = session
+    return { resume: session.request(this.#sequence.received), codec: this.codec.name, incarnation }
+  }
+
+  /** An acceptor: this HELLO goes on with our session. */
+  takeOver(hello: Hello): Session {
+    const { session, state } = this
+    const refusal = session === undefined || state === 'gone' ? 'unknown-session' : session.refusal(hello)
+    if (session === undefined || refusal !== undefined)
+      throw new SessionLost(refusal ?? 'unknown-session', undefined, this.address)
+    const resume = hello.resume as Resume
+    if (!this.#canGoOnFrom(resume.lastRecv)) {
+      const gone = new SessionLost('position-gone', this.#sequence.received, this.address)
+      this.lose(gone)
+      throw gone
+    }
+    // First of all: what the old connection still held must not be counted as received, since it is sent again.
+    if (this.attached) this.detach(this.error('PIPE_FAILED', 'the far side has come back over another connection'))
+    const token = this.#host.randomBytes(16)
+    session.grant(resume, token)
+    return { sessionId: session.id, token, lastRecv: this.#sequence.received }
+  }
+
+  /** Goes on over another connection. `lastRecv`: up to where the far side has what we sent. */
+  resume(pipe: Pipe, { early, session, resumed }: GreetedV1): void {
+    const { lastRecv = 0, connGen } = resumed ?? {}
+    if (this.attached || this.state === 'gone' || connGen !== this.session?.connGen) {
+      // Overtaken by a later connection, or ended meanwhile.
+      pipe.destroy()
+      return
+    }
+    if (!this.#canGoOnFrom(lastRecv)) {
+      pipe.destroy()
+      this.lose(new SessionLost('position-gone', undefined, this.address))
+      return
+    }
+    this.#expiry?.cancel()
+    if (this.dialed && session !== undefined) this.session?.granted(session)
+    this.#sequence.ack(lastRecv)
+    this.#out.acked()
+    this.#unconfirmed = true
+    this.reattach(pipe)
+    this.#vitals = this.#newVitals()
+    this.#out.attach(this.outbox)
+    this.#in.attach()
+    this.#out.pump()
+    this.#host.onResumed(this)
+    this.start(early)
+  }
+
+  #canGoOnFrom(lastRecv: number): boolean {
+    return lastRecv >= this.#sequence.acked && lastRecv <= this.#sequence.sent
+  }
+
+  /** The session cannot go on. What the far side had received is told if it is known. */
+  lose(why: SessionLost): void {
+    const { lastRecv } = why
+    if (lastRecv !== undefined && this.#canGoOnFrom(lastRecv)) {
+      this.#sequence.ack(lastRecv)
+      this.#out.acked()
+    }
+    if (this.attached) this.fail(why)
+    else this.endDetached(why)
+  }
+
   // Endings
 
   /** Takes nothing new, and finishes what was begun. */
   protected override async settled(): Promise<void> {
-    if (this.state === 'open') this.#out.control(kinds.GOAWAY, encodeGoaway({ delay: 0, code: '' }))
+    if (this.over === undefined) this.#out.control(kinds.GOAWAY, encodeGoaway({ delay: 0, code: '' }))
     this.#calls.drain()
     this.#streams.drain()
     await Promise.all([this.#in.settled(), this.#calls.settled(), this.#streams.settled()])
@@ -434,7 +576,7 @@ export class V1Peer<C extends Codec> extends PipePeer<C> implements Link {
   }
 
   protected override async readyToEnd(): Promise<void> {
-    await this.#out.emptied()
+    await this.#out.settled()
     this.#out.goodbye('')
     await this.outbox.emptied()
   }
@@ -463,14 +605,18 @@ export class V1Peer<C extends Codec> extends PipePeer<C> implements Link {
   protected override letGo(ours: boolean, error: SockError | undefined): Loss {
     this.#vitals.stop()
     this.#in.end()
-    if (ours) {
+    this.#expiry?.cancel()
+    if (ours && this.attached) {
       // As far as the system takes it at once.
       this.#out.goodbye(error?.code ?? CLOSED)
       this.outbox.flush()
     }
     const why = this.goneError()
+    const unknown = this.#out.unacknowledged
     this.#cut(why)
-    return this.#out.end(why)
+    const loss = this.#out.end(why)
+    if (error instanceof SessionLost) this.#host.onSessionLost(this, error, unknown, loss.messages)
+    return loss
   }
 }
 
