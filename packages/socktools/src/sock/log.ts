@@ -34,7 +34,9 @@ export function logTo<C extends Codec>(logger: Logger, sock: Pick<Sock<C>, 'on'>
     const why = error === undefined ? '' : `: ${error.message}`
     return logger.info?.(`peer ${peer.id} is detached${why}`, { peer: peer.id, code: error?.code })
   })
-  sock.on('resumed', ({ peer }) => logger.info?.(`peer ${peer.id} is back (${peer.address})`, { peer: peer.id }))
+  sock.on('resumed', ({ peer }) =>
+    logger.info?.(`peer ${peer.id} is back (${peer.address})`, { peer: peer.id }),
+  )
   sock.on('sessionLost', ({ peer, reason, unknown, neverSent }) =>
     logger.warn?.(`the session of peer ${peer.id} is lost: ${reason}`, {
       peer: peer.id,

@@ -108,11 +108,11 @@ export abstract class PipePeer<C extends Codec> {
 
   #newDecoder(): Decoder {
     const { framing, maxFrame } = this.#wire
-    const decoder: Decoder | undefined = framing.decoder((payload) => {
+    const decoder = framing.decoder((payload) => {
       this.onFrame(payload)
     }, maxFrame)
     // The framing may be anybody's.
-    if (typeof decoder?.push === 'function') return decoder
+    if (typeof (decoder as Decoder | undefined)?.push === 'function') return decoder
     return fail('BAD_OPTION', `${framing.name}() made no decoder`)
   }
 

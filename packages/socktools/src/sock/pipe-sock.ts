@@ -28,7 +28,6 @@ import type {
   SockStats,
   StartServerOptions,
 } from './types.ts'
-import type { SessionLost } from '../wire/v1/resumption.ts'
 import type { Greeted, GreetedV1, Greeting } from './v1/greeting.ts'
 import { Letter } from './v1/letter.ts'
 import type { V1Peer } from './v1/peer.ts'
@@ -199,12 +198,8 @@ export class PipeSock<
 
   #join(pipe: Pipe, dialed: boolean, greeted?: Greeted, dialedAt?: string): AnyPeer<C> {
     const { core } = this
-    if (greeted?.wire === 'v1' && greeted.resumed?.as !== undefined) {
-      // Our own terms found it.
-      const again = greeted.resumed.as as V1Peer<C>
-      again.resume(pipe, greeted)
-      return again
-    }
+    if (greeted?.wire === 'v1' && greeted.resumed !== undefined && this.#v1 !== undefined)
+      return this.#v1.comeBack(pipe, greeted)
     const id = `p${this.#nextId++}`
     const peer =
       greeted?.wire === 'v1' && this.#v1 !== undefined
@@ -234,7 +229,7 @@ export class PipeSock<
       reunion = new Reunion(settings.backoff, platform, {
         dial: () => this.#redial(peer, dialedAt),
         lost: (error) => {
-          peer.lose(error as SessionLost)
+          peer.lose(error)
         },
         onFailed: (failed, retryIn) => {
           this.core.events.emit('dialFailed', { address: dialedAt, error: failed, retryIn })

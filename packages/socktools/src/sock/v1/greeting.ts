@@ -162,7 +162,7 @@ export class Greeting {
       const late = tooSlow('WELCOME', handshakeTimeout, this.#address)
       this.#greeted = await this.#within(handshakeTimeout, late, () => this.#welcome())
     }
-    this.#pipe.release()
+    this.#pipe.release(this.#greeted.wire === 'v1')
     return { ...this.#greeted, early: this.#pipe.early }
   }
 
@@ -267,7 +267,8 @@ export class Greeting {
     const [hello, answer] = [this.#hello, this.#answer]
     if (hello === undefined || answer === undefined) return fail('PROTOCOL_ERROR', 'welcome before hello')
     const resumable = this.#resumable
-    const session = resumable?.takeOver(hello) ?? (this.#sessions(hello) ? this.#terms.newSession() : undefined)
+    const session =
+      resumable?.takeOver(hello) ?? (this.#sessions(hello) ? this.#terms.newSession() : undefined)
     this.#agreed = true
     const result = resumable === undefined ? 'new' : 'resumed'
     await this.#pipe.write(encodeWelcome({ ...answer, result, session }))

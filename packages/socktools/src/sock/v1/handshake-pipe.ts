@@ -128,8 +128,9 @@ export class HandshakePipe {
     })
   }
 
-  /** The handshake is over; the peer hears of the pipe from now on. */
-  release(): void {
+  /** The handshake is over; the peer hears of the pipe from now on. Throws if there is none any more, and it `needs` one. */
+  release(needs: boolean): void {
+    if (needs && this.#over !== undefined) throw this.#over
     this.#done = true
     this.#pipe.pause()
   }

@@ -180,7 +180,8 @@ export class Inbound {
   onChunk(): void {
     this.#out.pump()
     if (this.#lanes.due) this.#grant()
-    if (this.#sequence.due) this.#out.control(kinds.ACK, NOTHING)
+    // One that is about to leave waits for it.
+    if (this.#sequence.due || (this.draining && this.#sequence.pending)) this.#out.control(kinds.ACK, NOTHING)
     else if (this.#sequence.pending && this.#ackTimer === undefined) {
       this.#ackTimer = this.#to.deadlines.set(ACK_DELAY, () => {
         this.#ackTimer = undefined

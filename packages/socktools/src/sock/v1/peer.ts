@@ -255,8 +255,7 @@ export class V1Peer<C extends Codec> extends PipePeer<C> implements Link, Resuma
       }
     }
     const refused = this.unsendable(type, body.length, sent.length - body.length)
-    if (refused !== undefined)
-      return this.refuse(this.over ?? 'unsendable', refused, body.length)
+    if (refused !== undefined) return this.refuse(this.over ?? 'unsendable', refused, body.length)
     const { queued } = this.#out
     if (queued > highWaterMark && queued + sent.length > maxQueue) return this.#overflow(sent.length, slow)
     this.#out.put(type.priority, kinds.EVENT, prefixFlags(undefined, headers), type.index, sent)
@@ -313,7 +312,9 @@ export class V1Peer<C extends Codec> extends PipePeer<C> implements Link, Resuma
     // What was with a connection that broke is sent again: then there is no telling but by its acknowledgement.
     return session === undefined
       ? flushed
-      : flushed.catch((thrown: unknown) => (this.state === 'gone' ? rejected(thrown as Error) : this.#out.settled()))
+      : flushed.catch((thrown: unknown) =>
+          this.state === 'gone' ? rejected(thrown as Error) : this.#out.settled(),
+        )
   }
 
   // What calls and streams use
@@ -513,7 +514,8 @@ export class V1Peer<C extends Codec> extends PipePeer<C> implements Link, Resuma
       throw gone
     }
     // First of all: what the old connection still held must not be counted as received, since it is sent again.
-    if (this.attached) this.detach(this.error('PIPE_FAILED', 'the far side has come back over another connection'))
+    if (this.attached)
+      this.detach(this.error('PIPE_FAILED', 'the far side has come back over another connection'))
     const token = this.#host.randomBytes(16)
     session.grant(resume, token)
     return { sessionId: session.id, token, lastRecv: this.#sequence.received }

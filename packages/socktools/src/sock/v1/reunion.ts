@@ -1,12 +1,13 @@
 import { asSockError, type SockError } from '../../errors.ts'
 import type { Platform, Timer } from '../../platform/platform.ts'
+import { SessionLost } from '../../wire/v1/resumption.ts'
 import { type Backoff, backoffDelay } from '../backoff.ts'
 
 export interface ReunionHost {
   /** Dials once and goes on with the session. Rejects with SESSION_LOST when that can never be. */
   dial(): Promise<void>
   /** It cannot be: nothing is tried any more. */
-  lost(error: SockError): void
+  lost(error: SessionLost): void
   onFailed(error: SockError, retryIn: number): void
 }
 
@@ -60,7 +61,7 @@ export class Reunion {
       // Ended while it dialed.
       if (!this.#wanted) return
       const error = asSockError(thrown, 'CONNECT_FAILED', 'could not connect')
-      if (error.code === 'SESSION_LOST') this.#host.lost(error)
+      if (error instanceof SessionLost) this.#host.lost(error)
       else this.#host.onFailed(error, this.#wait())
     }
   }

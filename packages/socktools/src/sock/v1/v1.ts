@@ -136,6 +136,14 @@ export class V1<C extends Codec> {
     return peer
   }
 
+  /** One that dialed us goes on with its session. */
+  comeBack(pipe: Pipe, greeted: GreetedV1): V1Peer<C> {
+    const peer = this.#sessions.get(keyOf(greeted.session?.sessionId ?? new Uint8Array(0)))
+    if (peer === undefined) throw new SessionLost('ended', undefined, pipe.remote.address)
+    peer.resume(pipe, greeted)
+    return peer
+  }
+
   #forget({ session, dialed, received }: V1Peer<C>, error: SockError | undefined): void {
     if (session === undefined || dialed) return
     this.#sessions.delete(session.key)

@@ -34,7 +34,11 @@ export class SessionLost extends SockError {
 
   /** What a far side said of it; text that is no reason is one that we know nothing of. */
   static told(text: string, lastRecv: number | undefined, address: string): SessionLost {
-    return new SessionLost(REASONS.includes(text) ? (text as SessionReason) : 'unknown-session', lastRecv, address)
+    return new SessionLost(
+      REASONS.includes(text) ? (text as SessionReason) : 'unknown-session',
+      lastRecv,
+      address,
+    )
   }
 }
 
