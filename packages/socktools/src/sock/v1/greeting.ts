@@ -75,8 +75,6 @@ export interface Resumable {
 }
 
 export interface Resumed {
-  /** At an acceptor: who goes on. */
-  readonly as: Resumable | undefined
   readonly connGen: number
   readonly lastRecv: number
 }
@@ -209,7 +207,6 @@ export class Greeting {
       nodeId: hex(theirs.nodeId),
       session: this.#sessions(theirs) ? session : undefined,
       resumed: again && {
-        as: undefined,
         connGen: again.resume.connGen,
         lastRecv: session?.lastRecv ?? 0,
       },
@@ -278,7 +275,6 @@ export class Greeting {
       nodeId: hex(hello.nodeId),
       session,
       resumed: resumable && {
-        as: resumable,
         connGen: hello.resume?.connGen ?? 0,
         lastRecv: hello.resume?.lastRecv ?? 0,
       },
