@@ -8,7 +8,7 @@ import { rejected } from '../waiter.ts'
 import { isThenable } from '../dispatch.ts'
 import { decodeData, encodeData, from } from './data.ts'
 import { Expiring, Expiry } from './expiry.ts'
-import { faultBody, faultOf } from './faults.ts'
+import { faultBody, faultOf, refusal, stopped } from './faults.ts'
 import type { Asked, Link } from './link.ts'
 
 export interface RequestOptions {
@@ -227,8 +227,7 @@ export class Calls {
   onRequest(lane: number, asked: Asked): boolean {
     const { type } = asked
     if (this.#draining) {
-      const why = this.#link.error('DRAINING', 'this side is ending')
-      this.#give(lane, type, ERROR, faultBody(why, type, this.#link))
+      this.#give(lane, type, ERROR, refusal('DRAINING'))
       return false
     }
     let served: Served | undefined
@@ -249,10 +248,10 @@ export class Calls {
         return this.#serving.get(lane) === one
       }
       one.end()
-      this.#answer(lane, type, answer, false)
+      this.#answer(lane, type, answer)
     } catch (thrown) {
       served?.end()
-      this.#answer(lane, type, thrown, true)
+      this.#failed(lane, type, thrown)
     }
     return false
   }
@@ -262,24 +261,33 @@ export class Calls {
     this.#serving.delete(lane)
     served.end()
     // Nobody reads it, and it may be long: what closes the lane is enough.
-    if (served.reason !== undefined) this.#give(lane, type, ERROR, faultBody(served.reason, type, this.#link))
-    else this.#answer(lane, type, given, failed)
+    if (served.reason !== undefined) this.#give(lane, type, ERROR, stopped(served.reason))
+    else if (failed) this.#failed(lane, type, given)
+    else this.#answer(lane, type, given)
     this.#checkIdle()
   }
 
-  #answer(lane: number, type: TypeInfo, given: unknown, failed: boolean): void {
+  #failed(lane: number, type: TypeInfo, thrown: unknown): void {
+    this.#host.failed(thrown, type)
+    this.#give(lane, type, ERROR, faultBody(thrown, type, this.#link))
+  }
+
+  #answer(lane: number, type: TypeInfo, given: unknown): void {
     const link = this.#link
     let kind = REPLY
     let body: Uint8Array
     try {
-      if (failed) throw given
       body = encodeData(type.output ?? type.input, link.codec, given)
       const refused = link.tooLarge(type, body.length)
-      if (refused !== undefined) throw refused
+      if (refused !== undefined) {
+        kind = ERROR
+        this.#host.failed(refused, type)
+        body = refusal('TOO_LARGE')
+      }
     } catch (thrown) {
       kind = ERROR
-      this.#host.failed(thrown, type)
-      body = faultBody(thrown, type, link)
+      this.#host.failed(asSockError(thrown, 'CANNOT_ENCODE', 'the codec failed', link.address), type)
+      body = refusal('CANNOT_ENCODE')
     }
     this.#give(lane, type, kind, body)
   }

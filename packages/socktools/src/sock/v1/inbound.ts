@@ -1,4 +1,4 @@
-import { type ErrorCode, type SockError, asSockError, fail } from '../../errors.ts'
+import { type SockError, asSockError, fail } from '../../errors.ts'
 import type { TypeInfo } from '../../contract/protocol.ts'
 import { Incoming } from '../../wire/v1/arrivals.ts'
 import {
@@ -8,7 +8,6 @@ import {
   decodeGoodbye,
   decodePrefix,
   encodeCredit,
-  encodeFault,
   type HeaderSlot,
   MAX_CREDITS,
   type Prefix,
@@ -24,6 +23,7 @@ import type { Loss } from '../pipe-peer.ts'
 import type { Calls } from './calls.ts'
 import { type DataCodec, decodeData, from } from './data.ts'
 import type { FarTypes } from './far-types.ts'
+import { badMessage, refusal } from './faults.ts'
 import type { Outbound } from './outbound.ts'
 import type { Streams } from './streams.ts'
 
@@ -244,7 +244,7 @@ export class Inbound {
       this.taken(lane, whole.length)
     }
     if (typeof type !== 'object') {
-      this.#turnAway(lane, isCall(type, kind), 1, 'UNKNOWN_TYPE', 'this side has no such type')
+      this.#turnAway(lane, isCall(type, kind), 1, refusal('UNKNOWN_TYPE'))
       return
     }
     const prefix = decodePrefix(whole, whole[1] ?? 0)
@@ -323,12 +323,12 @@ export class Inbound {
   #notAsked(lane: number, type: TypeInfo, whole: Uint8Array, thrown: unknown): void {
     const error = asSockError(thrown, 'BAD_MESSAGE', 'the codec failed')
     this.#to.invalid(whole, error)
-    this.#turnAway(lane, isCall(type), type.priority, 'BAD_MESSAGE', error.what)
+    this.#turnAway(lane, isCall(type), type.priority, badMessage(error))
   }
 
   /** Answers what cannot be served, and frees the lane. */
-  #turnAway(lane: number, call: boolean, priority: number, code: ErrorCode, text: string): void {
-    this.#out.last(lane, priority, call ? kinds.ERROR : kinds.RESET, encodeFault(code, text))
+  #turnAway(lane: number, call: boolean, priority: number, fault: Uint8Array): void {
+    this.#out.last(lane, priority, call ? kinds.ERROR : kinds.RESET, fault)
     this.close(lane)
   }
 
@@ -375,7 +375,7 @@ export class Inbound {
       // In the middle of being asked, or while the schema looked at it.
       const type = this.#theirs.get(lane)
       const priority = typeof type === 'object' ? type.priority : 1
-      this.#turnAway(lane, isCall(type, partial), priority, 'CANCELLED', 'cancelled')
+      this.#turnAway(lane, isCall(type, partial), priority, refusal('CANCELLED'))
     }
   }
 

@@ -120,7 +120,7 @@ export class V1Peer<C extends Codec> extends PipePeer<C> implements Link {
       theirs.maxCalls,
     )
     const serve = (asked: Asked, stream: Stream): { answer: unknown; served: Served } =>
-      host.serve(this, asked, asked.type.kind === 'channel' ? new ChannelEnd(stream) : undefined)
+      host.serve(this, asked, asked.type.kind === 'channel' ? new ChannelEnd(stream, true) : undefined)
     this.#streams = new Streams(this, { serve, failed }, theirs.maxStreams)
     this.#out = new Outbound(sequence, {
       outbox: this.outbox,
@@ -259,7 +259,7 @@ export class V1Peer<C extends Codec> extends PipePeer<C> implements Link {
 
   channel(type: string, options: StreamOptions = {}): ChannelEnd & AsyncIterable<never> {
     const stream = this.#streams.open(this.#typeOf(type, 'channel'), undefined, options)
-    return new ChannelEnd(stream) as ChannelEnd & AsyncIterable<never>
+    return new ChannelEnd(stream, false) as ChannelEnd & AsyncIterable<never>
   }
 
   #typeOf(name: string, kind: TypeInfo['kind']): TypeInfo {

@@ -4,7 +4,7 @@ import type { Schema } from '../../schema.ts'
 import { CANCEL, END, HEADER, ITEM, RESET } from '../../wire/v1/frame.ts'
 import { Waiter } from '../waiter.ts'
 import { decodeData, encodeData } from './data.ts'
-import { faultBody, faultOf } from './faults.ts'
+import { badMessage, faultBody, faultOf, refusal } from './faults.ts'
 import type { Link } from './link.ts'
 
 /** How the items of a stream go, seen from this side. */
@@ -39,11 +39,14 @@ export class Stream implements AsyncIterableIterator<unknown> {
   #inEnded: boolean
   #outEnded: boolean
   #discarding = false
+  #cancelled = false
   /** How it ended, for whoever reads next. */
   #error: Error | undefined
   /** Why nothing more is to be sent. */
   #stopped: SockError | undefined
   #room: Waiter | undefined
+  /** What the last item that could not be sent was refused with. */
+  #unsendable: SockError | undefined
 
   constructor(
     lane: number,
@@ -91,7 +94,7 @@ export class Stream implements AsyncIterableIterator<unknown> {
     if (!this.#outEnded) {
       const why = this.#link.error('CANCELLED', 'the far side ended this channel with an error')
       this.#stop(why)
-      this.reset(why)
+      this.reset(refusal('CANCELLED'))
     }
     if (fault instanceof Promise) void fault.then((error) => this.#endIn(error))
     else this.#endIn(fault)
@@ -103,7 +106,7 @@ export class Stream implements AsyncIterableIterator<unknown> {
       const why = this.#link.error('CANCELLED', 'the far side takes no more of this')
       const served = this.onStop !== undefined
       this.#stop(why)
-      if (!served) this.reset(why)
+      if (!served) this.reset(refusal('CANCELLED'))
     }
     this.#endIn(undefined)
   }
@@ -132,7 +135,7 @@ export class Stream implements AsyncIterableIterator<unknown> {
       return { value: await value, done: false }
     } catch (thrown) {
       // With the reason, where there still is a way to tell it.
-      this.reset(thrown)
+      this.reset(badMessage(asSockError(thrown, 'BAD_MESSAGE', 'the codec failed')))
       this.stopReading()
       throw thrown
     }
@@ -151,12 +154,19 @@ export class Stream implements AsyncIterableIterator<unknown> {
     return Promise.resolve({ value: undefined, done: true })
   }
 
-  /** Gives it up: what waits and what still comes is dropped, and the far side is asked to end. We send no more either. */
-  stopReading(): void {
+  /** What waits and what still comes is dropped. The far side does not hear of that. */
+  discard(): void {
     for (const whole of this.#items.splice(0)) this.#link.taken(this.lane, whole.length)
     if (this.#inEnded || this.#discarding) return
     this.#discarding = true
     for (const reader of this.#readers.splice(0)) reader.resolve({ value: undefined, done: true })
+  }
+
+  /** Gives it up: nothing more is read, and the far side is asked to end. We send no more either. */
+  stopReading(): void {
+    this.discard()
+    if (this.#inEnded || this.#cancelled) return
+    this.#cancelled = true
     if (this.#outEnded) this.#link.put(this.lane, CANCEL, 0, 0, NOTHING)
     else {
       this.#link.abort(this.lane, CANCEL, NOTHING)
@@ -181,7 +191,8 @@ export class Stream implements AsyncIterableIterator<unknown> {
       const refused = this.#link.tooLarge(this.type, body.length)
       if (refused !== undefined) throw refused
     } catch (thrown) {
-      return Promise.reject(asSockError(thrown, 'CANNOT_ENCODE', 'the codec failed', this.#link.address))
+      this.#unsendable = asSockError(thrown, 'CANNOT_ENCODE', 'the codec failed', this.#link.address)
+      return Promise.reject(this.#unsendable)
     }
     this.#link.put(this.lane, ITEM, 0, 0, body)
     if (!this.#link.isFull(this.lane)) return RESOLVED
@@ -201,11 +212,18 @@ export class Stream implements AsyncIterableIterator<unknown> {
     this.#endOut()
   }
 
-  /** The same because of an error: what waits is dropped, and the far side hears of it as `faultBody` tells. */
-  reset(why: unknown): void {
+  /** The same because of an error: what waits is dropped, and the far side hears `fault`. */
+  reset(fault: Uint8Array): void {
     if (this.#outEnded) return
-    this.#link.abort(this.lane, RESET, faultBody(why, this.type, this.#link))
+    this.#link.abort(this.lane, RESET, fault)
     this.#endOut()
+  }
+
+  /** The same because of what whoever serves it threw, which may be what an item here was refused with. */
+  fail(thrown: unknown): void {
+    const refused = thrown === this.#unsendable ? this.#unsendable : undefined
+    if (refused === undefined) this.reset(faultBody(thrown, this.type, this.#link))
+    else this.reset(refusal(refused.code === 'TOO_LARGE' ? 'TOO_LARGE' : 'CANNOT_ENCODE'))
   }
 
   #endOut(): void {
