@@ -40,6 +40,7 @@ import {
   VERSIONS,
 } from '../../wire/v1/hello.ts'
 import type { Deadlines } from '../deadlines.ts'
+import type { Partings } from '../partings.ts'
 import { FarTypes } from './far-types.ts'
 import { HandshakePipe } from './handshake-pipe.ts'
 
@@ -77,11 +78,17 @@ export interface Met {
   readonly id: string | undefined
 }
 
+export interface GreetingHost {
+  readonly deadlines: Deadlines
+  readonly partings: Partings
+}
+
 export class Greeting {
   readonly #pipe: HandshakePipe
   readonly #dialed: boolean
   readonly #terms: Terms
   readonly #deadlines: Deadlines
+  readonly #partings: Partings
   readonly #address: string
   /** The far side is one of v1: it understands a rejection. */
   #isV1 = false
@@ -92,10 +99,11 @@ export class Greeting {
   #answer: Accepted | undefined
   #greeted: Greeted | undefined
 
-  constructor(pipe: Pipe, dialed: boolean, terms: Terms, deadlines: Deadlines) {
+  constructor(pipe: Pipe, dialed: boolean, terms: Terms, { deadlines, partings }: GreetingHost) {
     this.#dialed = dialed
     this.#terms = terms
     this.#deadlines = deadlines
+    this.#partings = partings
     this.#address = pipe.remote.address
     this.#pipe = new HandshakePipe(pipe, () =>
       dialed
@@ -129,7 +137,7 @@ export class Greeting {
 
   /** Lets go of the connection, and tells the far side why where it waits for that. */
   refuse(error: SockError): void {
-    this.#pipe.refuse(this.#lastWord(error), this.#deadlines)
+    this.#pipe.refuse(this.#lastWord(error), this.#partings)
   }
 
   #lastWord(error: SockError): Uint8Array | undefined {

@@ -94,6 +94,7 @@ export class V1Peer<C extends Codec> extends PipePeer<C> implements Link {
       maxFrame: MAX_FRAME,
       outboxes,
       timeout: settings.timeout,
+      saysWhy: true,
     })
     this.#host = host
     this.#types = types

@@ -94,7 +94,7 @@ export class V1<C extends Codec> {
   }
 
   greet(pipe: Pipe, dialed: boolean): Greeting {
-    return new Greeting(pipe, dialed, this.#terms, this.#host.deadlines)
+    return new Greeting(pipe, dialed, this.#terms, this.#host)
   }
 
   join(id: string, pipe: Pipe, dialed: boolean, greeted: GreetedV1): V1Peer<C> {
