@@ -198,6 +198,19 @@ export class Calls {
     return true
   }
 
+  /** Who serves a call of ours gave it up: no answer comes. */
+  #forsaken(call: OwnCall): void {
+    const { lane, entry, type, settled } = call
+    const link = this.#link
+    // A long request that is not all written has to end as well.
+    if (entry !== undefined && !link.revoke(lane, entry)) link.abort(lane, CANCEL, NOTHING)
+    link.finish(lane)
+    this.#closed(call)
+    if (settled) return
+    this.#settle(call)
+    call.refuse(new RemoteError({ code: 'CANCELLED', text: `no answer to ${type.name} comes` }, link.address))
+  }
+
   /** Whose clock was first, ours or that of the far side, is all the same to who called. */
   #asCalled({ type, timeout }: OwnCall, fault: Error): Error {
     const late = fault instanceof RemoteError && fault.remote.code === 'CALL_TIMEOUT' && timeout > 0
@@ -298,8 +311,13 @@ export class Calls {
     this.#link.closeIncoming(lane)
   }
 
-  /** Whether a call of the far side is served on this lane; if so it is not wanted any more. */
+  /** Whether a call is on this lane; if so it is not wanted any more, or not served. */
   onCancel(lane: number): boolean {
+    const call = this.#open.get(lane)
+    if (call !== undefined) {
+      this.#forsaken(call)
+      return true
+    }
     const served = this.#serving.get(lane)
     served?.abort(this.#link.error('CANCELLED', 'the far side gave this call up'))
     return served !== undefined

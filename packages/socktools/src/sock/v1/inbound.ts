@@ -366,7 +366,7 @@ export class Inbound {
     const { lane } = header
     const isOpen = this.#lanes.has(lane)
     // It crossed with the end of what it is about.
-    if (!isOpen && !this.#theirs.has(lane)) return
+    if (!isOpen && !this.#theirs.has(lane) && !this.#to.calls.has(lane)) return
     const partial = this.#lanes.partialOf(lane)
     if (isOpen) this.#lanes.chunk(header, payload)
     const stream = this.#to.streams.at(lane)
