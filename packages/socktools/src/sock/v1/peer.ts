@@ -136,6 +136,9 @@ export class V1Peer<C extends Codec> extends PipePeer<C> implements Link {
       onRoom: (lane) => {
         this.#streams.at(lane)?.onRoom()
       },
+      onWritten: (lane) => {
+        this.#in.written(lane)
+      },
     })
     this.#in = new Inbound(sequence, this.#out, {
       dialed,

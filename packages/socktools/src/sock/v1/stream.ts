@@ -90,8 +90,10 @@ export class Stream implements AsyncIterableIterator<unknown> {
     const fault = faultOf(whole, this.type, codec, address)
     if (!this.#outEnded) {
       const why = this.#link.error('CANCELLED', 'the far side ended this channel with an error')
+      const served = this.onStop !== undefined
       this.#stop(why)
-      this.reset(why)
+      // Whoever serves it is told, and ends it: so as many are served as may be open, however fast others follow.
+      if (!served) this.reset(why)
     }
     if (fault instanceof Promise) void fault.then((error) => this.#endIn(error))
     else this.#endIn(fault)
