@@ -3,14 +3,14 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { z } from 'zod'
 import { bytes, call, channel, feed, nothing, type Schema } from '../../../src/index.ts'
-import { encodeCredit, encodeFault, encodeTable } from '../../../src/wire/v1/bodies.ts'
+import { encodeCredit, encodeFault, encodePing, encodeTable } from '../../../src/wire/v1/bodies.ts'
 import * as kinds from '../../../src/wire/v1/frame.ts'
 import { coded } from '../../support/coded.ts'
 import { noCrashes } from '../../support/crashes.ts'
 import { next } from '../../support/events.ts'
 import { knocking } from '../../support/knock.ts'
 import { GUARD } from '../../support/tcp.ts'
-import { Far, far, helloOf } from './far.ts'
+import { arrives, Far, far, helloOf } from './far.ts'
 
 noCrashes()
 
@@ -145,5 +145,45 @@ describe('what runs', GUARD, () => {
       for (const lane of [7, 9, 11]) rush(lane)
       assert.ok(coded('PROTOCOL_ERROR', /2 are open, and 2 are allowed/)((await gone).error))
       assert.equal(asked.length, 3)
+    }))
+})
+
+describe('who waits', GUARD, () => {
+  test('one that has us answer PING by PONG and takes none of it is not read until it does', () =>
+    knocking(async (world, door) => {
+      const { far: dialer, peer } = await far(world, door, {})
+      dialer.pipe.stuck = true
+      const ping = (): void => {
+        dialer.send(kinds.PING, { ack: 0 }, encodePing({ ttl: 0, nonce: new Uint8Array(8) }))
+      }
+      for (let i = 0; i < 30_000; i++) ping()
+      await world.quiet()
+      assert.ok(dialer.pipe.paused)
+      const { queued } = peer.stats()
+      assert.ok(queued > 256 * 1024 && queued < 600 * 1024, `${queued} bytes wait`)
+      dialer.pipe.stuck = false
+      dialer.pipe.drain()
+      await world.quiet()
+      assert.equal(dialer.of('PONG').length, 30_000)
+      assert.ok(!dialer.pipe.paused)
+    }))
+
+  test('one whose calls keep the loop lets the others have their turn', () =>
+    knocking(async (world, door) => {
+      const served: string[] = []
+      const protocol = { work: call(z.string(), nothing()) }
+      const { far: busy, server } = await far(world, door, protocol, {
+        handlers: {
+          work: (who) => {
+            served.push(who)
+            world.block(10)
+          },
+        },
+      })
+      const { far: other } = await arrives(world, door, server, protocol)
+      for (const lane of [5, 7, 9]) busy.send(kinds.REQUEST, { lane }, '"busy"')
+      other.send(kinds.REQUEST, { lane: 5 }, '"other"')
+      await world.quiet()
+      assert.deepEqual(served, ['busy', 'other', 'busy', 'busy'])
     }))
 })
