@@ -24,6 +24,7 @@ import type { Loss } from '../pipe-peer.ts'
 import type { Calls } from './calls.ts'
 import { type DataCodec, decodeData, from } from './data.ts'
 import type { FarTypes } from './far-types.ts'
+import { Keep, type Spare } from './keep.ts'
 import type { Outbound } from './outbound.ts'
 import type { Streams } from './streams.ts'
 
@@ -32,6 +33,7 @@ export interface Takers {
   readonly dialed: boolean
   readonly codec: DataCodec
   readonly types: FarTypes
+  readonly spare: Spare
   /** What we grant. */
   readonly own: Limits
   readonly calls: Calls
@@ -72,6 +74,7 @@ export class Inbound {
   readonly #lanes: Incoming
   /** By priority; each made when it is needed. */
   readonly #inboxes: (Inbox | undefined)[] = [undefined, undefined, undefined, undefined]
+  readonly #keeps: readonly Keep[]
   /** Open lanes of the far side, each with its type, or what is open there of a type that is not ours. */
   readonly #theirs = new LaneTable<TypeInfo | Foreign>()
   /** Of those: what an asynchronous schema looks at, and whether it was given up meanwhile. */
@@ -83,6 +86,7 @@ export class Inbound {
     this.#sequence = sequence
     this.#out = out
     this.#to = to
+    this.#keeps = this.#inboxes.map(() => new Keep(to.spare))
     this.#lanes = new Incoming(to.own.maxMessage)
     for (let lane = 0; lane < kinds.EVENT_LANES; lane++) this.#lanes.open(lane, to.own.eventWindow)
   }
@@ -204,7 +208,14 @@ export class Inbound {
     const inbox = (this.#inboxes[lane] ??= this.#inbox(lane))
     // Nobody promised that these arrive, and no credit bounds them.
     if (kind === kinds.VOLATILE && inbox.high) this.#to.behind(whole.length)
-    else inbox.put(whole)
+    else inbox.put(this.#kept(lane, whole, inbox.waiting > 0))
+  }
+
+  #kept(lane: number, whole: Uint8Array, waits: boolean): Uint8Array {
+    const keep = this.#keeps[lane]
+    if (waits && keep !== undefined) return keep.keep(whole)
+    keep?.clear()
+    return whole
   }
 
   #inbox(lane: number): Inbox {

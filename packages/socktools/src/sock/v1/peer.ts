@@ -26,6 +26,7 @@ import type { FarTypes } from './far-types.ts'
 import { type FrameWriter, MAX_FRAME } from './frame-writer.ts'
 import type { GreetedV1 } from './greeting.ts'
 import { Inbound, type Takers } from './inbound.ts'
+import { Spare } from './keep.ts'
 import type { Asked, Link } from './link.ts'
 import { Outbound } from './outbound.ts'
 import type { Stream } from './stream.ts'
@@ -78,6 +79,7 @@ export class V1Peer<C extends Codec> extends PipePeer<C> implements Link {
   readonly maxMessage: number
   readonly deadlines: Deadlines
   readonly now: () => number
+  readonly spare = new Spare()
   /** Who the far side says it is, in hex. Nothing proves it. */
   readonly nodeId: string
   readonly #host: V1Host<C>
@@ -154,6 +156,7 @@ export class V1Peer<C extends Codec> extends PipePeer<C> implements Link {
       dialed,
       codec: this.codec,
       types,
+      spare: this.spare,
       own: offer,
       calls: this.#calls,
       streams: this.#streams,

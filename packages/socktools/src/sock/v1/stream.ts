@@ -5,6 +5,7 @@ import { CANCEL, END, HEADER, ITEM, RESET } from '../../wire/v1/frame.ts'
 import { Waiter } from '../waiter.ts'
 import { decodeData, encodeData } from './data.ts'
 import { faultBody, faultOf } from './faults.ts'
+import { Keep } from './keep.ts'
 import type { Link } from './link.ts'
 
 /** How the items of a stream go, seen from this side. */
@@ -32,6 +33,7 @@ export class Stream implements AsyncIterableIterator<unknown> {
   readonly #outgoing: Schema | undefined
   readonly #onOver: () => void
   #items: Uint8Array[] = []
+  readonly #keep: Keep
   #readers: {
     resolve: (result: IteratorResult<unknown, undefined>) => void
     reject: (error: Error) => void
@@ -55,6 +57,7 @@ export class Stream implements AsyncIterableIterator<unknown> {
     this.lane = lane
     this.type = type
     this.#link = link
+    this.#keep = new Keep(link.spare)
     this.#incoming = incoming
     this.#outgoing = outgoing
     this.#inEnded = incoming === undefined
@@ -74,7 +77,7 @@ export class Stream implements AsyncIterableIterator<unknown> {
       return
     }
     const reader = this.#readers.shift()
-    if (reader === undefined) this.#items.push(whole)
+    if (reader === undefined) this.#items.push(this.#keep.keep(whole))
     else this.#take(whole).then(reader.resolve, reader.reject)
   }
 
@@ -120,6 +123,7 @@ export class Stream implements AsyncIterableIterator<unknown> {
 
   next(): Promise<IteratorResult<unknown, undefined>> {
     const whole = this.#items.shift()
+    if (this.#items.length === 0) this.#keep.clear()
     if (whole !== undefined) return this.#take(whole)
     if (this.#inEnded || this.#discarding) return this.#ended()
     return new Promise((resolve, reject) => this.#readers.push({ resolve, reject }))
@@ -156,6 +160,7 @@ export class Stream implements AsyncIterableIterator<unknown> {
   /** Gives it up: what waits and what still comes is dropped, and the far side is asked to end. We send no more either. */
   stopReading(): void {
     for (const whole of this.#items.splice(0)) this.#link.taken(this.lane, whole.length)
+    this.#keep.clear()
     if (this.#inEnded || this.#discarding) return
     this.#discarding = true
     for (const reader of this.#readers.splice(0)) reader.resolve({ value: undefined, done: true })

@@ -2,14 +2,14 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { z } from 'zod'
-import { bytes, call, channel, feed, nothing, type Schema } from '../../../src/index.ts'
+import { bytes, call, channel, feed, msg, nothing, type Schema } from '../../../src/index.ts'
 import { encodeCredit, encodeFault, encodePing, encodeTable } from '../../../src/wire/v1/bodies.ts'
 import * as kinds from '../../../src/wire/v1/frame.ts'
 import { coded } from '../../support/coded.ts'
 import { noCrashes } from '../../support/crashes.ts'
-import { next } from '../../support/events.ts'
+import { next, signal } from '../../support/events.ts'
 import { knocking } from '../../support/knock.ts'
-import { GUARD } from '../../support/tcp.ts'
+import { frame, GUARD } from '../../support/tcp.ts'
 import { arrives, Far, far, helloOf } from './far.ts'
 
 noCrashes()
@@ -186,4 +186,43 @@ describe('who waits', GUARD, () => {
       await world.quiet()
       assert.deepEqual(served, ['busy', 'other', 'busy', 'busy'])
     }))
+})
+
+describe('what waits', GUARD, () => {
+  const protocol = { drop: msg(bytes()), pour: channel(bytes(), nothing()) }
+  for (const what of ['messages', 'items'] as const) {
+    test(`short ${what} among much that is ignored keep little of it alive`, () =>
+      knocking(async (world, door) => {
+        const gate = signal()
+        const kept = new Set<ArrayBufferLike>()
+        const { far: dialer } = await far(world, door, protocol, {
+          handlers: {
+            drop: async ({ buffer }) => {
+              await gate.promise
+              kept.add(buffer)
+            },
+            pour: async (ch) => {
+              await gate.promise
+              for await (const { buffer } of ch) kept.add(buffer)
+            },
+          },
+        })
+        const [kind, to] =
+          what === 'messages' ? [kinds.EVENT, { lane: 1, type: 0 }] : [kinds.ITEM, { lane: 5, type: 0 }]
+        dialer.send(kinds.OPEN, { lane: 5, type: 1 })
+        dialer.ack = 0
+        const ignored = new Uint8Array(60_000)
+        ignored[0] = kinds.IGNORABLE
+        for (let i = 0; i < 100; i++) {
+          // In one read: the message, and what nobody wants.
+          const short = dialer.framed(kind, to, 'x')
+          dialer.pipe.say(Buffer.concat([frame(short), frame(ignored)]))
+        }
+        await world.quiet()
+        gate.give()
+        await world.quiet()
+        const bytesKept = [...kept].reduce((sum, { byteLength }) => sum + byteLength, 0)
+        assert.ok(kept.size > 90 && bytesKept < 1.3e6, `${kept.size} of ${bytesKept} bytes`)
+      }))
+  }
 })
