@@ -2,7 +2,9 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { z } from 'zod'
-import { bytes, call, channel, feed, msg, nothing, type Schema } from '../../../src/index.ts'
+import { bytes, call, channel, feed, msg, nothing, type Schema, SockError } from '../../../src/index.ts'
+import { Deadlines } from '../../../src/sock/deadlines.ts'
+import { HandshakePipe } from '../../../src/sock/v1/handshake-pipe.ts'
 import { encodeCredit, encodeFault, encodePing, encodeTable } from '../../../src/wire/v1/bodies.ts'
 import * as kinds from '../../../src/wire/v1/frame.ts'
 import { coded } from '../../support/coded.ts'
@@ -106,7 +108,7 @@ describe('what runs', GUARD, () => {
       const { far: dialer } = await far(world, door, protocol, {
         handlers: {
           wait: (_ch, { signal }) =>
-            new Promise((resolve) => signal.addEventListener('abort', () => resolve())),
+            new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve())),
         },
       })
       dialer.send(kinds.OPEN, { lane: 5 })
@@ -225,4 +227,18 @@ describe('what waits', GUARD, () => {
         assert.ok(kept.size > 90 && bytesKept < 1.3e6, `${kept.size} of ${bytesKept} bytes`)
       }))
   }
+})
+
+describe('the handshake', GUARD, () => {
+  test('what comes of one that was refused is read, and not kept', () =>
+    knocking(async (world, door) => {
+      const pipe = door.pipe()
+      const shaking = new HandshakePipe(pipe, () => new SockError('PEER_GONE', 'it has ended'))
+      const deadlines = new Deadlines(world.platform)
+      shaking.refuse(new Uint8Array(1), deadlines)
+      for (let i = 0; i < 10; i++) pipe.say(new Uint8Array(1000))
+      await world.quiet()
+      assert.deepEqual([pipe.paused, shaking.early.length], [false, 0])
+      deadlines.clear()
+    }))
 })
