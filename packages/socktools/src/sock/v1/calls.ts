@@ -52,7 +52,7 @@ export class Calls {
   readonly #most: number
   readonly #open = new LaneTable<OwnCall>()
   /** Not sent, since as many are open as may be. */
-  #waiting: OwnCall[] = []
+  readonly #waiting = new Set<OwnCall>()
   readonly #serving = new LaneTable<Served>()
   /** Wait for that no call is open in either direction. */
   #onIdle: (() => void)[] = []
@@ -87,7 +87,7 @@ export class Calls {
   }
 
   get idle(): boolean {
-    return this.#open.size === 0 && this.#waiting.length === 0 && this.#serving.size === 0
+    return this.#open.size === 0 && this.#waiting.size === 0 && this.#serving.size === 0
   }
 
   // Ours
@@ -118,7 +118,7 @@ export class Calls {
       }
     }
     if (this.#open.size < this.#most) this.#send(call, timeout > 0 ? timeout : undefined)
-    else this.#waiting.push(call)
+    else this.#waiting.add(call)
     return call.promise
   }
 
@@ -148,7 +148,7 @@ export class Calls {
     this.#settle(call)
     call.refuse(why)
     if (call.lane < 0) {
-      this.#waiting = this.#waiting.filter((one) => one !== call)
+      this.#waiting.delete(call)
       this.#checkIdle()
     } else if (call.entry !== undefined && this.#link.revoke(call.lane, call.entry)) {
       this.#link.finish(call.lane)
@@ -221,8 +221,12 @@ export class Calls {
   #closed(call: OwnCall): void {
     this.#open.delete(call.lane)
     this.#link.closeIncoming(call.lane)
-    if (this.#waiting.length > 0) this.#sendNext(this.#waiting.shift() as OwnCall)
-    else if (this.#onIdle.length > 0) this.#checkIdle()
+    for (const call of this.#waiting) {
+      this.#waiting.delete(call)
+      this.#sendNext(call)
+      return
+    }
+    if (this.#onIdle.length > 0) this.#checkIdle()
   }
 
   // Theirs
@@ -340,7 +344,7 @@ export class Calls {
     const ours = [...this.#open.values(), ...this.#waiting]
     const theirs = [...this.#serving.values()]
     this.#open.clear()
-    this.#waiting = []
+    this.#waiting.clear()
     this.#serving.clear()
     this.#expiry.end()
     for (const call of ours) {

@@ -5,6 +5,7 @@ import { CANCEL, END, HEADER, ITEM, RESET } from '../../wire/v1/frame.ts'
 import { Waiter } from '../waiter.ts'
 import { decodeData, encodeData } from './data.ts'
 import { badMessage, faultBody, faultOf, refusal } from './faults.ts'
+import { Keep } from './keep.ts'
 import type { Link } from './link.ts'
 
 /** How the items of a stream go, seen from this side. */
@@ -32,6 +33,7 @@ export class Stream implements AsyncIterableIterator<unknown> {
   readonly #outgoing: Schema | undefined
   readonly #onOver: () => void
   #items: Uint8Array[] = []
+  readonly #keep: Keep
   #readers: {
     resolve: (result: IteratorResult<unknown, undefined>) => void
     reject: (error: Error) => void
@@ -58,6 +60,7 @@ export class Stream implements AsyncIterableIterator<unknown> {
     this.lane = lane
     this.type = type
     this.#link = link
+    this.#keep = new Keep(link.spare)
     this.#incoming = incoming
     this.#outgoing = outgoing
     this.#inEnded = incoming === undefined
@@ -77,7 +80,7 @@ export class Stream implements AsyncIterableIterator<unknown> {
       return
     }
     const reader = this.#readers.shift()
-    if (reader === undefined) this.#items.push(whole)
+    if (reader === undefined) this.#items.push(this.#keep.keep(whole))
     else this.#take(whole).then(reader.resolve, reader.reject)
   }
 
@@ -93,8 +96,10 @@ export class Stream implements AsyncIterableIterator<unknown> {
     const fault = faultOf(whole, this.type, codec, address)
     if (!this.#outEnded) {
       const why = this.#link.error('CANCELLED', 'the far side ended this channel with an error')
+      const served = this.onStop !== undefined
       this.#stop(why)
-      this.reset(refusal('CANCELLED'))
+      // Whoever serves it is told, and ends it: so as many are served as may be open, however fast others follow.
+      if (!served) this.reset(refusal('CANCELLED'))
     }
     if (fault instanceof Promise) void fault.then((error) => this.#endIn(error))
     else this.#endIn(fault)
@@ -121,6 +126,7 @@ export class Stream implements AsyncIterableIterator<unknown> {
 
   next(): Promise<IteratorResult<unknown, undefined>> {
     const whole = this.#items.shift()
+    if (this.#items.length === 0) this.#keep.clear()
     if (whole !== undefined) return this.#take(whole)
     if (this.#inEnded || this.#discarding) return this.#ended()
     return new Promise((resolve, reject) => this.#readers.push({ resolve, reject }))
@@ -157,6 +163,7 @@ export class Stream implements AsyncIterableIterator<unknown> {
   /** What waits and what still comes is dropped. The far side does not hear of that. */
   discard(): void {
     for (const whole of this.#items.splice(0)) this.#link.taken(this.lane, whole.length)
+    this.#keep.clear()
     if (this.#inEnded || this.#discarding) return
     this.#discarding = true
     for (const reader of this.#readers.splice(0)) reader.resolve({ value: undefined, done: true })
