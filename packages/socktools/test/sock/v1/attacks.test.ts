@@ -316,3 +316,13 @@ describe('a schema', GUARD, () => {
       assert.deepEqual(seen, [])
     }))
 })
+
+test('a timeout of a call that is no number of milliseconds is BAD_OPTION, and not for ever', () =>
+  knocking(async (world, door) => {
+    const { peer } = await far(world, door, { ask: call(nothing(), nothing()) })
+    for (const timeout of [NaN, -1])
+      await assert.rejects(
+        peer.request('ask', undefined, { timeout }),
+        coded('BAD_OPTION', /milliseconds, not/),
+      )
+  }))
