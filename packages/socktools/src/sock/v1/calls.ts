@@ -175,6 +175,8 @@ export class Calls {
     const { codec, address } = this.#link
     // First, since it may end the connection, and then this call as well.
     const fault = kind !== REPLY ? faultOf(whole, type, codec, address) : undefined
+    // What of the question still waits for credit is not asked any more.
+    if (call.entry?.waits === true) this.#link.abort(lane, CANCEL, NOTHING)
     this.#link.finish(lane)
     this.#closed(call)
     if (call.settled) {

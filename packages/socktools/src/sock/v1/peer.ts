@@ -263,6 +263,8 @@ export class V1Peer<C extends Codec> extends PipePeer<C> implements Link {
     try {
       const info = this.#typeOf(type, 'call')
       const { timeout = info.deadline ?? this.owner.settings.callTimeout } = options
+      if (!(timeout >= 0))
+        throw this.error('BAD_OPTION', `timeout is a number of milliseconds, not ${timeout}`)
       return this.#calls.request(info, data, options, timeout) as Promise<never>
     } catch (thrown) {
       return rejected(thrown as Error)

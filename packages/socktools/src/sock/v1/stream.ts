@@ -1,8 +1,9 @@
 import { asSockError, fail, type SockError } from '../../errors.ts'
 import type { TypeInfo } from '../../contract/protocol.ts'
 import type { Schema } from '../../schema.ts'
+import type { Entry } from '../../wire/v1/lanes.ts'
 import { CANCEL, END, HEADER, ITEM, RESET } from '../../wire/v1/frame.ts'
-import { Waiter } from '../waiter.ts'
+import { rejected, Waiter } from '../waiter.ts'
 import { decodeData, encodeData } from './data.ts'
 import { badMessage, faultBody, faultOf, refusal } from './faults.ts'
 import { Keep } from './keep.ts'
@@ -68,6 +69,9 @@ export class Stream implements AsyncIterableIterator<unknown> {
     this.#onOver = onOver
   }
 
+  /** Of a stream of ours: what opens it, unless that was written at once. */
+  opening: Entry | undefined
+
   /** Called when the far side asks for no more, or the connection ends. */
   onStop: ((why: SockError) => void) | undefined
 
@@ -129,29 +133,44 @@ export class Stream implements AsyncIterableIterator<unknown> {
     if (this.#items.length === 0) this.#keep.clear()
     if (whole !== undefined) return this.#take(whole)
     if (this.#inEnded || this.#discarding) return this.#ended()
-    return new Promise((resolve, reject) => this.#readers.push({ resolve, reject }))
+    const next = new Promise<IteratorResult<unknown, undefined>>((resolve, reject) =>
+      this.#readers.push({
+        resolve,
+        reject: (error) => {
+          // Whoever reads ahead may look at it later: the far side ends no process.
+          next.catch(() => undefined)
+          reject(error)
+        },
+      }),
+    )
+    return next
   }
 
   /** The bytes are credited when the application takes them. What the schema refuses ends the stream. */
-  async #take(whole: Uint8Array): Promise<IteratorResult<unknown, undefined>> {
+  #take(whole: Uint8Array): Promise<IteratorResult<unknown, undefined>> {
     this.#link.taken(this.lane, whole.length)
-    try {
-      // Items come only where they have a schema.
-      const value = decodeData(this.#incoming as Schema, this.#link.codec, whole.subarray(HEADER))
-      return { value: await value, done: false }
-    } catch (thrown) {
+    const refuse = (thrown: unknown): Promise<never> => {
       // With the reason, where there still is a way to tell it.
       this.reset(badMessage(asSockError(thrown, 'BAD_MESSAGE', 'the codec failed')))
       this.stopReading()
-      throw thrown
+      return rejected(thrown as Error)
+    }
+    try {
+      // Items come only where they have a schema.
+      const value = decodeData(this.#incoming as Schema, this.#link.codec, whole.subarray(HEADER))
+      if (!(value instanceof Promise)) return Promise.resolve({ value, done: false })
+      const taken = value.then((given: unknown) => ({ value: given, done: false as const }), refuse)
+      taken.catch(() => undefined)
+      return taken
+    } catch (thrown) {
+      return refuse(thrown)
     }
   }
 
-  async #ended(): Promise<IteratorResult<unknown, undefined>> {
+  #ended(): Promise<IteratorResult<unknown, undefined>> {
     const error = this.#error
     this.#error = undefined
-    if (error !== undefined) throw error
-    return { value: undefined, done: true }
+    return error === undefined ? Promise.resolve({ value: undefined, done: true }) : rejected(error)
   }
 
   /** Nobody reads any more: `break` in a `for await` comes here. */
@@ -254,6 +273,8 @@ export class Stream implements AsyncIterableIterator<unknown> {
 
   #checkOver(): void {
     if (this.open) return
+    // It has ended before it was asked to the end.
+    if (this.opening?.waits === true) this.#link.abort(this.lane, CANCEL, NOTHING)
     this.#link.finish(this.lane)
     this.#link.closeIncoming(this.lane)
     this.#onOver()

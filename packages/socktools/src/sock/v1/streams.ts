@@ -82,7 +82,7 @@ export class Streams {
       this.#over(stream)
     })
     this.#streams.set(lane, stream)
-    link.put(lane, OPEN, flags, type.index, prefixed)
+    stream.opening = link.put(lane, OPEN, flags, type.index, prefixed)
     signal?.addEventListener('abort', onAbort, { once: true })
     return stream
   }

@@ -242,3 +242,87 @@ describe('the handshake', GUARD, () => {
       deadlines.clear()
     }))
 })
+
+describe('one that is asked', GUARD, () => {
+  const protocol = { load: call(bytes(), nothing()), watch: feed(bytes(), z.number()) }
+
+  test('and answers before it was asked to the end leaves nothing here that waits for its credit', () =>
+    knocking(async (world, door) => {
+      const { far: dialer, peer } = await far(world, door, protocol, {}, { laneWindow: 65_536 })
+      const long = new Uint8Array(1e6)
+      const asked = peer.request('load', long)
+      const read = peer.stream('watch', long).next()
+      await world.quiet()
+      dialer.send(kinds.REPLY, { lane: 4 })
+      dialer.send(kinds.END, { lane: 6 })
+      await asked
+      assert.equal((await read).done, true)
+      await world.quiet()
+      assert.equal(peer.stats().queued, 0)
+      // Else it would wait for the rest of what was cut short, as would one that means no harm.
+      assert.deepEqual(
+        dialer.of('CANCEL').map(({ lane }) => lane),
+        [4, 6],
+      )
+    }))
+
+  test('ends no process by what it answers, though nobody has asked yet how that went', async () => {
+    const reads: Promise<unknown>[] = []
+    await knocking(async (world, door) => {
+      const { far: dialer, peer } = await far(world, door, protocol)
+      const opened = Array.from({ length: 4 }, () => peer.stream('watch', new Uint8Array(1)))
+      for (const items of opened) reads.push(items.next(), items.next())
+      await world.quiet()
+      dialer.send(kinds.RESET, { lane: 4 }, encodeFault('NOPE', ''))
+      dialer.send(kinds.ITEM, { lane: 6 }, '"no number"')
+      for (const item of ['1', '2', '"no number"']) dialer.send(kinds.ITEM, { lane: 8 }, item)
+      await world.quiet()
+      // It has come already.
+      reads.push(opened[2]?.next() as Promise<unknown>)
+      peer.close()
+    })
+    // Whatever is not handled by now would have ended the process.
+    await new Promise((resolve) => setImmediate(resolve))
+    const settled = await Promise.allSettled(reads)
+    assert.deepEqual(
+      settled.map((one) => (one.status === 'rejected' ? (one.reason as { code: string }).code : 'ok')),
+      ['REMOTE_ERROR', 'ok', 'BAD_MESSAGE', 'ok', 'ok', 'ok', 'PEER_GONE', 'ok', 'BAD_MESSAGE'],
+    )
+  })
+})
+
+describe('a schema', GUARD, () => {
+  test('that answers by a promise of its own making is waited for', () =>
+    knocking(async (world, door) => {
+      const seen: unknown[] = []
+      const schema: Schema<string> = {
+        '~standard': {
+          version: 1,
+          vendor: 'test',
+          // biome-ignore lint/suspicious/noThenProperty: what is tested
+          validate: () =>
+            ({
+              then: (fn: (r: unknown) => void) => queueMicrotask(() => fn({ issues: [{ message: 'no' }] })),
+            }) as never,
+        },
+      }
+      const strict = { say: msg(schema) }
+      const { far: dialer, server } = await far(world, door, strict, {
+        handlers: { say: (t) => void seen.push(t) },
+      })
+      const invalid = next(server, 'invalid')
+      dialer.send(kinds.EVENT, { lane: 1 }, '"a"')
+      assert.ok(coded('BAD_MESSAGE', /./)((await invalid).error))
+      assert.deepEqual(seen, [])
+    }))
+})
+
+test('a timeout of a call that is no number of milliseconds is BAD_OPTION, and not for ever', () =>
+  knocking(async (world, door) => {
+    const { peer } = await far(world, door, { ask: call(nothing(), nothing()) })
+    for (const timeout of [NaN, -1])
+      await assert.rejects(
+        peer.request('ask', undefined, { timeout }),
+        coded('BAD_OPTION', /milliseconds, not/),
+      )
+  }))
