@@ -17,7 +17,7 @@ const DECIDED = {
   UNKNOWN_TYPE: 'this side has no such type',
 } as const
 
-export type Decided = keyof typeof DECIDED
+type Decided = keyof typeof DECIDED
 
 /** What the far side is told of what this side decided: never of an error that only has such a code. */
 export const refusal = (code: Decided, text: string = DECIDED[code]): Uint8Array => encodeFault(code, text)

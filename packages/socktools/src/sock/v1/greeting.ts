@@ -79,7 +79,7 @@ export interface Met {
   readonly id: string | undefined
 }
 
-export interface GreetingHost {
+interface GreetingHost {
   readonly deadlines: Deadlines
   readonly partings: Partings
 }

@@ -126,7 +126,7 @@ describe('one who stays', GUARD, () => {
 
   test('and takes nothing is let go of at once', () =>
     knocking(async (world, door) => {
-      const { far: stuck, server } = await far(world, door, protocol)
+      const { far: stuck } = await far(world, door, protocol)
       stuck.pipe.stuck = true
       stuck.send(kinds.PING, {}, Buffer.alloc(12))
       await world.quiet()

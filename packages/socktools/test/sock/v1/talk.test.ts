@@ -6,15 +6,15 @@
  */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { decodeTable, encodeCredit } from '../../src/wire/v1/bodies.ts'
-import * as kinds from '../../src/wire/v1/frame.ts'
-import { signal } from '../support/events.ts'
-import { GUARD } from '../support/tcp.ts'
-import { Far, cameOf } from '../support/v1-far.ts'
-import { type World, simulate } from '../support/world.ts'
-import { toHex } from '../wire/bytes.ts'
-import { type Case, casesOf, octets } from '../wire/v1/vectors.ts'
-import { Application, type Heard, protocol } from './v1-talk-application.ts'
+import { decodeTable, encodeCredit } from '../../../src/wire/v1/bodies.ts'
+import * as kinds from '../../../src/wire/v1/frame.ts'
+import { signal } from '../../support/events.ts'
+import { GUARD } from '../../support/tcp.ts'
+import { Far, cameOf } from './played.ts'
+import { type World, simulate } from '../../support/world.ts'
+import { toHex } from '../../wire/bytes.ts'
+import { type Case, casesOf, octets } from '../../wire/v1/vectors.ts'
+import { Application, type Heard, protocol } from './talk-application.ts'
 
 const cases = casesOf('talk')
 

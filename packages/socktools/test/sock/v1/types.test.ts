@@ -27,8 +27,8 @@ import {
   TcpSock,
   type TcpSockOptions,
   UdpSock,
-} from '../../src/index.ts'
-import { GUARD } from '../support/tcp.ts'
+} from '../../../src/index.ts'
+import { GUARD } from '../../support/tcp.ts'
 
 // One type of each library, and data that are not on the way what they are at its ends.
 const Line = z.object({ text: z.string(), at: z.string().transform(Number) })

@@ -3,9 +3,9 @@ import assert from 'node:assert/strict'
 import { EventEmitter, once } from 'node:events'
 import { test } from 'node:test'
 import { z } from 'zod'
-import { feed, nothing, PipeSock, type SockError } from '../../src/index.ts'
-import { GUARD } from '../support/tcp.ts'
-import { simulate } from '../support/world.ts'
+import { feed, nothing, PipeSock, type SockError } from '../../../src/index.ts'
+import { GUARD } from '../../support/tcp.ts'
+import { simulate } from '../../support/world.ts'
 
 const protocol = { ticks: feed(nothing(), z.number()) }
 
