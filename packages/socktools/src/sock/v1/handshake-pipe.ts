@@ -15,7 +15,6 @@ export class HandshakePipe {
   #held = false
   #done = false
   /** What still comes is read for the sake of the refusal alone. */
-  #refused = false
   /** Why no more comes. */
   #over: SockError | undefined
   readonly #onClose: () => SockError
@@ -26,7 +25,6 @@ export class HandshakePipe {
     this.#onClose = onClose
     pipe.attach({
       data: (chunk) => {
-        if (this.#refused) return
         this.#bytes = joined(this.#bytes, chunk)
         // The far side says a frame and waits. One that does not is read by its peer, under limits.
         if (!this.#done) pipe.pause()
@@ -114,7 +112,7 @@ export class HandshakePipe {
 
   /** Says a last word to one that is refused, and lets go of it. */
   refuse(payload: Uint8Array | undefined, partings: Partings): void {
-    this.#done = this.#refused = true
+    this.#done = true
     this.#bytes = NOTHING
     if (payload === undefined || this.#over !== undefined || this.#held) {
       this.#pipe.destroy()

@@ -4,6 +4,7 @@ import { describe, test } from 'node:test'
 import { z } from 'zod'
 import { bytes, call, channel, feed, msg, nothing, type Schema, SockError } from '../../../src/index.ts'
 import { Deadlines } from '../../../src/sock/deadlines.ts'
+import { Partings } from '../../../src/sock/partings.ts'
 import { HandshakePipe } from '../../../src/sock/v1/handshake-pipe.ts'
 import { encodeCredit, encodeFault, encodePing, encodeTable } from '../../../src/wire/v1/bodies.ts'
 import * as kinds from '../../../src/wire/v1/frame.ts'
@@ -234,12 +235,12 @@ describe('the handshake', GUARD, () => {
     knocking(async (world, door) => {
       const pipe = door.pipe()
       const shaking = new HandshakePipe(pipe, () => new SockError('PEER_GONE', 'it has ended'))
-      const deadlines = new Deadlines(world.platform)
-      shaking.refuse(new Uint8Array(1), deadlines)
+      const partings = new Partings(new Deadlines(world.platform))
+      shaking.refuse(new Uint8Array(1), partings)
       for (let i = 0; i < 10; i++) pipe.say(new Uint8Array(1000))
       await world.quiet()
       assert.deepEqual([pipe.paused, shaking.early.length], [false, 0])
-      deadlines.clear()
+      partings.end()
     }))
 })
 
