@@ -157,7 +157,7 @@ export interface SockStats extends Omit<PeerStats, 'silent'> {
   readonly failed: Readonly<Record<string, number>>
   /** Errors thrown by your own functions. */
   readonly faults: number
-  /** Messages that the codec could not read, and those of a type without a handler. */
+  /** Messages that the codec could not read or the schema did not take, and those of a type without a handler. */
   readonly invalid: number
   readonly unhandled: number
   /** Answers of calls that came when nobody waited for them any more. */
@@ -358,8 +358,17 @@ export interface SockEvents<C extends Codec = RawCodec, P extends Protocol | und
     readonly messages: number
     readonly bytes: number
   }
-  /** The codec could not read a message. */
-  invalid: { readonly peer: Peer<C, P>; readonly payload: Uint8Array; readonly error: SockError }
+  /**
+   * The codec could not read a message, or what was asked, or an item of a channel that is served here; or it is not what
+   * its schema takes.
+   */
+  invalid: {
+    readonly peer: Peer<C, P>
+    /** undefined where that cannot be read either. */
+    readonly type: string | number | undefined
+    readonly payload: Uint8Array
+    readonly error: SockError
+  }
   /** Nothing takes messages of this type. */
   unhandled: {
     readonly peer: Peer<C, P>

@@ -65,6 +65,11 @@ export class Stream implements AsyncIterableIterator<unknown> {
   /** Called when the far side asks for no more, or the connection ends. */
   onStop: ((why: SockError) => void) | undefined
 
+  /** Called where the far side opened it and sent what our schema does not take. */
+  onInvalid: ((body: Uint8Array, error: SockError) => void) | undefined
+  /** What the reader was told of that. */
+  refused: SockError | undefined
+
   // What comes
 
   onItem(whole: Uint8Array): void {
@@ -126,15 +131,18 @@ export class Stream implements AsyncIterableIterator<unknown> {
   /** The bytes are credited when the application takes them. What the schema refuses ends the stream. */
   async #take(whole: Uint8Array): Promise<IteratorResult<unknown, undefined>> {
     this.#link.taken(this.lane, whole.length)
+    const body = whole.subarray(HEADER)
     try {
       // Items come only where they have a schema.
-      const value = decodeData(this.#incoming as Schema, this.#link.codec, whole.subarray(HEADER))
-      return { value: await value, done: false }
+      return { value: await decodeData(this.#incoming as Schema, this.#link.codec, body), done: false }
     } catch (thrown) {
+      const error = asSockError(thrown, 'BAD_MESSAGE', 'the codec failed', this.#link.address)
+      this.refused ??= error
+      this.onInvalid?.(body, error)
       // With the reason, where there still is a way to tell it.
-      this.reset(thrown)
+      this.reset(error)
       this.stopReading()
-      throw thrown
+      throw error
     }
   }
 

@@ -18,6 +18,8 @@ export interface StreamHost {
   /** What the handler gives: an async iterable of a feed; for a channel, when it is through. */
   serve(asked: Asked, stream: Stream): { answer: unknown; served: Served }
   failed(thrown: unknown, type: TypeInfo): void
+  /** What came is not what the schema takes. */
+  invalid(type: TypeInfo, body: Uint8Array, error: SockError): void
 }
 
 /** The feeds and channels over one connection, in both roles. */
@@ -101,6 +103,9 @@ export class Streams {
       stream.stopReading()
       return
     }
+    stream.onInvalid = (body, error) => {
+      this.#host.invalid(type, body, error)
+    }
     try {
       const { answer, served } = this.#host.serve(asked, stream)
       this.#serving.set(stream, served)
@@ -160,7 +165,8 @@ export class Streams {
   }
 
   #failed(stream: Stream, thrown: unknown): void {
-    this.#host.failed(thrown, stream.type)
+    // What the far side sent was told as invalid. A handler that let it pass has not failed.
+    if (thrown !== stream.refused) this.#host.failed(thrown, stream.type)
     stream.reset(thrown)
     stream.stopReading()
   }

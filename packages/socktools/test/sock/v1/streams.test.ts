@@ -529,12 +529,36 @@ describe('a channel', GUARD, () => {
   test('what the schema refuses ends it', () =>
     simulate(async (world) => {
       const { there, server } = await pair(world, protocol, { handlers: echo })
-      const faults = all(server, 'fault')
+      const [faults, invalid] = [all(server, 'fault'), all(server, 'invalid')]
       const ch = there.channel('echo')
       await ch.send(1 as never)
       await assert.rejects(read(ch), remote('BAD_MESSAGE'))
-      assert.equal(faults.length, 1)
+      // The far side's doing, and no failure of a handler that let it pass.
+      assert.deepEqual([faults.length, server.stats().faults], [0, 0])
+      assert.deepEqual([invalid.map(({ type }) => type), server.stats().invalid], [['echo'], 1])
+      assert.deepEqual([invalid[0]!.error.code, [...invalid[0]!.payload]], ['BAD_MESSAGE', [0x31]])
       assert.equal(there.state, 'open')
+    }))
+
+  test('what the schema refuses is told though the handler expects it; what the handler throws then is its own', () =>
+    simulate(async (world) => {
+      const { there, server } = await pair(world, protocol, {
+        handlers: {
+          async echo(words) {
+            try {
+              for await (const word of words) await words.send(word)
+            } catch {
+              throw new Error('of the handler')
+            }
+          },
+        },
+      })
+      const [faults, invalid] = [all(server, 'fault'), all(server, 'invalid')]
+      const ch = there.channel('echo')
+      await ch.send(1 as never)
+      await assert.rejects(read(ch), remote('BAD_MESSAGE'))
+      await world.quiet()
+      assert.deepEqual([faults.length, invalid.length], [1, 1])
     }))
 
   test('send waits while nobody reads at the other end', () =>
