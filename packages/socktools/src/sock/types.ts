@@ -5,7 +5,7 @@ import type {
   DataArgs,
   DeclarationOf,
   FeedTypes,
-  Handlers as HandlersOf,
+  Handlers as ContractHandlers,
   Input,
   Maybe,
   MsgTypes,
@@ -271,15 +271,27 @@ export interface Handlers<C extends Codec = RawCodec> {
 
 /** What the option `handlers` takes: of a contract, for each of its types what that type needs. */
 export type HandlersFor<C extends Codec, P extends Protocol | undefined> = P extends Protocol
-  ? HandlersOf<P, Context<C, P>>
+  ? ContractHandlers<P, Context<C, P>>
   : Handlers<C>
+
+/**
+ * The handlers of a contract, in a module of their own: `export const handlers = { … } satisfies HandlersOf<typeof protocol>`.
+ * The codec that a sock has by itself is left unsaid here, and in the three below.
+ */
+export type HandlersOf<P extends Protocol> = HandlersFor<RawCodec, P>
+/** A peer under a contract: `const members = new Set<PeerOf<typeof protocol>>()`. */
+export type PeerOf<P extends Protocol> = Peer<RawCodec, P>
+/** A sock under a contract. */
+export type SockOf<P extends Protocol> = Sock<RawCodec, P>
+/** What `use` takes under a contract. */
+export type MiddlewareOf<P extends Protocol> = Middleware<RawCodec, P>
 
 /** What can have a handler. */
 export type TypesIn<P extends Protocol | undefined> = P extends Protocol ? keyof P & string : string | number
 
 export type HandlerFor<C extends Codec, P extends Protocol | undefined, T> = P extends Protocol
   ? T extends keyof P
-    ? NonNullable<HandlersOf<P, Context<C, P>>[T]>
+    ? NonNullable<ContractHandlers<P, Context<C, P>>[T]>
     : never
   : Handler<C>
 

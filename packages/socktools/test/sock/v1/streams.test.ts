@@ -59,7 +59,7 @@ describe('a feed', GUARD, () => {
     simulate(async (world) => {
       const given: unknown[] = [[1, 2, 3], new Set([4, 5]), upTo(2)]
       const { there } = await pair(world, protocol, {
-        handlers: { count: (n) => given[n] as AsyncIterable<number> },
+        handlers: { count: (n) => given[n] as Iterable<number> },
       })
       assert.deepEqual(await read(there.stream('count', 0)), [1, 2, 3])
       assert.deepEqual(await read(there.stream('count', 1)), [4, 5])
