@@ -27,7 +27,8 @@ const ADVICE = {
   CONNECT_FAILED: 'check that the other side listens at this address; `connect: [...]` retries for you',
   CONNECT_TIMEOUT: 'check the address and any firewall, or raise connectTimeout',
   DEADLOCK: 'do not await there what waits for the running function itself; call it and return',
-  DRAINING: 'this sock, or its connection to this peer, is ending: what was sent before is written, nothing new is taken',
+  DRAINING:
+    'this sock, or its connection to this peer, is ending: what was sent before is written, nothing new is taken',
   FOREIGN_PROTOCOL: 'the other side speaks another protocol; check the port, or choose another framing',
   FRAME_STALLED: 'the peer began a frame and sent less than the minimum rate; see frameGrace and frameRate',
   FRAME_TOO_LARGE:
@@ -138,7 +139,9 @@ export class RemoteError extends SockError {
   readonly remote: { readonly code: string; readonly text: string }
 
   constructor(remote: { readonly code: string; readonly text: string }, address: string) {
-    super('REMOTE_ERROR', `the far side answered ${remote.code}${remote.text && `: ${remote.text}`}`, { address })
+    super('REMOTE_ERROR', `the far side answered ${remote.code}${remote.text && `: ${remote.text}`}`, {
+      address,
+    })
     this.remote = remote
   }
 }

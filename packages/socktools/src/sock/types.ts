@@ -45,7 +45,7 @@ export interface RequestOptions extends MessageOptions {
 }
 
 export interface StreamOptions extends MessageOptions {
-  /** Ends the iteration, as `break` does. */
+  /** Ends it on both sides; the reader, who may not know, is told with ABORTED. */
   readonly signal?: AbortSignal
 }
 

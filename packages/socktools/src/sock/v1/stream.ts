@@ -116,7 +116,7 @@ export class Stream implements AsyncIterableIterator<unknown> {
   #endIn(error: Error | undefined): void {
     if (this.#inEnded) return
     this.#inEnded = true
-    this.#error = this.#discarding ? undefined : error
+    if (!this.#discarding) this.#error = error
     for (const reader of this.#readers.splice(0)) this.#ended().then(reader.resolve, reader.reject)
     this.#checkOver()
   }
@@ -159,12 +159,16 @@ export class Stream implements AsyncIterableIterator<unknown> {
     return Promise.resolve({ value: undefined, done: true })
   }
 
-  /** Gives it up: what waits and what still comes is dropped, and the far side is asked to end. We send no more either. */
-  stopReading(): void {
+  /**
+   * Gives it up: what waits and what still comes is dropped, and the far side is asked to end. We send no more either.
+   * `why` is what the reader is told, once; without it the items seem to be over.
+   */
+  stopReading(why?: SockError): void {
     for (const whole of this.#items.splice(0)) this.#link.taken(this.lane, whole.length)
     if (this.#inEnded || this.#discarding) return
     this.#discarding = true
-    for (const reader of this.#readers.splice(0)) reader.resolve({ value: undefined, done: true })
+    this.#error = why
+    for (const reader of this.#readers.splice(0)) this.#ended().then(reader.resolve, reader.reject)
     if (this.#outEnded) this.#link.put(this.lane, CANCEL, 0, 0, NOTHING)
     else {
       this.#link.abort(this.lane, CANCEL, NOTHING)

@@ -74,7 +74,8 @@ export class Streams {
     const lane = link.openLane(type.priority)
     this.#ours++
     const onAbort = (): void => {
-      stream.stopReading()
+      // No `break` of the reader's: what it has is not all, and it may not know.
+      stream.stopReading(link.error('ABORTED', `${type.name} was given up`, signal?.reason))
     }
     const direction = { incoming: type.output, outgoing: type.kind === 'channel' ? type.input : undefined }
     const stream = new Stream(lane, type, direction, link, () => {

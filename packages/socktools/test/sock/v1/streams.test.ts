@@ -2,7 +2,15 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { z } from 'zod'
-import { CallError, bytes, channel, feed, nothing, type RemoteError } from '../../../src/index.ts'
+import {
+  CallError,
+  bytes,
+  channel,
+  feed,
+  nothing,
+  type RemoteError,
+  type SockError,
+} from '../../../src/index.ts'
 import * as kinds from '../../../src/wire/v1/frame.ts'
 import { coded } from '../../support/coded.ts'
 import { noCrashes } from '../../support/crashes.ts'
@@ -179,7 +187,11 @@ describe('leaving a feed', GUARD, () => {
               aborter.abort()
             }
           }
-          await reading().catch((error: unknown) => assert.equal((error as Error).message, 'mine'))
+          const thrown = await reading().then(
+            () => '',
+            (error: unknown) => (how === 'throw' ? (error as Error).message : codeOf(error)),
+          )
+          assert.equal(thrown, { break: '', return: '', throw: 'mine', signal: 'ABORTED' }[how])
           assert.deepEqual(got, [0, 1, 2])
           assert.deepEqual(await items.next(), { value: undefined, done: true })
           await world.quiet()
@@ -247,6 +259,48 @@ describe('leaving a feed', GUARD, () => {
       assert.deepEqual(await first, { value: undefined, done: true })
       await world.quiet()
       assert.deepEqual(ended, ['told'])
+    }))
+
+  test('a signal that is aborted in the middle is an error: what came is not taken for all', () =>
+    simulate(async (world) => {
+      const { there, here } = await pair(world, protocol, {
+        handlers: {
+          async *count(n, { signal: told }) {
+            yield* upTo(n)
+            await new Promise((resolve) => told.addEventListener('abort', resolve))
+          },
+        },
+      })
+      const aborter = new AbortController()
+      const items = there.stream('count', 5, { signal: aborter.signal })
+      assert.deepEqual(await items.next(), { value: 0, done: false })
+      await world.quiet()
+      aborter.abort(new Error('why'))
+      // What waits here is dropped.
+      await assert.rejects(items.next(), (error: SockError) => {
+        assert.deepEqual([error.code, (error.cause as Error).message], ['ABORTED', 'why'])
+        return true
+      })
+      assert.deepEqual(await items.next(), { value: undefined, done: true })
+      // The same where somebody waits for the next one.
+      const later = new AbortController()
+      const waiting = read(there.stream('count', 5, { signal: later.signal }))
+      await world.quiet()
+      later.abort()
+      await assert.rejects(waiting, coded('ABORTED', /given up/))
+      // Both lanes are free again.
+      await Promise.all([there.drain(), here.drain()])
+    }))
+
+  test('a signal that is aborted behind the end changes nothing of what came', () =>
+    simulate(async (world) => {
+      const { there } = await pair(world, protocol, { handlers: { count: (n) => upTo(n) } })
+      const aborter = new AbortController()
+      const items = there.stream('count', 3, { signal: aborter.signal })
+      const first = await items.next()
+      await world.quiet()
+      aborter.abort()
+      assert.deepEqual([first.value, await read(items)], [0, [1, 2]])
     }))
 
   test('a signal that is aborted already opens nothing', () =>
@@ -617,10 +671,10 @@ describe('a channel', GUARD, () => {
       })
       const aborter = new AbortController()
       const ch = there.channel('echo', { signal: aborter.signal })
-      const reading = read(ch)
+      const reading = assert.rejects(read(ch), coded('ABORTED', /given up/))
       await world.quiet()
       aborter.abort()
-      assert.deepEqual(await reading, [])
+      await reading
       await assert.rejects(ch.send('x'), coded('CANCELLED', /./))
       await world.quiet()
       assert.deepEqual(told, ['CANCELLED'])
