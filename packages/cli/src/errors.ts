@@ -40,7 +40,7 @@ export const TYPED_FIX: Fixes = {
   NO_COMMON_CODEC: 'json and msgpack is all that this command has',
   PEER_NOT_SESSION:
     'the other side does not speak wire v1; if it speaks the plain wire, use socktools connect',
-  REMOTE_ERROR: 'its own log may have more',
+  REMOTE_ERROR: 'its own log may have more; --protocol shows the data of errors that a contract declares',
   UNKNOWN_TYPE: 'call is for calls, watch for feeds, send for messages',
 }
 

@@ -63,9 +63,14 @@ const watch: Ask = async (peer, { type, data, options, stdout, signal }) => {
   let left = count
   if (left === 0) return
   const headers = header === undefined ? {} : { headers: header }
-  for await (const item of peer.stream(type, data, { signal, ...headers }) as AsyncIterable<unknown>) {
-    await print(item, stdout, options)
-    if (--left === 0) return
+  try {
+    for await (const item of peer.stream(type, data, { signal, ...headers }) as AsyncIterable<unknown>) {
+      await print(item, stdout, options)
+      if (--left === 0) return
+    }
+  } catch (error) {
+    // Whoever interrupts it has seen enough: that is an end like any other.
+    if (!signal.aborted) throw error
   }
 }
 

@@ -97,7 +97,7 @@ export type Handler<D, Ctx> = D extends Msg
   : D extends Call
     ? (data: Output<D>, context: Ctx) => Maybe<ReplyInput<D>>
     : D extends Feed
-      ? (data: Output<D>, context: Ctx) => AsyncIterable<ReplyInput<D>>
+      ? (data: Output<D>, context: Ctx) => AsyncIterable<ReplyInput<D>> | Iterable<ReplyInput<D>>
       : D extends Channel
         ? (channel: ServedChannel<D>, context: Ctx) => Maybe<unknown>
         : never

@@ -137,11 +137,8 @@ export class Dispatch<C extends Codec> {
     try {
       message = checked(this.#codec.decode(payload))
     } catch (thrown) {
-      this.#report.invalid(
-        peer,
-        payload,
-        asSockError(thrown, 'BAD_MESSAGE', 'the codec failed', peer.address),
-      )
+      const error = asSockError(thrown, 'BAD_MESSAGE', 'the codec failed', peer.address)
+      this.#report.invalid(peer, undefined, payload, error)
       return undefined
     }
     return this.#contract === undefined
@@ -177,11 +174,8 @@ export class Dispatch<C extends Codec> {
     read: () => unknown,
   ): Promise<void> | undefined {
     const invalid = (thrown: unknown): void => {
-      this.#report.invalid(
-        peer,
-        payload,
-        asSockError(thrown, 'BAD_MESSAGE', 'the codec failed', peer.address),
-      )
+      const error = asSockError(thrown, 'BAD_MESSAGE', 'the codec failed', peer.address)
+      this.#report.invalid(peer, name, payload, error)
     }
     try {
       const data = read()
@@ -467,7 +461,7 @@ export function typeOf(name: string | number): string | number {
 const [MINUS, ZERO, NINE] = [0x2d, 0x30, 0x39]
 
 export interface DispatchReport<C extends Codec> {
-  invalid(peer: Peer<C>, payload: Uint8Array, error: SockError): void
+  invalid(peer: Peer<C>, type: string | undefined, payload: Uint8Array, error: SockError): void
   unhandled(peer: Peer<C>, type: string | number, data: Got<C>): void
   fault(thrown: unknown, where: string, peer: Peer<C> | undefined): void
 }

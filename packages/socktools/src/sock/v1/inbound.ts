@@ -50,7 +50,7 @@ export interface Takers {
   /** A message of a type that this side has not. */
   unhandled(type: string, body: Uint8Array): void
   /** What was asked is not what the schema takes. */
-  invalid(body: Uint8Array, error: SockError): void
+  invalid(type: TypeInfo, body: Uint8Array, error: SockError): void
   /** A VOLATILE came, and too much waits already. */
   behind(bytes: number): void
   onIdle(): void
@@ -345,7 +345,7 @@ export class Inbound {
 
   #notAsked(lane: number, type: TypeInfo, whole: Uint8Array, thrown: unknown): void {
     const error = asSockError(thrown, 'BAD_MESSAGE', 'the codec failed')
-    this.#to.invalid(whole, error)
+    this.#to.invalid(type, whole, error)
     this.#turnAway(lane, type, badMessage(error))
   }
 

@@ -55,8 +55,8 @@ export interface V1Host<C extends Codec> extends PeerOwner<C, V1Peer<C>> {
   serve(peer: V1Peer<C>, asked: Asked, channel: ChannelEnd | undefined): { answer: unknown; served: Served }
   /** A handler threw, or there was none. */
   failed(peer: V1Peer<C>, thrown: unknown, type: TypeInfo): void
-  /** What was asked is not what the schema takes. */
-  invalid(peer: V1Peer<C>, body: Uint8Array, error: SockError): void
+  /** What was asked, or an item of a channel that is served here, is not what the schema takes. */
+  invalid(peer: V1Peer<C>, type: TypeInfo, body: Uint8Array, error: SockError): void
   /** A message of a type that this side has not. */
   unhandled(peer: V1Peer<C>, type: string | number, body: Uint8Array): void
   /** An answer came that nobody waits for any more. */
@@ -120,6 +120,9 @@ export class V1Peer<C extends Codec> extends PipePeer<C> implements Link {
     const failed = (thrown: unknown, type: TypeInfo): void => {
       host.failed(this, thrown, type)
     }
+    const invalid = (type: TypeInfo, body: Uint8Array, error: SockError): void => {
+      host.invalid(this, type, body, error)
+    }
     const sequence = new Sequence()
     this.#calls = new Calls(
       this,
@@ -134,7 +137,7 @@ export class V1Peer<C extends Codec> extends PipePeer<C> implements Link {
     )
     const serve = (asked: Asked, stream: Stream): { answer: unknown; served: Served } =>
       host.serve(this, asked, asked.type.kind === 'channel' ? new ChannelEnd(stream, true) : undefined)
-    this.#streams = new Streams(this, { serve, failed }, theirs.maxStreams)
+    this.#streams = new Streams(this, { serve, failed, invalid }, theirs.maxStreams)
     this.#out = new Outbound(sequence, {
       outbox: this.outbox,
       outboxes,
@@ -168,9 +171,7 @@ export class V1Peer<C extends Codec> extends PipePeer<C> implements Link {
       unhandled: (type, body) => {
         host.unhandled(this, type, body)
       },
-      invalid: (body, error) => {
-        host.invalid(this, body, error)
-      },
+      invalid,
       behind: (bytes) => {
         this.drop('behind', 1, bytes)
       },

@@ -75,6 +75,11 @@ export class Stream implements AsyncIterableIterator<unknown> {
   /** Called when the far side asks for no more, or the connection ends. */
   onStop: ((why: SockError) => void) | undefined
 
+  /** Called where the far side opened it and sent what our schema does not take. */
+  onInvalid: ((body: Uint8Array, error: SockError) => void) | undefined
+  /** What the reader was told of that. */
+  refused: SockError | undefined
+
   // What comes
 
   onItem(whole: Uint8Array): void {
@@ -123,7 +128,7 @@ export class Stream implements AsyncIterableIterator<unknown> {
   #endIn(error: Error | undefined): void {
     if (this.#inEnded) return
     this.#inEnded = true
-    this.#error = this.#discarding ? undefined : error
+    if (!this.#discarding) this.#error = error
     for (const reader of this.#readers.splice(0)) this.#ended().then(reader.resolve, reader.reject)
     this.#checkOver()
   }
@@ -149,15 +154,19 @@ export class Stream implements AsyncIterableIterator<unknown> {
   /** The bytes are credited when the application takes them. What the schema refuses ends the stream. */
   #take(whole: Uint8Array): Promise<IteratorResult<unknown, undefined>> {
     this.#link.taken(this.lane, whole.length)
+    const body = whole.subarray(HEADER)
     const refuse = (thrown: unknown): Promise<never> => {
+      const error = asSockError(thrown, 'BAD_MESSAGE', 'the codec failed', this.#link.address)
+      this.refused ??= error
+      this.onInvalid?.(body, error)
       // With the reason, where there still is a way to tell it.
-      this.reset(badMessage(asSockError(thrown, 'BAD_MESSAGE', 'the codec failed')))
+      this.reset(badMessage(error))
       this.stopReading()
-      return rejected(thrown as Error)
+      return rejected(error)
     }
     try {
       // Items come only where they have a schema.
-      const value = decodeData(this.#incoming as Schema, this.#link.codec, whole.subarray(HEADER))
+      const value = decodeData(this.#incoming as Schema, this.#link.codec, body)
       if (!(value instanceof Promise)) return Promise.resolve({ value, done: false })
       const taken = value.then((given: unknown) => ({ value: given, done: false as const }), refuse)
       taken.catch(() => undefined)
@@ -179,18 +188,22 @@ export class Stream implements AsyncIterableIterator<unknown> {
     return Promise.resolve({ value: undefined, done: true })
   }
 
-  /** What waits and what still comes is dropped. The far side does not hear of that. */
-  discard(): void {
+  /** What waits and what still comes is dropped. The far side does not hear of that. `why`: see stopReading. */
+  discard(why?: SockError): void {
     for (const whole of this.#items.splice(0)) this.#link.taken(this.lane, whole.length)
     this.#keep.clear()
     if (this.#inEnded || this.#discarding) return
     this.#discarding = true
-    for (const reader of this.#readers.splice(0)) reader.resolve({ value: undefined, done: true })
+    this.#error = why
+    for (const reader of this.#readers.splice(0)) this.#ended().then(reader.resolve, reader.reject)
   }
 
-  /** Gives it up: nothing more is read, and the far side is asked to end. We send no more either. */
-  stopReading(): void {
-    this.discard()
+  /**
+   * Gives it up: nothing more is read, and the far side is asked to end. We send no more either. `why` is what the reader
+   * is told, once; without it the items seem to be over.
+   */
+  stopReading(why?: SockError): void {
+    this.discard(why)
     if (this.#inEnded || this.#cancelled) return
     this.#cancelled = true
     if (this.#outEnded) this.#link.put(this.lane, CANCEL, 0, 0, NOTHING)

@@ -19,6 +19,8 @@ export interface StreamHost {
   /** What the handler gives: an async iterable of a feed; for a channel, when it is through. */
   serve(asked: Asked, stream: Stream): { answer: unknown; served: Served }
   failed(thrown: unknown, type: TypeInfo): void
+  /** What came is not what the schema takes. */
+  invalid(type: TypeInfo, body: Uint8Array, error: SockError): void
 }
 
 /** The feeds and channels over one connection, in both roles. */
@@ -73,7 +75,8 @@ export class Streams {
     const lane = link.openLane(type.priority)
     this.#ours++
     const onAbort = (): void => {
-      stream.stopReading()
+      // No `break` of the reader's: what it has is not all, and it may not know.
+      stream.stopReading(link.error('ABORTED', `${type.name} was given up`, signal?.reason))
     }
     const direction = { incoming: type.output, outgoing: type.kind === 'channel' ? type.input : undefined }
     const stream = new Stream(lane, type, direction, link, () => {
@@ -101,6 +104,9 @@ export class Streams {
       stream.reset(refusal('DRAINING'))
       stream.stopReading()
       return
+    }
+    stream.onInvalid = (body, error) => {
+      this.#host.invalid(type, body, error)
     }
     try {
       const { answer, served } = this.#host.serve(asked, stream)
@@ -161,7 +167,8 @@ export class Streams {
   }
 
   #failed(stream: Stream, thrown: unknown): void {
-    this.#host.failed(thrown, stream.type)
+    // What the far side sent was told as invalid. A handler that let it pass has not failed.
+    if (thrown !== stream.refused) this.#host.failed(thrown, stream.type)
     stream.fail(thrown)
     stream.stopReading()
   }

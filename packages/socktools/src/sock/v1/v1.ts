@@ -79,9 +79,9 @@ export class V1<C extends Codec> {
       failed: (peer, thrown, type) => {
         this.#failed(core, of(peer), thrown, type)
       },
-      invalid: (peer, body, error) => {
+      invalid: (peer, { name }, body, error) => {
         core.counters.invalid++
-        core.events.emit('invalid', { peer: of(peer), payload: body, error })
+        core.events.emit('invalid', { peer: of(peer), type: name, payload: body, error })
       },
       unhandled: (peer, type, body) => {
         core.counters.unhandled++
