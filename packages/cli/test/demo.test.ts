@@ -116,11 +116,11 @@ describe('a demo in which C does wrong is not right', () => {
   })
 
   test('the room keeps silent about the last message: after the deadline it is ended by force', async (t) => {
-    const last = ['--numbered', '100', '--mebibytes', '0', '--fault', 'hush', '--deadline', '2']
+    const last = ['--numbered', '100', '--mebibytes', '0', '--fault', 'hush', '--deadline', '5']
     const { code, stdout } = await run(t, ['demo', '--json', ...last])
     const { ok, room, error } = JSON.parse(stdout) as Outcome
     assert.deepEqual({ code, ok, room }, { code: 1, ok: false, room: null })
-    assert.match(error ?? '', /^the room: not finished within 2 s/)
+    assert.match(error ?? '', /^the room: not finished within 5 s/)
   })
 
   const talks = {
