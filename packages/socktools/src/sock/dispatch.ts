@@ -233,7 +233,7 @@ export class Dispatch<C extends Codec> {
       const run = (): unknown => handler(message.data as Got<C>, context)
       return chain.length === 0 ? run() : around(chain, message as Message<Got<C>>, context, run)
     }
-    return fail('UNHANDLED', `nothing takes "${message.type}"`, { address: context.peer.address })
+    throw new Unserved('UNHANDLED', `nothing takes "${message.type}"`, context.peer.address)
   }
 
   #pushTaps(peer: Peer<C>, payload: Uint8Array): void {
@@ -412,10 +412,17 @@ export class Dispatch<C extends Codec> {
   }
 }
 
-/** Middleware did not call `next` for a call, feed or channel: what it decided, and no fault. */
-export class NotPassed extends SockError {
-  constructor(type: string, address: string) {
-    super('REFUSED', `middleware did not pass "${type}" on`, { address })
+/** No handler was asked for a call, feed or channel: there is none, or middleware did not call `next`. No fault. */
+export class Unserved extends SockError {
+  declare readonly code: 'UNHANDLED' | 'REFUSED'
+
+  constructor(code: 'UNHANDLED' | 'REFUSED', what: string, address: string) {
+    super(code, what, { address })
+  }
+
+  /** Even asking what was thrown can throw: a Proxy may do anything. */
+  static is(thrown: unknown): thrown is Unserved {
+    return isSockError(thrown) && thrown instanceof Unserved
   }
 }
 
@@ -439,7 +446,8 @@ async function around<C extends Codec>(
     return asked.given
   }
   await step(0)
-  if (!asked.ran) throw new NotPassed(String(message.type), context.peer.address)
+  if (!asked.ran)
+    throw new Unserved('REFUSED', `middleware did not pass "${message.type}" on`, context.peer.address)
   return await asked.given
 }
 

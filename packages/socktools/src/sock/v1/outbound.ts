@@ -32,6 +32,8 @@ export interface Way {
   onWait(waiting: boolean): void
   /** There is room again on this lane. */
   onRoom(lane: number): void
+  /** Nothing follows on this lane, and all of it was written. */
+  onWritten(lane: number): void
 }
 
 /** The way out of one connection of v1: lanes, their order and credit; frames with their seq and ack. */
@@ -60,6 +62,9 @@ export class Outbound {
       room: () => FEED - way.outbox.queued,
       onRoom: (lane) => {
         way.onRoom(lane)
+      },
+      onWritten: (lane) => {
+        way.onWritten(lane)
       },
     })
     for (let lane = 0; lane < kinds.EVENT_LANES; lane++) this.#lanes.open(lane, way.theirs.eventWindow, lane)

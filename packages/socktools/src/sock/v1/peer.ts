@@ -26,6 +26,7 @@ import type { FarTypes } from './far-types.ts'
 import { type FrameWriter, MAX_FRAME } from './frame-writer.ts'
 import type { GreetedV1 } from './greeting.ts'
 import { Inbound, type Takers } from './inbound.ts'
+import { Spare } from './keep.ts'
 import type { Asked, Link } from './link.ts'
 import { Outbound } from './outbound.ts'
 import type { Stream } from './stream.ts'
@@ -64,6 +65,11 @@ export interface V1Host<C extends Codec> extends PeerOwner<C, V1Peer<C>> {
 
 const NO_OPTIONS: RequestOptions = {}
 
+/** More than this waits to be written only where frames of our own making answer frames that nothing else bounds. */
+const MOST_QUEUED = 512 * 1024
+/** One connection may keep the loop for so many milliseconds of a turn, then the others are served. */
+const TURN_BUDGET = 5
+
 const FIRST_LANE = kinds.EVENT_LANES
 const LAST_LANE = 0xffff_ffff
 
@@ -73,6 +79,7 @@ export class V1Peer<C extends Codec> extends PipePeer<C> implements Link {
   readonly maxMessage: number
   readonly deadlines: Deadlines
   readonly now: () => number
+  readonly spare = new Spare()
   /** Who the far side says it is, in hex. Nothing proves it. */
   readonly nodeId: string
   readonly #host: V1Host<C>
@@ -85,6 +92,11 @@ export class V1Peer<C extends Codec> extends PipePeer<C> implements Link {
   /** Of what we open next; odd: we dialed. */
   #lane: number
   #reused = false
+  /** Not read, until the outbox has got rid of something, or until the next turn. */
+  #held = false
+  #yielding = false
+  /** Frames of this chunk came. */
+  #begun = false
 
   constructor(id: string, pipe: Pipe, dialed: boolean, host: V1Host<C>, greeted: GreetedV1) {
     const { settings, platform, outboxes, writer, offer, deadlines } = host
@@ -94,6 +106,7 @@ export class V1Peer<C extends Codec> extends PipePeer<C> implements Link {
       maxFrame: MAX_FRAME,
       outboxes,
       timeout: settings.timeout,
+      saysWhy: true,
     })
     this.#host = host
     this.#types = types
@@ -120,7 +133,7 @@ export class V1Peer<C extends Codec> extends PipePeer<C> implements Link {
       theirs.maxCalls,
     )
     const serve = (asked: Asked, stream: Stream): { answer: unknown; served: Served } =>
-      host.serve(this, asked, asked.type.kind === 'channel' ? new ChannelEnd(stream) : undefined)
+      host.serve(this, asked, asked.type.kind === 'channel' ? new ChannelEnd(stream, true) : undefined)
     this.#streams = new Streams(this, { serve, failed }, theirs.maxStreams)
     this.#out = new Outbound(sequence, {
       outbox: this.outbox,
@@ -136,11 +149,15 @@ export class V1Peer<C extends Codec> extends PipePeer<C> implements Link {
       onRoom: (lane) => {
         this.#streams.at(lane)?.onRoom()
       },
+      onWritten: (lane) => {
+        this.#in.written(lane)
+      },
     })
     this.#in = new Inbound(sequence, this.#out, {
       dialed,
       codec: this.codec,
       types,
+      spare: this.spare,
       own: offer,
       calls: this.#calls,
       streams: this.#streams,
@@ -259,7 +276,7 @@ export class V1Peer<C extends Codec> extends PipePeer<C> implements Link {
 
   channel(type: string, options: StreamOptions = {}): ChannelEnd & AsyncIterable<never> {
     const stream = this.#streams.open(this.#typeOf(type, 'channel'), undefined, options)
-    return new ChannelEnd(stream) as ChannelEnd & AsyncIterable<never>
+    return new ChannelEnd(stream, false) as ChannelEnd & AsyncIterable<never>
   }
 
   #typeOf(name: string, kind: TypeInfo['kind']): TypeInfo {
@@ -377,6 +394,11 @@ export class V1Peer<C extends Codec> extends PipePeer<C> implements Link {
   // What the connection needs
 
   protected override onFrame(payload: Uint8Array): void {
+    if (!this.#begun) {
+      this.#begun = true
+      // From here on the turn is counted, if it is not already.
+      this.#host.outboxes.turn.spent()
+    }
     this.#in.onFrame(payload)
   }
 
@@ -384,10 +406,36 @@ export class V1Peer<C extends Codec> extends PipePeer<C> implements Link {
     if (this.state === 'gone') return
     this.#vitals.heard()
     this.#in.onChunk()
+    this.#giveWay()
+  }
+
+  /**
+   * The pipe is always read, but for these two. A far side that has us answer frame by frame, PING by PONG, and takes none
+   * of it waits until it has. And one that has much to say lets the others have their turn.
+   */
+  #giveWay(): void {
+    const { outboxes, platform } = this.#host
+    this.#begun = false
+    if (this.outbox.queued > MOST_QUEUED) this.#held = true
+    else if (outboxes.turn.spent() > TURN_BUDGET && !this.#yielding) {
+      this.#yielding = true
+      platform.afterPoll(() => {
+        this.#yielding = false
+        this.#goOn()
+      })
+    }
+    if (this.#held || this.#yielding) this.pipe.pause()
+  }
+
+  #goOn(): void {
+    if (!this.#held && !this.#yielding && this.state !== 'gone') this.pipe.resume()
   }
 
   protected override onProgress(): void {
     this.#out.pumpSoon()
+    if (!this.#held || this.outbox.queued > MOST_QUEUED / 2) return
+    this.#held = false
+    this.#goOn()
   }
 
   protected override onSendersWait(): void {

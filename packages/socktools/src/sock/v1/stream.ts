@@ -4,7 +4,8 @@ import type { Schema } from '../../schema.ts'
 import { CANCEL, END, HEADER, ITEM, RESET } from '../../wire/v1/frame.ts'
 import { Waiter } from '../waiter.ts'
 import { decodeData, encodeData } from './data.ts'
-import { faultBody, faultOf } from './faults.ts'
+import { badMessage, faultBody, faultOf, refusal } from './faults.ts'
+import { Keep } from './keep.ts'
 import type { Link } from './link.ts'
 
 /** How the items of a stream go, seen from this side. */
@@ -32,6 +33,7 @@ export class Stream implements AsyncIterableIterator<unknown> {
   readonly #outgoing: Schema | undefined
   readonly #onOver: () => void
   #items: Uint8Array[] = []
+  readonly #keep: Keep
   #readers: {
     resolve: (result: IteratorResult<unknown, undefined>) => void
     reject: (error: Error) => void
@@ -39,11 +41,14 @@ export class Stream implements AsyncIterableIterator<unknown> {
   #inEnded: boolean
   #outEnded: boolean
   #discarding = false
+  #cancelled = false
   /** How it ended, for whoever reads next. */
   #error: Error | undefined
   /** Why nothing more is to be sent. */
   #stopped: SockError | undefined
   #room: Waiter | undefined
+  /** What the last item that could not be sent was refused with. */
+  #unsendable: SockError | undefined
 
   constructor(
     lane: number,
@@ -55,6 +60,7 @@ export class Stream implements AsyncIterableIterator<unknown> {
     this.lane = lane
     this.type = type
     this.#link = link
+    this.#keep = new Keep(link.spare)
     this.#incoming = incoming
     this.#outgoing = outgoing
     this.#inEnded = incoming === undefined
@@ -74,7 +80,7 @@ export class Stream implements AsyncIterableIterator<unknown> {
       return
     }
     const reader = this.#readers.shift()
-    if (reader === undefined) this.#items.push(whole)
+    if (reader === undefined) this.#items.push(this.#keep.keep(whole))
     else this.#take(whole).then(reader.resolve, reader.reject)
   }
 
@@ -90,8 +96,10 @@ export class Stream implements AsyncIterableIterator<unknown> {
     const fault = faultOf(whole, this.type, codec, address)
     if (!this.#outEnded) {
       const why = this.#link.error('CANCELLED', 'the far side ended this channel with an error')
+      const served = this.onStop !== undefined
       this.#stop(why)
-      this.reset(why)
+      // Whoever serves it is told, and ends it: so as many are served as may be open, however fast others follow.
+      if (!served) this.reset(refusal('CANCELLED'))
     }
     if (fault instanceof Promise) void fault.then((error) => this.#endIn(error))
     else this.#endIn(fault)
@@ -103,7 +111,7 @@ export class Stream implements AsyncIterableIterator<unknown> {
       const why = this.#link.error('CANCELLED', 'the far side takes no more of this')
       const served = this.onStop !== undefined
       this.#stop(why)
-      if (!served) this.reset(why)
+      if (!served) this.reset(refusal('CANCELLED'))
     }
     this.#endIn(undefined)
   }
@@ -118,6 +126,7 @@ export class Stream implements AsyncIterableIterator<unknown> {
 
   next(): Promise<IteratorResult<unknown, undefined>> {
     const whole = this.#items.shift()
+    if (this.#items.length === 0) this.#keep.clear()
     if (whole !== undefined) return this.#take(whole)
     if (this.#inEnded || this.#discarding) return this.#ended()
     return new Promise((resolve, reject) => this.#readers.push({ resolve, reject }))
@@ -132,7 +141,7 @@ export class Stream implements AsyncIterableIterator<unknown> {
       return { value: await value, done: false }
     } catch (thrown) {
       // With the reason, where there still is a way to tell it.
-      this.reset(thrown)
+      this.reset(badMessage(asSockError(thrown, 'BAD_MESSAGE', 'the codec failed')))
       this.stopReading()
       throw thrown
     }
@@ -151,12 +160,20 @@ export class Stream implements AsyncIterableIterator<unknown> {
     return Promise.resolve({ value: undefined, done: true })
   }
 
-  /** Gives it up: what waits and what still comes is dropped, and the far side is asked to end. We send no more either. */
-  stopReading(): void {
+  /** What waits and what still comes is dropped. The far side does not hear of that. */
+  discard(): void {
     for (const whole of this.#items.splice(0)) this.#link.taken(this.lane, whole.length)
+    this.#keep.clear()
     if (this.#inEnded || this.#discarding) return
     this.#discarding = true
     for (const reader of this.#readers.splice(0)) reader.resolve({ value: undefined, done: true })
+  }
+
+  /** Gives it up: nothing more is read, and the far side is asked to end. We send no more either. */
+  stopReading(): void {
+    this.discard()
+    if (this.#inEnded || this.#cancelled) return
+    this.#cancelled = true
     if (this.#outEnded) this.#link.put(this.lane, CANCEL, 0, 0, NOTHING)
     else {
       this.#link.abort(this.lane, CANCEL, NOTHING)
@@ -181,7 +198,8 @@ export class Stream implements AsyncIterableIterator<unknown> {
       const refused = this.#link.tooLarge(this.type, body.length)
       if (refused !== undefined) throw refused
     } catch (thrown) {
-      return Promise.reject(asSockError(thrown, 'CANNOT_ENCODE', 'the codec failed', this.#link.address))
+      this.#unsendable = asSockError(thrown, 'CANNOT_ENCODE', 'the codec failed', this.#link.address)
+      return Promise.reject(this.#unsendable)
     }
     this.#link.put(this.lane, ITEM, 0, 0, body)
     if (!this.#link.isFull(this.lane)) return RESOLVED
@@ -201,11 +219,18 @@ export class Stream implements AsyncIterableIterator<unknown> {
     this.#endOut()
   }
 
-  /** The same because of an error: what waits is dropped, and the far side hears of it as `faultBody` tells. */
-  reset(why: unknown): void {
+  /** The same because of an error: what waits is dropped, and the far side hears `fault`. */
+  reset(fault: Uint8Array): void {
     if (this.#outEnded) return
-    this.#link.abort(this.lane, RESET, faultBody(why, this.type, this.#link))
+    this.#link.abort(this.lane, RESET, fault)
     this.#endOut()
+  }
+
+  /** The same because of what whoever serves it threw, which may be what an item here was refused with. */
+  fail(thrown: unknown): void {
+    const refused = thrown === this.#unsendable ? this.#unsendable : undefined
+    if (refused === undefined) this.reset(faultBody(thrown, this.type, this.#link))
+    else this.reset(refusal(refused.code === 'TOO_LARGE' ? 'TOO_LARGE' : 'CANNOT_ENCODE'))
   }
 
   #endOut(): void {

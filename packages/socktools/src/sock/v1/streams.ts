@@ -5,6 +5,7 @@ import { OPEN } from '../../wire/v1/frame.ts'
 import { isThenable } from '../dispatch.ts'
 import { joined, type Served } from './calls.ts'
 import { encodeData } from './data.ts'
+import { refusal, stopped } from './faults.ts'
 import type { Asked, Link } from './link.ts'
 import { Stream } from './stream.ts'
 
@@ -97,7 +98,7 @@ export class Streams {
     })
     this.#streams.set(lane, stream)
     if (this.#draining) {
-      stream.reset(this.#link.error('DRAINING', 'this side is ending'))
+      stream.reset(refusal('DRAINING'))
       stream.stopReading()
       return
     }
@@ -121,7 +122,7 @@ export class Streams {
       stream.stopReading()
     } catch (thrown) {
       // It was told to stop, and said so.
-      if (served.reason !== undefined && isGivingUp(thrown)) stream.reset(served.reason)
+      if (served.reason !== undefined && isGivingUp(thrown)) stream.reset(stopped(served.reason))
       else this.#failed(stream, thrown)
     } finally {
       served.end()
@@ -161,7 +162,7 @@ export class Streams {
 
   #failed(stream: Stream, thrown: unknown): void {
     this.#host.failed(thrown, stream.type)
-    stream.reset(thrown)
+    stream.fail(thrown)
     stream.stopReading()
   }
 
@@ -179,7 +180,7 @@ export class Streams {
     for (const stream of [...this.#streams.values()]) {
       this.#serving.get(stream)?.abort(why)
       stream.onStop?.(why)
-      stream.reset(why)
+      stream.reset(refusal('DRAINING'))
       stream.stopReading()
     }
   }

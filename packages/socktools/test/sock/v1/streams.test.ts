@@ -526,6 +526,54 @@ describe('a channel', GUARD, () => {
       await assert.rejects(ch.send('b'), coded('CANCELLED', /./))
     }))
 
+  test('a handler that throws in the middle of reading: its opener hears of that, not of an end', () =>
+    simulate(async (world) => {
+      const { there, server } = await pair(world, protocol, {
+        maxStreams: 1,
+        handlers: {
+          async echo(ch) {
+            for await (const text of ch) {
+              await ch.send(text)
+              throw new CallError('BROKEN')
+            }
+          },
+        },
+      })
+      const faults = all(server, 'fault')
+      for (let round = 0; round < 3; round++) {
+        const ch = there.channel('echo')
+        const got: string[] = []
+        for (const text of ['a', 'b', 'c']) await ch.send(text)
+        await assert.rejects(async () => {
+          for await (const text of ch) got.push(text)
+        }, remote('BROKEN'))
+        assert.deepEqual(got, ['a'])
+        await world.quiet()
+        await assert.rejects(ch.send('d'), coded('CANCELLED', /./))
+      }
+      assert.equal(faults.length, 0)
+    }))
+
+  test('a handler that has left its loop may go on to send; what comes is dropped, and holds nobody up', () =>
+    simulate(async (world) => {
+      const { there } = await pair(world, protocol, {
+        streamWindow: 65_536,
+        handlers: {
+          async echo(ch) {
+            for await (const _ of ch) break
+            await world.sim.sleep(100)
+            await ch.send('bye')
+          },
+        },
+      })
+      const ch = there.channel('echo')
+      for (let i = 0; i < 50; i++) await ch.send('x'.repeat(10_000))
+      assert.deepEqual(await read(ch), ['bye'])
+      assert.equal(world.sim.now() >= 100, true)
+      await world.quiet()
+      await assert.rejects(ch.send('d'), coded('CANCELLED', /./))
+    }))
+
   test('what the schema refuses ends it', () =>
     simulate(async (world) => {
       const { there, server } = await pair(world, protocol, { handlers: echo })
