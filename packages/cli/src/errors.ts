@@ -34,6 +34,7 @@ export const TYPED_FIX: Fixes = {
   CANNOT_ENCODE: 'write bytes as {"base64":"aGk="}',
   CONNECT_FAILED: 'start the other side first, as with socktools serve',
   CONNECT_TIMEOUT: 'check the address and any firewall',
+  FOREIGN_PROTOCOL: 'check the port; call, watch and send need a far side that speaks wire v1',
   HANDSHAKE_TIMEOUT:
     'the other side does not speak wire v1; if it speaks the plain wire, use socktools connect',
   LISTEN_FAILED: 'give an address of this machine, and a port or a path that you may use',

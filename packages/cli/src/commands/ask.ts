@@ -15,7 +15,7 @@ import { loadProtocol } from '../load.ts'
 import { Reporter } from '../reporter.ts'
 import { Stdout } from '../stdout.ts'
 import { PARTS } from '../transports.ts'
-import { type Typed, guessed, known, valueLine } from '../values.ts'
+import { type Typed, checkType, guessed, known, valueLine } from '../values.ts'
 
 export interface AskOptions {
   /** A module. Without it any answer is taken. */
@@ -42,6 +42,9 @@ interface Asking {
 
 /** How long the far side has to end what failed here, in milliseconds. */
 const GIVEN_UP = 500
+
+/** How long the far side has to show that it speaks wire v1, in milliseconds: less than it has to answer the dial at all. */
+const GREETED = 5000
 
 type Remote = Peer<Codec<unknown>, Protocol>
 type Ask = (peer: Remote, asking: Asking) => Promise<void>
@@ -99,10 +102,12 @@ export async function runAsk(question: Question, options: AskOptions): Promise<E
 }
 
 async function typedOf({ kind, type, text }: Question, options: AskOptions): Promise<Typed> {
-  const { protocol, raw = false } = options
+  const { protocol: file, raw = false } = options
+  const protocol = file === undefined ? undefined : await loadProtocol(file)
+  // Before stdin is read: what is wrong already is told at once.
+  if (protocol !== undefined) checkType(protocol, type, kind)
   const data = text === '-' ? await textOf(process.stdin) : text
-  if (protocol === undefined) return guessed(kind, type, data, raw)
-  return known(await loadProtocol(protocol), type, data, raw)
+  return protocol === undefined ? guessed(kind, type, data, raw) : known(protocol, type, data, raw)
 }
 
 async function ask(
@@ -110,7 +115,9 @@ async function ask(
   { protocol, codec, data }: Typed,
   options: AskOptions,
 ): Promise<ExitCode> {
-  const sock = new PipeSock<Codec<unknown>, Protocol>({ protocol, codec }, PARTS)
+  const sock = new PipeSock<Codec<unknown>, Protocol>({ protocol, codec, handshakeTimeout: GREETED }, PARTS)
+  // At once, as after a second signal or where nobody reads our stdout any more: the far side is told all the same.
+  process.once('exit', () => void sock.close())
   const interrupted = new AbortController()
   void firstInterrupt().then((name) => {
     interrupted.abort(new Error(name))

@@ -350,12 +350,14 @@ export abstract class PipePeer<C extends Codec> {
 
   #onClose(cause: Error | undefined): void {
     if (this.#state === 'gone') return
-    if (cause !== undefined) {
-      const what = `the connection broke: ${reasonOf(cause)}`
-      this.#error ??= new SockError('PIPE_FAILED', what, { address: this.address, cause })
-    }
-    this.#error ??= this.cutShort
+    this.#error ??= cause === undefined ? this.cutShort : this.broken(cause)
     this.#gone(false)
+  }
+
+  /** The pipe broke: what is wrong with that, if anything. */
+  protected broken(cause: Error): SockError | undefined {
+    const what = `the connection broke: ${reasonOf(cause)}`
+    return new SockError('PIPE_FAILED', what, { address: this.address, cause })
   }
 
   #gone(ours: boolean): void {

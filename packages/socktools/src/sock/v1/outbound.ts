@@ -75,6 +75,11 @@ export class Outbound {
     return this.#way.outbox.queued + this.#lanes.queued
   }
 
+  /** The far side has all that was ever to be sent. */
+  get confirmed(): boolean {
+    return this.#lanes.queued === 0 && this.#sequence.acked === this.#sequence.sent
+  }
+
   // Lanes
 
   has(lane: number): boolean {
@@ -158,8 +163,10 @@ export class Outbound {
   ): void {
     if (this.#over) return
     this.#way.writer.set(kind, flags, type, lane, seq, this.#sequence.received, deadline)
+    // Calls and streams tell their own end; what else there is beside messages nobody misses.
+    const ends = (kind === kinds.EVENT || kind === kinds.VOLATILE) && (flags & kinds.MORE) === 0
     // Who waits for room waits here, for all lanes.
-    void this.#way.outbox.put(body)
+    void this.#way.outbox.put(body, ends ? 1 : 0)
     this.#sequence.left()
   }
 

@@ -497,6 +497,14 @@ export class V1Peer<C extends Codec> extends PipePeer<C> implements Link {
     return this.error('PIPE_FAILED', `the far side ended the connection: ${farewell}`)
   }
 
+  /** Behind its GOODBYE a write may well fail: that alone is nothing wrong. */
+  protected override broken(cause: Error): SockError | undefined {
+    const { farewell } = this.#in
+    // Drained, it was to take all that we still had for it; closed, it takes nothing any more.
+    const missed = farewell === '' && !this.#out.confirmed
+    return farewell === undefined || missed ? super.broken(cause) : this.cutShort
+  }
+
   protected override onFarEnded(): void {
     this.#out.farEnded()
     this.#cut(this.error('PEER_GONE', 'the far side has ended'))
