@@ -15,8 +15,6 @@ const FEED = 256 * 1024
 const STREAM_MARK = 256 * 1024
 /** Shorter bodies take the time of the last look at the clock, which costs more than they do. */
 const LONG = 4096
-/** So many requests or answers of a turn leave before it ends, so that the far side works on them meanwhile. */
-const FIRST_CALLS = 32
 /** Which PING a PONG answers does not matter here: any byte is life. */
 const NO_NONCE = new Uint8Array(8)
 
@@ -50,9 +48,6 @@ export class Outbound {
   /** The far side has ended: it gives no more credit, and no more acks. */
   #last = false
   #lately = 0
-  /** Requests and answers of this turn, and how many of them are to leave at once. */
-  #calls = 0
-  #callsAtOnce = FIRST_CALLS
 
   constructor(sequence: Sequence, way: Way) {
     this.#way = way
@@ -110,18 +105,7 @@ export class Outbound {
   ): boolean {
     const seq = this.#lanes.pass(priority, kinds.HEADER + 4 + body.length)
     if (seq === 0) return false
-    const { outbox } = this.#way
-    if (!outbox.dirty) {
-      this.#calls = 0
-      this.#callsAtOnce = FIRST_CALLS
-    }
     this.#write(kind, flags, type, lane, seq, body, deadline)
-    // Each time twice as many: a turn that sends thousands is not to write them in crumbs.
-    if (++this.#calls >= this.#callsAtOnce) {
-      this.#calls = 0
-      this.#callsAtOnce *= 2
-      outbox.flush()
-    }
     return true
   }
 

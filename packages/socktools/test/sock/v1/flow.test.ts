@@ -8,7 +8,7 @@ import { noCrashes } from '../../support/crashes.ts'
 import { knocking } from '../../support/knock.ts'
 import { frame, GUARD } from '../../support/tcp.ts'
 import { simulate } from '../../support/world.ts'
-import { type Far, far, payloadsIn } from './far.ts'
+import { type Far, far } from './far.ts'
 import { pair } from './pair.ts'
 
 noCrashes()
@@ -209,18 +209,4 @@ describe('an ack that is due', GUARD, () => {
       })
     dialer.pipe.say(Buffer.concat(frames))
   }
-})
-
-describe('many calls of one turn', GUARD, () => {
-  test('leave in several writes, each of more than the last: the far side works on the first meanwhile', () =>
-    knocking(async (world, door) => {
-      const asks = { ask: call(z.number(), z.number()) }
-      const { far: dialer, peer } = await far(world, door, asks, {}, { maxCalls: 200 })
-      const before = dialer.pipe.written.length
-      const calls = Array.from({ length: 120 }, (_, n) => peer.request('ask', n))
-      await world.quiet()
-      const writes = dialer.pipe.written.slice(before).map((bytes) => payloadsIn(Buffer.from(bytes)).length)
-      assert.deepEqual(writes, [32, 64, 24])
-      for (const one of calls) one.catch(() => undefined)
-    }))
 })
