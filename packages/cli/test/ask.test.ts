@@ -8,7 +8,8 @@ import { TcpSock } from 'socktools'
 import { ANY, Cli, freeAddress, rawServer, run } from './cli.ts'
 import { CHAT, project, serving } from './served.ts'
 
-const GUARD = { timeout: 120_000 }
+/** Of a whole suite, each test of which starts several processes. */
+const GUARD = { timeout: 600_000 }
 
 /** The module, a process that serves it, and how it is asked. */
 async function chat(t: TestContext, ...options: string[]) {

@@ -5,7 +5,8 @@ import { describe, test } from 'node:test'
 import { Cli, freeAddress, run } from './cli.ts'
 import { CHAT, project, serving } from './served.ts'
 
-const GUARD = { timeout: 120_000 }
+/** Of a whole suite, each test of which starts several processes. */
+const GUARD = { timeout: 600_000 }
 
 const HEAD = `import { call, nothing } from 'socktools'\nimport { z } from 'zod'\n`
 const PING = `${HEAD}export const protocol = { ping: call(nothing(), z.string()) }\n`
