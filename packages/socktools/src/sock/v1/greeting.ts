@@ -244,7 +244,11 @@ export class Greeting {
       theirs,
       codec: theirs.codecs[0] ?? '',
       types,
-      onOver: dial?.over,
+      onOver:
+        dial &&
+        (() => {
+          dial.over()
+        }),
       early: this.#pipe.early,
     }
     return metOf(theirs, again !== undefined)
