@@ -102,7 +102,8 @@ async function* messages(
   const reader = new MessageReader(async (segment, offset, length) => {
     const file = await disk.open(`${directory}/${segmentName(segment)}`, 'read')
     try {
-      const into = new Uint8Array(length)
+      const end = segments.find(({ number }) => number === segment)?.end ?? offset
+      const into = new Uint8Array(Math.min(length, end - offset))
       return into.subarray(0, await file.read(into, offset))
     } finally {
       await file.close()

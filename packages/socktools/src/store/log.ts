@@ -178,9 +178,7 @@ export class Log {
       const reserve = this.#reserveBytes + 2 * this.#headBytes
       if (!(await unlessFull(this.#parts.segments.holdBack(reserve)))) return false
     }
-    if (!(await unlessFull(this.#write(notes, appends)))) return false
-    if (appends.length > 0) this.full = false
-    return true
+    return unlessFull(this.#write(notes, appends))
   }
 
   /** On a full disk, with the space held back if need be: a new head holds all that there is to write down. */
@@ -229,6 +227,7 @@ export class Log {
     })
     await segments.append(batch.bytes)
     this.commits++
+    if (appends.length > 0) this.full = false
     this.#owed = []
     this.#settled(all)
     for (let i = 0; i < appends.length; i++) {

@@ -1,4 +1,4 @@
-import { asSockError, fail, type SockError } from '../errors.ts'
+import { asSockError, fail, SockError } from '../errors.ts'
 import type { DiskLock } from '../platform/disk.ts'
 import type { Platform } from '../platform/platform.ts'
 import { writeHead } from './head.ts'
@@ -72,4 +72,4 @@ const failed = (error: unknown, directory: string): SockError =>
   asSockError(error, 'STORE_FAILED', `${directory} cannot be opened`)
 
 const full = (directory: string): SockError =>
-  asSockError(undefined, 'OUTBOX_FULL', `${directory} cannot be made`)
+  new SockError('OUTBOX_FULL', `the disk is full, and there is no store in ${directory} yet`)

@@ -70,7 +70,13 @@ export class Segments {
   async beginInReserve(number: number, salt: number, head: Uint8Array): Promise<void> {
     if (head.length > this.#reserve) throw new DiskFull()
     const file = await this.#disk.open(this.#path(RESERVE), 'write')
-    await file.write(head, 0)
+    try {
+      await file.write(head, 0)
+    } catch (error) {
+      await file.close()
+      // There are file systems that need new space to write over old.
+      throw isFull(error) ? new DiskFull() : error
+    }
     await file.sync()
     await this.#name(RESERVE, segmentName(number))
     this.#files.set(number, Promise.resolve(file))
@@ -121,7 +127,7 @@ export class Segments {
 
   /** Bytes of a segment; fewer at its end. */
   async read(number: number, offset: number, length: number): Promise<Uint8Array> {
-    const into = new Uint8Array(length)
+    const into = new Uint8Array(Math.min(length, (this.all.get(number)?.end ?? offset) - offset))
     const file = await this.#file(number)
     return into.subarray(0, await file.read(into, offset))
   }

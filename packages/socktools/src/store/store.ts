@@ -87,7 +87,7 @@ export class DurableStore implements Outbox {
         this.#log.push({ ...job, resolve: accepted, reject })
       })
     } catch (error) {
-      return rejected(error)
+      return rejected(error as Error)
     }
   }
 
@@ -214,7 +214,7 @@ export class DurableStore implements Outbox {
       noted.catch(() => undefined)
       return noted
     } catch (error) {
-      const noted = rejected(error)
+      const noted = rejected(error as Error)
       noted.catch(() => undefined)
       return noted
     }
@@ -290,4 +290,4 @@ export class DurableStore implements Outbox {
 }
 
 /** Whatever was thrown: ours, by how it came here. */
-const rejected = (thrown: unknown): Promise<never> => Promise.reject(thrown as Error)
+const rejected = (thrown: Error): Promise<never> => Promise.reject(thrown)

@@ -76,6 +76,11 @@ export class SimDisk implements Disk {
     return used
   }
 
+  /** The paths of all files. */
+  names(): string[] {
+    return [...this.#names.keys()]
+  }
+
   /** What a file holds now, as everybody reads it; undefined where there is none. A copy. */
   content(path: string): Uint8Array | undefined {
     return this.#names.get(path)?.content.bytes()
