@@ -129,105 +129,102 @@ export class SimDisk implements Disk {
     this.#locks = new Set()
   }
 
-  readonly makeDirectory = async (path: string): Promise<void> => {
-    await this.#step('makeDirectory', path)
-    this.#directories.add(path)
-  }
+  readonly makeDirectory = (path: string): Promise<void> =>
+    this.#step('makeDirectory', path, () => {
+      this.#directories.add(path)
+    })
 
-  readonly list = async (path: string): Promise<string[]> => {
-    await this.#step('list', path)
-    if (!this.#directories.has(path)) throw diskError('ENOENT', path)
-    return [...this.#names.keys()]
-      .filter((name) => directoryOf(name) === path)
-      .map((name) => name.slice(path.length + 1))
-  }
+  readonly list = (path: string): Promise<string[]> =>
+    this.#step('list', path, () => {
+      if (!this.#directories.has(path)) throw diskError('ENOENT', path)
+      return [...this.#names.keys()]
+        .filter((name) => directoryOf(name) === path)
+        .map((name) => name.slice(path.length + 1))
+    })
 
-  readonly open = async (path: string, how: 'read' | 'write' | 'create'): Promise<DiskFile> => {
-    await this.#step('open', path)
-    let file = this.#names.get(path)
-    if (how === 'create') {
-      if (file === undefined) this.#name(path, (file = new SimFile()))
-      else file.truncate(0)
-    }
-    if (file === undefined) throw diskError('ENOENT', path)
-    return this.#handle(path, file)
-  }
+  readonly open = (path: string, how: 'read' | 'write' | 'create'): Promise<DiskFile> =>
+    this.#step('open', path, () => {
+      let file = this.#names.get(path)
+      if (how === 'create') {
+        if (file === undefined) this.#name(path, (file = new SimFile()))
+        else file.truncate(0)
+      }
+      if (file === undefined) throw diskError('ENOENT', path)
+      return this.#handle(path, file)
+    })
 
-  readonly rename = async (from: string, to: string): Promise<void> => {
-    await this.#step('rename', from)
-    const file = this.#names.get(from)
-    if (file === undefined) throw diskError('ENOENT', from)
-    this.#changes.push([
-      directoryOf(to),
-      [
-        [to, file],
-        [from, undefined],
-      ],
-    ])
-    this.#names.delete(from)
-    this.#names.set(to, file)
-  }
+  readonly rename = (from: string, to: string): Promise<void> =>
+    this.#step('rename', from, () => {
+      const file = this.#names.get(from)
+      if (file === undefined) throw diskError('ENOENT', from)
+      const changes = [[to, file] as const, [from, undefined] as const]
+      this.#changes.push([directoryOf(to), changes])
+      for (const [name, now] of changes) setOrDelete(this.#names, name, now)
+    })
 
-  readonly remove = async (path: string): Promise<void> => {
-    await this.#step('remove', path)
-    if (!this.#names.has(path)) throw diskError('ENOENT', path)
-    this.#name(path, undefined)
-  }
+  readonly remove = (path: string): Promise<void> =>
+    this.#step('remove', path, () => {
+      if (!this.#names.has(path)) throw diskError('ENOENT', path)
+      this.#name(path, undefined)
+    })
 
-  readonly syncDirectory = async (path: string): Promise<void> => {
-    await this.#step('syncDirectory', path)
-    for (const [directory, changes] of this.#changes) {
-      if (directory === path) for (const [name, file] of changes) setOrDelete(this.#durableNames, name, file)
-    }
-    this.#changes = this.#changes.filter(([directory]) => directory !== path)
-  }
+  readonly syncDirectory = (path: string): Promise<void> =>
+    this.#step('syncDirectory', path, () => {
+      for (const [directory, changes] of this.#changes) {
+        if (directory === path)
+          for (const [name, file] of changes) setOrDelete(this.#durableNames, name, file)
+      }
+      this.#changes = this.#changes.filter(([directory]) => directory !== path)
+    })
 
-  readonly lock = async (path: string): Promise<DiskLock> => {
-    await this.#step('lock', path)
-    if (this.#locks.has(path)) throw diskError('ELOCKED', path)
-    this.#locks.add(path)
-    const locks = this.#locks
-    return {
-      release: () => {
-        locks.delete(path)
-        return Promise.resolve()
-      },
-    }
-  }
+  readonly lock = (path: string): Promise<DiskLock> =>
+    this.#step('lock', path, () => {
+      if (this.#locks.has(path)) throw diskError('ELOCKED', path)
+      this.#locks.add(path)
+      const locks = this.#locks
+      return {
+        release: () => {
+          locks.delete(path)
+          return Promise.resolve()
+        },
+      }
+    })
 
   #handle(path: string, file: SimFile): DiskFile {
     const life = this.#life
-    const step = (kind: DiskStepKind, bytes = 0): Promise<void> => this.#step(kind, path, bytes, life)
+    const step = <T>(kind: DiskStepKind, work: () => T, bytes = 0): Promise<T> =>
+      this.#step(kind, path, work, bytes, life)
     return {
-      size: async () => {
-        await step('size')
-        return file.size
-      },
-      read: async (into, position) => {
-        await step('read')
-        const found = file.content.view(position, position + into.length)
-        into.set(found)
-        return found.length
-      },
-      write: async (bytes, position) => {
-        await step('write', bytes.length)
-        const grows = Math.max(0, position + bytes.length - file.size)
-        const short = Math.max(0, grows - Math.max(0, this.capacity - this.used))
-        file.write(bytes.subarray(0, bytes.length - short), position)
-        if (short > 0) throw diskError('ENOSPC', path)
-      },
-      truncate: async (size) => {
-        await step('truncate')
-        file.truncate(size)
-      },
-      sync: async () => {
-        await step('sync').catch((error: unknown) => {
+      size: () => step('size', () => file.size),
+      read: (into, position) =>
+        step('read', () => {
+          const found = file.content.view(position, position + into.length)
+          into.set(found)
+          return found.length
+        }),
+      write: (bytes, position) =>
+        step(
+          'write',
+          () => {
+            const grows = Math.max(0, position + bytes.length - file.size)
+            const short = Math.max(0, grows - Math.max(0, this.capacity - this.used))
+            file.write(bytes.subarray(0, bytes.length - short), position)
+            if (short > 0) throw diskError('ENOSPC', path)
+          },
+          bytes.length,
+        ),
+      truncate: (size) =>
+        step('truncate', () => {
+          file.truncate(size)
+        }),
+      sync: () =>
+        step('sync', () => {
+          file.sync()
+        }).catch((error: unknown) => {
           file.failSync()
           throw error
-        })
-        file.sync()
-      },
-      close: () => step('close'),
+        }),
+      close: () => step('close', () => undefined),
     }
   }
 
@@ -236,10 +233,14 @@ export class SimDisk implements Disk {
     setOrDelete(this.#names, path, file)
   }
 
-  /** `life`: when the process that asks for it began. Nobody of an earlier one is there any more to hear of it. */
-  async #step(kind: DiskStepKind, path: string, bytes = 0, life = this.#life): Promise<void> {
+  /**
+   * `work` happens at once or not at all. `life`: when the process that asks for it began. Nobody of an earlier one is
+   * there any more to hear of it.
+   */
+  async #step<T>(kind: DiskStepKind, path: string, work: () => T, bytes = 0, life = this.#life): Promise<T> {
     if (life === this.#life) await this.before({ kind, path, bytes })
     if (life !== this.#life) await new Promise(() => undefined)
+    return work()
   }
 }
 

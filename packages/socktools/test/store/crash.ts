@@ -11,7 +11,7 @@ interface Message {
   readonly peer: string
   readonly text: string
   /** Once it was accepted. */
-  n?: number
+  n?: number | undefined
   rejected?: boolean
   settling?: boolean
   settled?: boolean
@@ -65,7 +65,9 @@ export async function crashes(seed: number, steps: number, total: Outcome): Prom
       else if (settling !== true || there !== undefined) assert.equal(there, text, `accepted: ${peer} ${n}`)
     }
     for (const [peer, own] of pending) {
-      const accepted = new Map(must.flatMap((m) => (m.peer === peer && m.n !== undefined ? [[m.n, m.text]] : [])))
+      const accepted = new Map(
+        must.flatMap((m) => (m.peer === peer && m.n !== undefined ? [[m.n, m.text]] : [])),
+      )
       const open = must.filter((m) => m.peer === peer && m.n === undefined && m.rejected !== true)
       for (const [n, text] of own) {
         if (accepted.has(n)) continue
@@ -106,10 +108,12 @@ export async function crashes(seed: number, steps: number, total: Outcome): Prom
         const peer = PEERS[Math.floor(random() ** 2 * PEERS.length)] ?? PEERS[0]
         const { type, payload, text } = content(++serial, sizes(random))
         const message: Message = { peer, text }
+        const asked = store
         messages.push(message)
         busy.push(
           store.append(peer, type, payload).then(
             (n) => {
+              if (store !== asked) return // what a dead process would have said
               message.n = n
               total.accepted++
             },
@@ -131,11 +135,28 @@ export async function crashes(seed: number, steps: number, total: Outcome): Prom
     } else if (what < 0.95) {
       const n = (cursor.asked += 1 + Math.floor(random() * 5))
       busy.push(store.advance(FAR, n).then(() => (cursor.told = Math.max(cursor.told, n))))
-    } else {
+    } else if (what < 0.975) {
       await Promise.all(busy)
       busy = []
       await store.close()
       store = await openOn(disk, random)
+    } else {
+      // The process dies and the machine goes on: what it wrote is in the cache, not on the disk.
+      disk.kill()
+      busy = []
+      store = await openOn(disk, random)
+      const found = await pendingOf(store)
+      for (const message of messages) {
+        const own = found.get(message.peer)
+        if (message.n === undefined)
+          message.n = [...(own ?? [])].find(([, text]) => text === message.text)?.[0]
+        if (message.n === undefined) message.rejected = true
+        else if (message.settled !== true && own?.has(message.n) === true) message.settling = false
+        else {
+          assert.ok(message.settling, `killed, and gone: ${message.peer} ${message.n}`)
+          message.settled = true
+        }
+      }
     }
     if (random() < 0.5) {
       await Promise.all(busy)

@@ -37,7 +37,10 @@ describe('a damaged log', () => {
       assert.ok(cursor <= log.cursor, what)
       for (const [peer, own] of log.pending) {
         const there = [...own.keys()].map((n) => found.get(peer)?.has(n) === true)
-        assert.ok(!there.includes(false) || !there.slice(there.indexOf(false)).includes(true), `${what}: a gap`)
+        assert.ok(
+          !there.includes(false) || !there.slice(there.indexOf(false)).includes(true),
+          `${what}: a gap`,
+        )
       }
     })
     // Every cut of a segment that is not the last.

@@ -4,7 +4,17 @@ import { describe, test } from 'node:test'
 import type { SockError } from '../../src/index.ts'
 import type { Store } from '../../src/store/index.ts'
 import { diskError, SimDisk } from '../../src/testing/index.ts'
-import { CHANGES, content, DIR, FAR, openOn, PEERS, pendingOf, Reference, xoshiro128 } from '../support/store.ts'
+import {
+  CHANGES,
+  content,
+  DIR,
+  FAR,
+  openOn,
+  PEERS,
+  pendingOf,
+  Reference,
+  xoshiro128,
+} from '../support/store.ts'
 
 const codeOf = (error: unknown): string => (error as SockError).code
 
@@ -66,7 +76,8 @@ describe('a full disk', () => {
         const full = step >= bad && step < bad + 1 + (bad % 8)
         step++
         // What needs no space goes on.
-        if (full && (kind === 'write' || (kind === 'open' && path.endsWith('.tmp')))) throw diskError('ENOSPC')
+        if (full && (kind === 'write' || (kind === 'open' && path.endsWith('.tmp'))))
+          throw diskError('ENOSPC')
       }
       const model = new Reference()
       let store: Store | undefined
@@ -165,7 +176,8 @@ describe('a disk that fails', () => {
         const again = await openOn(disk.afterCrash(how), xoshiro128(3))
         const found = await pendingOf(again)
         for (const [peer, own] of contents(accepted))
-          for (const [n, text] of own) assert.equal(found.get(peer)?.get(n), text, `step ${bad}: ${peer} ${n}`)
+          for (const [n, text] of own)
+            assert.equal(found.get(peer)?.get(n), text, `step ${bad}: ${peer} ${n}`)
         await again.close()
       }
     }

@@ -62,7 +62,8 @@ describe('the lock of a store', () => {
   test('goes to one of many that find a dead one, however they race', async (t) => {
     for (let round = 0; round < 30; round++) {
       const folder = temporary(t)
-      if (round % 3 > 0) writeFileSync(join(folder, 'lock.7'), round % 3 === 1 ? 'free\n' : '1 not this boot\n')
+      if (round % 3 > 0)
+        writeFileSync(join(folder, 'lock.7'), round % 3 === 1 ? 'free\n' : '1 not this boot\n')
       let holders = 0
       const tries = Array.from({ length: 8 }, async () => {
         const lock = await nodeDisk.lock(folder).catch((error: { code?: string }) => {

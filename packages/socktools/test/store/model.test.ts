@@ -12,7 +12,9 @@ async function run(seed: number, steps: number): Promise<void> {
   const { id } = store
   const stores = ['a', 'b'].map((c) => c.repeat(32))
   const check = async (): Promise<void> => {
-    const want = new Map([...model.peers].flatMap(([peer, { last, pending }]) => (last > 0 ? [[peer, pending]] : [])))
+    const want = new Map(
+      [...model.peers].flatMap(([peer, { last, pending }]) => (last > 0 ? [[peer, pending]] : [])),
+    )
     assert.deepEqual(await pendingOf(store), want)
     for (const peer of store.peers()) {
       const known = model.of(peer.peer)

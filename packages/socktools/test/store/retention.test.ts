@@ -56,7 +56,10 @@ describe('retention by age', () => {
       assert.deepEqual(await numbers(store, 'anna'), [2])
       assert.deepEqual(expired, [{ peer: 'anna', n: 1, at: 1e12, reason: 'age' }])
       await sim.sleep(HOUR / 2)
-      assert.deepEqual(expired.map(({ peer, n }) => [peer, n]).slice(1), [['anna', 2], ['bert', 1]])
+      assert.deepEqual(expired.map(({ peer, n }) => [peer, n]).slice(1), [
+        ['anna', 2],
+        ['bert', 1],
+      ])
       assert.equal(store.stats().settled.expired, 3)
       await store.close()
       const again = await open({})
@@ -75,7 +78,10 @@ describe('retention by age', () => {
       assert.deepEqual(await numbers(store, 'anna'), [1, 2], 'b waits behind a')
       await sim.sleep(11)
       assert.deepEqual(await numbers(store, 'anna'), [])
-      assert.deepEqual(expired.map(({ n }) => n), [1, 2])
+      assert.deepEqual(
+        expired.map(({ n }) => n),
+        [1, 2],
+      )
       await store.close()
     }))
 
@@ -121,9 +127,7 @@ describe('retention by bytes', () => {
   test('rejects what would be too much, those on their way counted', () =>
     simulate(async ({ open, expired }) => {
       const store = await open({ maxBytes: 4096 })
-      const all = await Promise.allSettled(
-        Array.from({ length: 50 }, () => store.append('anna', 'a', one)),
-      )
+      const all = await Promise.allSettled(Array.from({ length: 50 }, () => store.append('anna', 'a', one)))
       const taken = all.filter(({ status }) => status === 'fulfilled').length
       assert.equal(taken, Math.floor(4096 / (store.stats().pendingBytes / taken)))
       for (const one of all.slice(taken))
@@ -147,7 +151,12 @@ describe('retention by bytes', () => {
       assert.equal(expired.length, 50 - pending)
       assert.deepEqual(
         expired.slice(0, 4).map(({ peer, n, reason }) => [peer, n, reason]),
-        [['anna', 1, 'room'], ['bert', 1, 'room'], ['anna', 2, 'room'], ['bert', 2, 'room']],
+        [
+          ['anna', 1, 'room'],
+          ['bert', 1, 'room'],
+          ['anna', 2, 'room'],
+          ['bert', 2, 'room'],
+        ],
       )
       await store.close()
     }))

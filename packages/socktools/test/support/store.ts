@@ -66,7 +66,9 @@ export const textOf = (type: string, payload: Uint8Array): string =>
   `${type} ${Buffer.from(payload).toString('base64')}`
 
 /** What is pending, by peer: n and content. */
-export async function pendingOf(store: Pick<Store, 'pending' | 'peers'>): Promise<Map<string, Map<number, string>>> {
+export async function pendingOf(
+  store: Pick<Store, 'pending' | 'peers'>,
+): Promise<Map<string, Map<number, string>>> {
   const all = new Map<string, Map<number, string>>()
   for (const { peer } of store.peers()) {
     const own = new Map<number, string>()
