@@ -35,6 +35,7 @@ export const goals = [
   { workload: 'call-128', rival: 'ws', goal: 3.5 },
   { workload: 'call-128-typed', rival: 'ws', goal: 2 },
   { workload: 'beside-feed', rival: null, goal: 5, sense: 'at most', unit: 'x idle' },
+  { workload: 'durable', rival: 'bare append', goal: 0.6 },
 ]
 
 /** Whom the goals speak of. */
