@@ -46,6 +46,7 @@ export class Expiry {
     let next = Infinity
     for (const account of this.#ledger.peers.values()) {
       for (const entry of account.pending.values()) {
+        if (entry.due === undefined) break
         if (entry.due > now) {
           next = Math.min(next, entry.due)
           break

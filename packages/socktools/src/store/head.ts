@@ -59,9 +59,9 @@ export function writeHead(head: Head, crc32: Crc32): Uint8Array {
   }
   const payload = out.done()
   const batch = new Batch(crc32)
-  batch.add(RECORD.head, head.number, payload.length, NO_SALT, (_, bytes, at) => {
-    bytes.set(payload, at)
-  })
+  const at = batch.begin(RECORD.head, head.number, payload.length)
+  batch.memory.set(payload, at)
+  batch.end(NO_SALT)
   const whole = new Uint8Array(MAGIC.length + batch.length)
   whole.set(MAGIC)
   whole.set(batch.bytes, MAGIC.length)

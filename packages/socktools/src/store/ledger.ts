@@ -5,10 +5,8 @@ export interface Entry {
   readonly at: number
   /** Bytes of its record. */
   readonly bytes: number
-  /** It was there when the store was opened. */
-  readonly recovered: boolean
-  /** When it expires, by the clock of the platform that nobody can set. */
-  due: number
+  /** When it expires, by the clock of the platform that nobody can set. Undefined, and no memory of it, for never. */
+  due: number | undefined
   segment: number
   offset: number
 }
@@ -18,6 +16,8 @@ export interface Account {
   readonly name: string
   /** The highest n that was given out. */
   last: number
+  /** The same when the store was opened. */
+  recovered: number
   /** In the order of n. */
   readonly pending: Map<number, Entry>
 }
@@ -35,7 +35,8 @@ export class Ledger {
 
   account(peer: string): Account {
     let account = this.peers.get(peer)
-    if (account === undefined) this.peers.set(peer, (account = { name: peer, last: 0, pending: new Map() }))
+    if (account === undefined)
+      this.peers.set(peer, (account = { name: peer, last: 0, recovered: 0, pending: new Map() }))
     return account
   }
 

@@ -2,7 +2,7 @@ import { asSockError, SockError } from '../errors.ts'
 import type { Platform } from '../platform/platform.ts'
 import { headOf, writeHead } from './head.ts'
 import { type Account, type Entry, type Ledger, rangesOf } from './ledger.ts'
-import { addAppend, addCursor, addSettle, readAppend, type Names } from './payloads.ts'
+import { addAppend, addCursor, addSettle, appendSize, readAppend, type Names } from './payloads.ts'
 import { addMark, Batch, readRecord, RECORD } from './record.ts'
 import { DiskFull, type Segment, type Segments } from './segments.ts'
 
@@ -10,18 +10,45 @@ interface Settling {
   readonly reject: (error: SockError) => void
 }
 
-export interface AppendJob extends Settling {
-  readonly kind: 'append'
+/** A class, since there are many of them: all of one shape. */
+export class AppendJob implements Settling {
+  readonly kind = 'append'
+  /** Its number, and where it is in its segment: as long as its batch is on its way. */
+  n = 0
+  offset = 0
+  /** It counts as queued. */
+  waits = true
   readonly peer: string
-  readonly names: readonly [peer: Uint8Array, type: Uint8Array]
+  readonly peerBytes: Uint8Array
+  readonly typeBytes: Uint8Array
   readonly payload: Uint8Array
   readonly at: number
   /** Of its whole record. */
   readonly bytes: number
-  readonly due: number
+  readonly due: number | undefined
   readonly resolve: (n: number) => void
-  /** It counts as queued. */
-  waits: boolean
+  readonly reject: (error: SockError) => void
+
+  constructor(
+    peer: string,
+    peerBytes: Uint8Array,
+    typeBytes: Uint8Array,
+    payload: Uint8Array,
+    at: number,
+    due: number | undefined,
+    resolve: (n: number) => void,
+    reject: (error: SockError) => void,
+  ) {
+    this.peer = peer
+    this.peerBytes = peerBytes
+    this.typeBytes = typeBytes
+    this.payload = payload
+    this.at = at
+    this.bytes = appendSize(peerBytes, typeBytes, payload)
+    this.due = due
+    this.resolve = resolve
+    this.reject = reject
+  }
 }
 
 /** It is true in memory already: what is left is to write it down. */
@@ -50,6 +77,8 @@ export interface LogParts {
   readonly names: Names
   /** A segment that has so many bytes is the last one no longer. */
   readonly segmentBytes: number
+  /** These were accepted; one of them may expire at `due`, and none before. */
+  readonly onAccepted: (count: number, due: number) => void
   /** The end: nothing is written after it. */
   readonly onFailed: (error: SockError) => void
 }
@@ -211,36 +240,48 @@ export class Log {
     const all = [...this.#owed, ...notes]
     if (all.length + appends.length === 0) return
     const { current } = segments
-    const { salt, number, end } = current
+    const { salt, end } = current
     const batch = this.#batch
     batch.clear()
     addMark(batch, end, salt)
     this.#addNotes(all, salt)
-    const offsets: number[] = []
+    // Most batches are for few peers: the last one is at hand.
+    let [peer, n] = ['', 0]
     const given = new Map<string, number>()
-    const numbers = appends.map(({ peer, names, at, payload }) => {
-      const n = (given.get(peer) ?? ledger.peers.get(peer)?.last ?? 0) + 1
-      given.set(peer, n)
-      offsets.push(end + batch.length)
-      addAppend(batch, n, at, names, payload, salt)
-      return n
-    })
+    for (const job of appends) {
+      if (job.peer !== peer) {
+        given.set(peer, n)
+        peer = job.peer
+        n = given.get(peer) ?? ledger.peers.get(peer)?.last ?? 0
+      }
+      job.n = ++n
+      job.offset = end + batch.length
+      addAppend(batch, n, job.at, job.peerBytes, job.typeBytes, job.payload, salt)
+    }
     await segments.append(batch.bytes)
     this.commits++
     if (appends.length > 0) this.full = false
     this.#owed = []
     this.#settled(all)
-    for (let i = 0; i < appends.length; i++) {
-      const [n = 0, offset = 0, job] = [numbers[i], offsets[i], appends[i]]
-      if (job === undefined) break
-      const { at, bytes, due } = job
-      const entry = { n, at, bytes, recovered: false, due, segment: number, offset }
-      ledger.add(ledger.account(job.peer), entry)
-      current.live++
-      current.liveBytes += bytes
+    this.#accept(appends, current)
+  }
+
+  #accept(appends: readonly AppendJob[], segment: Segment): void {
+    const { ledger, onAccepted } = this.#parts
+    const { number } = segment
+    let first = Infinity
+    let account: Account | undefined
+    for (const job of appends) {
+      const { n, at, bytes, due, offset } = job
+      if (account?.name !== job.peer) account = ledger.account(job.peer)
+      ledger.add(account, { n, at, bytes, due, segment: number, offset })
+      segment.live++
+      segment.liveBytes += bytes
+      if (due !== undefined && due < first) first = due
       this.#leave(job)
-      job.resolve(n)
     }
+    onAccepted(appends.length, first)
+    for (const job of appends) job.resolve(job.n)
   }
 
   #addNotes(notes: readonly NoteJob[], salt: number): void {
@@ -318,7 +359,7 @@ export class Log {
       if (append === undefined) throw new SockError('STORE_CORRUPT', `message ${n} was damaged on the disk`)
       const { peer, type, at, payload } = append
       const added = current.end + batch.length
-      addAppend(batch, n, at, [names.bytes(peer), names.bytes(type)], payload, current.salt)
+      addAppend(batch, n, at, names.bytes(peer), names.bytes(type), payload, current.salt)
       return added
     })
     await segments.append(batch.bytes)

@@ -40,20 +40,21 @@ export function addAppend(
   batch: Batch,
   n: number,
   at: number,
-  names: readonly [peer: Uint8Array, type: Uint8Array],
+  peer: Uint8Array,
+  type: Uint8Array,
   payload: Uint8Array,
   salt: number,
 ): void {
-  const [peer, type] = names
-  batch.add(RECORD.append, n, appendSize(peer, type, payload) - HEAD_BYTES, salt, (view, bytes, from) => {
-    view.setFloat64(from, at)
-    view.setUint16(from + 8, peer.length)
-    bytes.set(peer, from + 10)
-    const second = from + 10 + peer.length
-    view.setUint16(second, type.length)
-    bytes.set(type, second + 2)
-    bytes.set(payload, second + 2 + type.length)
-  })
+  const from = batch.begin(RECORD.append, n, appendSize(peer, type, payload) - HEAD_BYTES)
+  const { view, memory } = batch
+  view.setFloat64(from, at)
+  view.setUint16(from + 8, peer.length)
+  memory.set(peer, from + 10)
+  const second = from + 10 + peer.length
+  view.setUint16(second, type.length)
+  memory.set(type, second + 2)
+  memory.set(payload, second + 2 + type.length)
+  batch.end(salt)
 }
 
 /** Its payload is a view of the record. */
@@ -74,10 +75,10 @@ export function readAppend({ payload: bytes }: RawRecord): AppendRecord | undefi
 
 /** Those from n to `to` are settled: `[to u64][peer utf8]` */
 export function addSettle(batch: Batch, peer: Uint8Array, from: number, to: number, salt: number): void {
-  batch.add(RECORD.settle, from, 8 + peer.length, salt, (view, bytes, at) => {
-    setU64(view, at, to)
-    bytes.set(peer, at + 8)
-  })
+  const at = batch.begin(RECORD.settle, from, 8 + peer.length)
+  setU64(batch.view, at, to)
+  batch.memory.set(peer, at + 8)
+  batch.end(salt)
 }
 
 export function readSettle({
@@ -90,9 +91,9 @@ export function readSettle({
 
 /** Of the store with this id, all up to n was taken: `[id 16]` */
 export function addCursor(batch: Batch, id: string, n: number, salt: number): void {
-  batch.add(RECORD.cursor, n, ID_BYTES, salt, (_, bytes, at) => {
-    bytes.set(idBytes(id), at)
-  })
+  const at = batch.begin(RECORD.cursor, n, ID_BYTES)
+  batch.memory.set(idBytes(id), at)
+  batch.end(salt)
 }
 
 export const readCursor = ({ payload }: RawRecord): string | undefined =>

@@ -41,6 +41,7 @@ export class Batch {
   #bytes = new Uint8Array(64 * 1024)
   #view = new DataView(this.#bytes.buffer)
   #length = 0
+  #began = 0
   readonly #crc32: Crc32
 
   constructor(crc32: Crc32) {
@@ -60,25 +61,33 @@ export class Batch {
     this.#length = 0
   }
 
-  /** Adds a record; `fill` writes its payload, of `size` bytes, into what it is given, from an offset on. */
-  add(
-    type: number,
-    n: number,
-    size: number,
-    salt: number,
-    fill: (view: DataView, bytes: Uint8Array, at: number) => void,
-  ): void {
+  get view(): DataView {
+    return this.#view
+  }
+
+  /** All of the memory, for what is written between {@link begin} and {@link end}. */
+  get memory(): Uint8Array {
+    return this.#bytes
+  }
+
+  /** Makes room for a record whose payload has `size` bytes. Gives where that begins. */
+  begin(type: number, n: number, size: number): number {
     const at = this.#length
     const end = at + HEAD_BYTES + size
     this.#reserve(end)
     const view = this.#view
     view.setUint32(at, end - at - 8)
     view.setUint8(at + 8, type)
-    view.setUint32(at + 9, Math.floor(n / U32))
-    view.setUint32(at + 13, n % U32)
-    fill(view, this.#bytes, at + HEAD_BYTES)
-    view.setUint32(at + 4, this.#crc32(this.#bytes.subarray(at + 8, end), salt))
+    setU64(view, at + 9, n)
+    this.#began = at
     this.#length = end
+    return at + HEAD_BYTES
+  }
+
+  /** The payload is written. */
+  end(salt: number): void {
+    const at = this.#began
+    this.#view.setUint32(at + 4, this.#crc32(this.#bytes.subarray(at + 8, this.#length), salt))
   }
 
   #reserve(length: number): void {
@@ -95,9 +104,9 @@ export class Batch {
  * one, and is written only when the one before it is.
  */
 export function addMark(batch: Batch, position: number, salt: number): void {
-  batch.add(RECORD.mark, 0, 8, salt, (view, _, at) => {
-    setU64(view, at, position)
-  })
+  const at = batch.begin(RECORD.mark, 0, 8)
+  setU64(batch.view, at, position)
+  batch.end(salt)
 }
 
 /** Whether a mark stands anywhere at or after `from`: then what lies before it was durable once. */

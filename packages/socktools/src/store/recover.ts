@@ -69,6 +69,7 @@ export async function recover(disk: Disk, directory: string): Promise<Recovered 
     replay(ledger, waiting, lastNumber, record)
   })
   waiting.check()
+  for (const account of ledger.peers.values()) account.recovered = account.last
   const tail = tailOf(last.bytes, end)
   if (tail === 'torn' && hasMark(last.bytes, end + 1, last.head.salt, disk.crc32))
     corrupt(lastNumber, end, 'a record is damaged, and others were written after it')
@@ -162,8 +163,8 @@ function expected(head: Head, ledger: Ledger) {
             if (lost === undefined) missing.set(name, (lost = new Set()))
             lost.add(n)
             // It has its place among the others.
-            ledger.add(account, { n, at: 0, bytes: 0, recovered: true, due: Infinity, segment: 0, offset: 0 })
-          } else ledger.add(account, { n, ...place, recovered: true, due: Infinity })
+            ledger.add(account, { n, at: 0, bytes: 0, due: undefined, segment: 0, offset: 0 })
+          } else ledger.add(account, { n, ...place, due: undefined })
         }
       }
     },
@@ -185,7 +186,7 @@ function replay(ledger: Ledger, waiting: Waiting, segment: number, record: RawRe
     if (append === undefined) corrupt(segment, record.at, 'a message cannot be read')
     const account = ledger.account(append.peer)
     const place = { bytes: record.end - record.at, segment, offset: record.at }
-    const entry = { n, at: append.at, recovered: true, due: Infinity, ...place }
+    const entry = { n, at: append.at, due: undefined, ...place }
     if (n === account.last + 1) ledger.add(account, entry)
     else if (n > account.last) corrupt(segment, record.at, `after message ${account.last} comes ${n}`)
     else {

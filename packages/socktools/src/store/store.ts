@@ -3,7 +3,7 @@ import { Events, type Listener, type Off } from '../events.ts'
 import type { Platform } from '../platform/platform.ts'
 import { Expiry } from './expiry.ts'
 import type { Account, Entry } from './ledger.ts'
-import { Log } from './log.ts'
+import { AppendJob, Log } from './log.ts'
 import type { Opened } from './open.ts'
 import type { StoreSettings } from './options.ts'
 import { appendSize, MAX_NAME, Names } from './payloads.ts'
@@ -55,6 +55,10 @@ export class DurableStore implements Outbox {
     })
     this.#log = new Log({
       ...{ platform, id, segments, ledger, segmentBytes, names: this.#names },
+      onAccepted: (count, due) => {
+        this.#accepted += count
+        if (due < Infinity) this.#expiry.watch(due)
+      },
       onFailed: (error) => {
         this.#expiry.stop()
         this.#events.emit('failed', error)
@@ -69,22 +73,16 @@ export class DurableStore implements Outbox {
   append(peer: string, type: string, payload: Uint8Array, { at }: AppendOptions = {}): Promise<number> {
     try {
       this.#needOpen()
-      const names = [this.#name(peer, 'a peer'), this.#name(type, 'a type')] as const
+      const peerBytes = this.#name(peer, 'a peer')
+      const typeBytes = this.#name(type, 'a type')
       if (!(payload instanceof Uint8Array)) fail('BAD_OPTION', 'a payload is a Uint8Array')
       if (at !== undefined && !Number.isFinite(at)) fail('BAD_OPTION', 'at is milliseconds since 1970')
-      const bytes = appendSize(...names, payload)
-      this.#makeRoom(bytes)
+      this.#makeRoom(appendSize(peerBytes, typeBytes, payload))
       const wall = this.#platform.disk.wallClock()
       const made = at ?? wall
       const due = this.#dueOf(made, wall)
       return new Promise((resolve, reject) => {
-        const accepted = (n: number): void => {
-          this.#accepted++
-          if (due < Infinity) this.#expiry.watch(due)
-          resolve(n)
-        }
-        const job = { kind: 'append', peer, names, payload, at: made, bytes, due, waits: true } as const
-        this.#log.push({ ...job, resolve: accepted, reject })
+        this.#log.push(new AppendJob(peer, peerBytes, typeBytes, payload, made, due, resolve, reject))
       })
     } catch (error) {
       return rejected(error as Error)
@@ -108,14 +106,14 @@ export class DurableStore implements Outbox {
         if (this.#isClosed()) fail('CLOSED', 'this store is closed')
         const entry = account?.pending.get(n)
         if (entry === undefined) break
-        const { segment, offset, at, recovered } = entry
+        const { segment, offset, at } = entry
         const isStill = (): boolean => account?.pending.get(n) === entry && entry.segment === segment
         try {
           const salt = segments.all.get(segment)?.salt ?? 0
           const place = { segment, offset, bytes: entry.bytes }
           const { type, payload } = await reader.message(peer, n, place, salt)
           if (!isStill()) continue
-          yield { n, type, payload: payload.slice(), at, redelivered: recovered }
+          yield { n, type, payload: payload.slice(), at, redelivered: n <= (account?.recovered ?? 0) }
           break
         } catch (error) {
           if (isStill() && !this.#isClosed()) throw this.#log.fail(error)
@@ -239,8 +237,7 @@ export class DurableStore implements Outbox {
     const { maxBytes, whenFull } = this.#settings
     if (bytes > Math.min(MAX_RECORD, maxBytes))
       fail('TOO_LARGE', `a record of ${bytes} bytes: ${Math.min(MAX_RECORD, maxBytes)} is the most`)
-    const over = (): boolean => ledger.pendingBytes + this.#log.queuedBytes + bytes > maxBytes
-    while (over()) {
+    while (ledger.pendingBytes + this.#log.queuedBytes + bytes > maxBytes) {
       const oldest = whenFull === 'expire' ? this.#oldest() : undefined
       if (oldest === undefined) fail('OUTBOX_FULL', `${maxBytes} bytes are pending`)
       this.#expire(...oldest, 'room')
@@ -262,14 +259,14 @@ export class DurableStore implements Outbox {
     for (const { pending } of this.#opened.ledger.peers.values()) {
       for (const entry of pending.values()) {
         entry.due = this.#dueOf(entry.at, wall)
-        this.#expiry.watch(entry.due)
+        this.#expiry.watch(entry.due ?? Infinity)
       }
     }
   }
 
-  #dueOf(at: number, wall: number): number {
+  #dueOf(at: number, wall: number): number | undefined {
     const { maxAge } = this.#settings
-    return maxAge === Infinity ? Infinity : this.#platform.now() + maxAge - Math.max(0, wall - at)
+    return maxAge === Infinity ? undefined : this.#platform.now() + maxAge - Math.max(0, wall - at)
   }
 
   #name(name: unknown, what: string): Uint8Array {
