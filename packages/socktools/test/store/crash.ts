@@ -34,7 +34,6 @@ export async function crashes(seed: number, steps: number, total: Outcome): Prom
   const disk = new SimDisk({ random })
   const messages: Message[] = []
   const cursor = { told: 0, asked: 0 }
-  let id: string | undefined
   let store: Store | undefined
   let serial = 0
 
@@ -42,7 +41,7 @@ export async function crashes(seed: number, steps: number, total: Outcome): Prom
     total.crashes++
     const must = messages.map((message) => ({ ...message }))
     const { told, asked } = cursor
-    const known = id
+    const known = store?.id
     const own = xoshiro128(seed + total.crashes)
     if (deep) {
       // The power fails again, while what was left is taken over.
@@ -99,7 +98,6 @@ export async function crashes(seed: number, steps: number, total: Outcome): Prom
   }
 
   store = await openOn(disk, random)
-  id = store.id
   let busy: Promise<unknown>[] = []
   for (let step = 0; step < steps; step++) {
     const what = random()

@@ -19,9 +19,11 @@ function simulate(scenario: (world: World) => Promise<void>): Promise<void> {
   const sim = new SimPlatform(1)
   const expired: StoreEvents['expired'][] = []
   let shift = 0
-  const { random: _, disk, ...rest } = sim
-  const wall = { ...disk, wallClock: () => sim.now() + 1e12 + shift }
-  const platform = { ...rest, now: sim.now, disk: wall }
+  const { now, setTimer, defer, randomBytes, report } = sim
+  const { crc32, makeDirectory, list, open, rename, remove, syncDirectory, lock } = sim.disk
+  const wallClock = (): number => now() + 1e12 + shift
+  const disk = { wallClock, crc32, makeDirectory, list, open, rename, remove, syncDirectory, lock }
+  const platform = { now, setTimer, defer, randomBytes, report, disk }
   return sim.run(async () => {
     await scenario({
       ...{ sim, expired },

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { Store, type StoreOptions, type StorePlatform } from '../../src/store/index.ts'
-import { type DiskStep, SimDisk } from '../../src/testing/index.ts'
+import type { DiskStep, SimDisk } from '../../src/testing/index.ts'
 import { xoshiro128 } from '../../src/testing/sim-platform.ts'
 
 export const DIR = '/outbox'
