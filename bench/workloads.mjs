@@ -3,7 +3,7 @@
 /**
  * What both sides of a trial are told.
  * @typedef {object} Job
- * @property {'stream' | 'awaited' | 'turn' | 'broadcast' | 'idle' | 'call' | 'feed'} kind
+ * @property {'stream' | 'awaited' | 'turn' | 'broadcast' | 'idle' | 'call' | 'feed' | 'durable'} kind
  * @property {number} size  payload bytes
  * @property {number} fill  every payload byte
  * @property {number} peers
@@ -68,6 +68,9 @@ const QUICK = ['socktools', 'C', 'ws']
 const CALLERS = ['socktools', 'C', 'net', 'ws', 'zeromq', 'grpc-js', 'socket.io']
 /** More than the 64 that a sock grants by default, so that all of them are on their way. */
 const MANY = 128
+
+/** Messages that wait for the disk at once. */
+const WAITING = 1000
 
 /** @type {Workload[]} */
 export const workloads = [
@@ -234,6 +237,15 @@ export const workloads = [
       { name: 'feed-memory-out', unit: 'MB', of: (result) => result.answererGrewBy / 1e6 },
       { name: 'feed-memory-in', unit: 'MB', of: (result) => result.grewBy / 1e6 },
     ],
+  },
+  // One process and its disk.
+  {
+    name: 'durable',
+    kind: 'durable',
+    inFlight: WAITING,
+    contenders: ['socktools', 'bare append'],
+    quick: ['socktools', 'bare append'],
+    measures: [{ name: 'durable', unit: 'msg/s', of: (result) => result.acceptedPerSecond }],
   },
 ]
 

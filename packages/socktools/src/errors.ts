@@ -46,6 +46,8 @@ const ADVICE = {
   NO_COMMON_CODEC: 'give both sides the same codec: json() is the default',
   OUTCOME_UNKNOWN:
     'it left, and the connection ended before the answer came: the far side may have done it; ask before you repeat it',
+  OUTBOX_FULL:
+    'nothing was stored; let what is pending be delivered, free space on the disk, or raise maxBytes',
   OVER_PLAIN: 'calls, feeds, channels and headers need wire v1 on both sides, and sendRaw the plain wire',
   PEER_GONE: 'the connection to this peer has ended; connect again',
   PEER_NOT_SESSION:
@@ -59,6 +61,10 @@ const ADVICE = {
     'the far side cannot go on where the connection broke: what it had not confirmed may or may not have been done there',
   SLOW_CONSUMER: 'read the iterable faster, or raise its `limit`',
   SLOW_PEER: 'await each send, or raise maxQueue; slowPeer tells what happens at that point',
+  STORE_CORRUPT:
+    'nothing of it was delivered and its files were kept; `socktools outbox verify` tells where, a copy may be whole',
+  STORE_FAILED: 'the cause tells what the system said; look after the disk, then open the store anew',
+  STORE_LOCKED: 'one process at a time has a store; close it there, or give this one a directory of its own',
   TOO_LARGE:
     'split the message, or raise maxFrame on both sides as far as the framing (over UDP 65,507 bytes) allows',
   TOO_MANY_PEERS: 'raise maxPeers, or close peers that you no longer need',

@@ -45,6 +45,7 @@ export class World {
       random: sim.random,
       randomBytes: sim.randomBytes,
       hash: sim.hash,
+      disk: sim.disk,
       unlink: sim.unlink,
       report: sim.report,
       now: () => sim.now() + this.#lost,
