@@ -137,7 +137,10 @@ export class Outbound {
 
   /** The far side has all frames up to the sequence's `acked`. */
   acked(): void {
-    this.#lanes.acked(this.#sequence.acked, this.#lately)
+    // By the clock of now where bulk is timed: by an older one the far side seems to be as near as can be, whatever
+    // waits in between, and the window would grow without end.
+    const timed = this.#lanes.bulk.inFlight > 0
+    this.#lanes.acked(this.#sequence.acked, timed ? this.#way.platform.now() : this.#lately)
   }
 
   // Frames
