@@ -21,6 +21,7 @@ export {
   type NoErrors,
   type Priority,
 } from './contract/declare.ts'
+export { isCallError } from './contract/failed.ts'
 export type { Protocol } from './contract/protocol.ts'
 export type {
   DeclarationOf,
@@ -85,6 +86,7 @@ export type {
   HandlerFor,
   Handlers,
   HandlersFor,
+  HandlersOf,
   Headers,
   Logger,
   Lost,
@@ -92,12 +94,15 @@ export type {
   MessageOptions,
   Middleware,
   MiddlewareContext,
+  MiddlewareOf,
   Peer,
+  PeerOf,
   PeerStats,
   RequestOptions,
   SendOptions,
   Sock,
   SockEvents,
+  SockOf,
   SockStats,
   StartServerOptions,
   StreamOptions,

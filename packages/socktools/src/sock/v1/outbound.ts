@@ -32,6 +32,8 @@ export interface Way {
   onWait(waiting: boolean): void
   /** There is room again on this lane. */
   onRoom(lane: number): void
+  /** Nothing follows on this lane, and all of it was written. */
+  onWritten(lane: number): void
 }
 
 /** The way out of one connection of v1: lanes, their order and credit; frames with their seq and ack. */
@@ -61,6 +63,9 @@ export class Outbound {
       onRoom: (lane) => {
         way.onRoom(lane)
       },
+      onWritten: (lane) => {
+        way.onWritten(lane)
+      },
     })
     for (let lane = 0; lane < kinds.EVENT_LANES; lane++) this.#lanes.open(lane, way.theirs.eventWindow, lane)
   }
@@ -68,6 +73,11 @@ export class Outbound {
   /** Bytes accepted and not yet taken by the system. */
   get queued(): number {
     return this.#way.outbox.queued + this.#lanes.queued
+  }
+
+  /** The far side has all that was ever to be sent. */
+  get confirmed(): boolean {
+    return this.#lanes.queued === 0 && this.#sequence.acked === this.#sequence.sent
   }
 
   // Lanes
@@ -156,8 +166,10 @@ export class Outbound {
   ): void {
     if (this.#over) return
     this.#way.writer.set(kind, flags, type, lane, seq, this.#sequence.received, deadline)
+    // Calls and streams tell their own end; what else there is beside messages nobody misses.
+    const ends = (kind === kinds.EVENT || kind === kinds.VOLATILE) && (flags & kinds.MORE) === 0
     // Who waits for room waits here, for all lanes.
-    void this.#way.outbox.put(body)
+    void this.#way.outbox.put(body, ends ? 1 : 0)
     this.#sequence.left()
   }
 

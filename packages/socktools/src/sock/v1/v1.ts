@@ -1,4 +1,4 @@
-import { isCallError, isSockError } from '../../errors.ts'
+import { isCallError } from '../../errors.ts'
 import { fingerprint, structureHash } from '../../contract/fingerprint.ts'
 import type { Contract, TypeInfo } from '../../contract/protocol.ts'
 import type { Pipe } from '../../net/pipe.ts'
@@ -7,7 +7,7 @@ import { encodeTable } from '../../wire/v1/bodies.ts'
 import { MIN_WINDOW } from '../../wire/v1/hello.ts'
 import { NO_HEADERS } from '../context.ts'
 import type { Core } from '../core.ts'
-import { NotPassed } from '../dispatch.ts'
+import { Unserved } from '../dispatch.ts'
 import type { PeerOwner } from '../pipe-peer.ts'
 import type { AnyPeer, Sends } from '../sends.ts'
 import type { Peer, Sock } from '../types.ts'
@@ -79,9 +79,9 @@ export class V1<C extends Codec> {
       failed: (peer, thrown, type) => {
         this.#failed(core, of(peer), thrown, type)
       },
-      invalid: (peer, body, error) => {
+      invalid: (peer, { name }, body, error) => {
         core.counters.invalid++
-        core.events.emit('invalid', { peer: of(peer), payload: body, error })
+        core.events.emit('invalid', { peer: of(peer), type: name, payload: body, error })
       },
       unhandled: (peer, type, body) => {
         core.counters.unhandled++
@@ -94,7 +94,7 @@ export class V1<C extends Codec> {
   }
 
   greet(pipe: Pipe, dialed: boolean): Greeting {
-    return new Greeting(pipe, dialed, this.#terms, this.#host.deadlines)
+    return new Greeting(pipe, dialed, this.#terms, this.#host)
   }
 
   join(id: string, pipe: Pipe, dialed: boolean, greeted: GreetedV1): V1Peer<C> {
@@ -103,8 +103,9 @@ export class V1<C extends Codec> {
 
   /** What a handler threw: a CallError is an answer like any other. */
   #failed(core: Core<C>, peer: Peer<C>, thrown: unknown, { name }: TypeInfo): void {
-    if (isCallError(thrown) || thrown instanceof NotPassed) return
-    if (isSockError(thrown) && thrown.code === 'UNHANDLED') {
+    if (isCallError(thrown)) return
+    if (Unserved.is(thrown)) {
+      if (thrown.code === 'REFUSED') return
       core.counters.unhandled++
       core.events.emit('unhandled', { peer, type: name, data: undefined as never })
       return
