@@ -186,7 +186,10 @@ export class Outbound {
   acked(): void {
     const { acked } = this.#sequence
     this.#retained?.acked(acked)
-    this.#lanes.acked(acked, this.#lately)
+    // By the clock of now where bulk is timed: by an older one the far side seems to be as near as can be, whatever
+    // waits in between, and the window would grow without end.
+    const timed = this.#lanes.bulk.inFlight > 0
+    this.#lanes.acked(acked, timed ? this.#way.platform.now() : this.#lately)
   }
 
   // Frames

@@ -210,3 +210,31 @@ describe('an ack that is due', GUARD, () => {
     dialer.pipe.say(Buffer.concat(frames))
   }
 })
+
+describe('bulk in flight', GUARD, () => {
+  test('is soon no more than at first again, when each round trip takes much longer than the first', () =>
+    knocking(async (world, door) => {
+      const feeds = { chunks: feed(nothing(), bytes()) }
+      const endless = {
+        async *chunks() {
+          for (;;) yield new Uint8Array(60_000)
+        },
+      }
+      const wide = { laneWindow: 64 * MB }
+      const { far: dialer, server } = await far(world, door, feeds, { handlers: endless }, wide)
+      dialer.send(kinds.OPEN, { lane: 5 })
+      await world.quiet()
+      let acked = 0
+      for (let round = 0; round < 12; round++) {
+        await world.sim.sleep(round < 2 ? 1 : 50)
+        const items = dialer.of('ITEM').filter(({ seq }) => seq > acked)
+        const inFlight = items.reduce((sum, { body }) => sum + kinds.HEADER + body.length, 0)
+        assert.ok(items.length > 0)
+        if (round >= 6) assert.ok(inFlight <= 256 * 1024, `round ${round}: ${inFlight} bytes`)
+        acked = dialer.received
+        dialer.send(kinds.ACK, { ack: acked })
+        await world.quiet()
+      }
+      await server.close()
+    }))
+})
