@@ -21,6 +21,7 @@ export {
   type NoErrors,
   type Priority,
 } from './contract/declare.ts'
+export { type Delivery, type Latest, latest, type Ttl, ttl } from './contract/delivery.ts'
 export type { Protocol } from './contract/protocol.ts'
 export type {
   DeclarationOf,
@@ -92,8 +93,10 @@ export type {
   MessageOptions,
   Middleware,
   MiddlewareContext,
+  Outcome,
   Peer,
   PeerStats,
+  Receipt,
   RequestOptions,
   SendOptions,
   Sock,
