@@ -30,6 +30,7 @@ const ADVICE = {
   CONNECT_TIMEOUT: 'check the address and any firewall, or raise connectTimeout',
   DEADLOCK: 'do not await there what waits for the running function itself; call it and return',
   DRAINING: 'this sock is draining: it sends what it has and takes nothing new',
+  DUPLICATE: 'the two keep one connection: use the peer that there is, which connectTo resolves to',
   FOREIGN_PROTOCOL: 'the other side speaks another protocol; check the port, or choose another framing',
   FRAME_STALLED: 'the peer began a frame and sent less than the minimum rate; see frameGrace and frameRate',
   FRAME_TOO_LARGE:

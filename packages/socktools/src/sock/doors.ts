@@ -9,6 +9,7 @@ import { Attempts } from './attempts.ts'
 import type { Deadlines } from './deadlines.ts'
 import type { Candidate, ConnectOptions } from './types.ts'
 import type { Greeted, Greeting } from './v1/greeting.ts'
+import { Duplicate } from './v1/twins.ts'
 
 export interface DoorLimits extends AdmissionLimits {
   readonly connectTimeout: number
@@ -22,6 +23,8 @@ export interface DoorsHost<P> {
   greet(pipe: Pipe, dialed: boolean): Greeting | undefined
   /** One passed the gate, or goes on where its connection broke. `dialedAt`: the address that was dialed, if one was. */
   join(pipe: Pipe, dialed: boolean, greeted?: Greeted, dialedAt?: string): P
+  /** The peer that there is, or will be soon, in the place of one that was dialed. */
+  twin(nodeId: string, signal: AbortSignal): Promise<P>
   refused(who: Candidate, error: SockError): void
   fault(thrown: unknown, where: string): void
 }
@@ -184,8 +187,11 @@ export class Doors<P> {
       const why = asSockError(thrown, 'PIPE_FAILED', 'the handshake failed', address)
       const error =
         why.address === undefined ? new SockError(why.code, why.what, { address, cause: why.cause }) : why
-      greeting.refuse(error)
-      this.#host.refused(who, error)
+      greeting.refuse(why)
+      // No stranger: both are connected already.
+      if (why instanceof Duplicate) {
+        if (dialed && signal !== undefined) return await this.#host.twin(why.nodeId, signal)
+      } else this.#host.refused(who, error)
       throw error
     } finally {
       leave()

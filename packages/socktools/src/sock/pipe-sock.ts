@@ -7,6 +7,7 @@ import type { Platform } from '../platform/platform.ts'
 import type { Protocol } from '../contract/protocol.ts'
 import type { MsgTypes } from '../contract/types.ts'
 import type { Codec, RawCodec } from '../wire/codec.ts'
+import { unlessAborted } from './attempts.ts'
 import { BaseSock } from './base-sock.ts'
 import { bothLost, NOTHING_LOST } from './counters.ts'
 import { Deadlines } from './deadlines.ts'
@@ -61,6 +62,8 @@ export class PipeSock<
   readonly #keepers: Keepers<AnyPeer<C>>
   /** Dialers of sessions whose connection broke, once. */
   readonly #reunions = new Map<AnyPeer<C>, Reunion>()
+  /** Told of each that dialed us, while somebody waits for one of them. */
+  readonly #onCame = new Set<(peer: AnyPeer<C>) => void>()
   /** How many have no connection now. */
   #detached = 0
   #binding = false
@@ -80,6 +83,7 @@ export class PipeSock<
       countPeers: () => this.#peers.size - this.#detached,
       greet: (pipe, dialed) => this.#v1?.greet(pipe, dialed),
       join: (pipe, dialed, greeted, dialedAt) => this.#join(pipe, dialed, greeted, dialedAt),
+      twin: (nodeId, signal) => this.#twin(nodeId, signal),
       refused: (who, error) => {
         core.refused(who, error)
       },
@@ -214,7 +218,26 @@ export class PipeSock<
     peer.attach()
     core.events.emit('peer', { peer: peer as Peer<C> })
     peer.start(greeted?.early)
+    if (peer.wire === 'v1' && !dialed) for (const tell of this.#onCame) tell(peer)
     return peer
+  }
+
+  /** The peer that dialed us from this node; it may be about to come. */
+  #twin(nodeId: string, signal: AbortSignal): Promise<AnyPeer<C>> {
+    const isIt = (peer: AnyPeer<C>): boolean =>
+      peer.wire === 'v1' && peer.nodeId === nodeId && peer.state !== 'gone'
+    const found = [...this.#peers].find(isIt)
+    if (found !== undefined) return Promise.resolve(found)
+    const coming = new Promise<AnyPeer<C>>((resolve) => {
+      const tell = (peer: AnyPeer<C>): void => {
+        if (!isIt(peer)) return
+        this.#onCame.delete(tell)
+        resolve(peer)
+      }
+      this.#onCame.add(tell)
+      signal.addEventListener('abort', () => this.#onCame.delete(tell), { once: true })
+    })
+    return unlessAborted(coming, signal)
   }
 
   #onDetached(peer: V1Peer<C>, error: SockError | undefined): void {

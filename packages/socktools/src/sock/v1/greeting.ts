@@ -47,6 +47,7 @@ import { keyOf as hex, SessionLost } from '../../wire/v1/resumption.ts'
 import type { Deadlines } from '../deadlines.ts'
 import { FarTypes } from './far-types.ts'
 import { HandshakePipe } from './handshake-pipe.ts'
+import { type Dial, Duplicate, type Twins } from './twins.ts'
 
 /** What a sock says of itself. */
 export interface Terms {
@@ -63,6 +64,7 @@ export interface Terms {
   newSession(): Session | undefined
   /** Who goes on with the session that this HELLO names. Throws SESSION_LOST. */
   resume(hello: Hello): Resumable
+  readonly twins: Twins
 }
 
 /** What came of it. */
@@ -99,6 +101,8 @@ export interface GreetedV1 {
   readonly theirs: Offer
   readonly codec: string
   readonly types: FarTypes
+  /** To be called when its peer is gone. */
+  readonly onOver: (() => void) | undefined
   /** What it sent behind its handshake. */
   readonly early: Uint8Array
 }
@@ -127,6 +131,8 @@ export class Greeting {
   #resumable: Resumable | undefined
   #greeted: Greeted | undefined
   readonly #again: Again | undefined
+  readonly #host: string
+  #dial: Dial | undefined
 
   constructor(pipe: Pipe, dialed: boolean, terms: Terms, deadlines: Deadlines, again?: Again) {
     this.#again = again
@@ -134,6 +140,7 @@ export class Greeting {
     this.#terms = terms
     this.#deadlines = deadlines
     this.#address = pipe.remote.address
+    this.#host = pipe.remote.host
     this.#pipe = new HandshakePipe(pipe, () =>
       dialed
         ? this.#error(
@@ -166,12 +173,16 @@ export class Greeting {
 
   /** Lets go of the connection, and tells the far side why where it waits for that. */
   refuse(error: SockError): void {
+    this.#dial?.over()
     this.#pipe.refuse(this.#lastWord(error), this.#deadlines)
   }
 
   #lastWord(error: SockError): Uint8Array | undefined {
     if (this.#agreed) return controlFrame(GOODBYE, 0, encodeGoodbye(error.code))
-    return this.#dialed || !this.#isV1 ? undefined : encodeWelcome(rejection(toldOf(error)))
+    if (this.#dialed || !this.#isV1) return undefined
+    const lastRecv = error instanceof SessionLost ? error.lastRecv : undefined
+    const nodeId = error instanceof Duplicate ? this.#terms.offer.nodeId : undefined
+    return encodeWelcome(rejection(toldOf(error), VERSIONS.high, { lastRecv, nodeId }))
   }
 
   /** Whoever waits for this hears `why`. */
@@ -187,6 +198,8 @@ export class Greeting {
   async #meetAcceptor(): Promise<Met> {
     const again = this.#again
     const hello: Hello = { ...VERSIONS, ...this.#terms.offer, ...(again && askAgain(again)) }
+    // Who goes on with a session has no other connection to keep.
+    const dial = again === undefined ? (this.#dial = this.#terms.twins.dialing(this.#host)) : undefined
     await this.#pipe.write(encodeHello(hello))
     const payload = await this.#pipe.frame(MAX_HELLO, (n) =>
       fail('PEER_NOT_SESSION', `its first frame is of ${n} bytes: no WELCOME is`, { address: this.#address }),
@@ -196,10 +209,13 @@ export class Greeting {
     const welcome = decodeWelcome(payload)
     if (welcome.result === 'rejected' && welcome.code === 'SESSION_LOST')
       throw SessionLost.told(welcome.text, welcome.lastRecv, this.#address)
+    if (welcome.result === 'rejected' && welcome.code === 'DUPLICATE' && welcome.nodeId !== undefined)
+      throw new Duplicate(hex(welcome.nodeId), this.#address)
     const theirs = judgeWelcome(welcome, hello)
     if (again !== undefined && (theirs.result !== 'resumed' || !equal(theirs.incarnation, again.incarnation)))
       throw new SessionLost('incarnation-changed', undefined, this.#address)
     this.#agreed = true
+    dial?.met(theirs, this.#address)
     const types = await this.#tables(theirs)
     const { session } = theirs
     this.#greeted = {
@@ -213,6 +229,7 @@ export class Greeting {
       theirs,
       codec: theirs.codecs[0] ?? '',
       types,
+      onOver: dial?.over,
       early: this.#pipe.early,
     }
     return metOf(theirs, again !== undefined)
@@ -236,6 +253,7 @@ export class Greeting {
       // Its code is one of ours: negotiate() said it.
       throw new SockError(answer.code as 'NO_COMMON_CODEC', answer.text, { address: this.#address })
     }
+    if (this.#resumable === undefined) await this.#terms.twins.admit(hello, this.#host)
     this.#hello = hello
     this.#answer = answer
     return metOf(hello, this.#resumable !== undefined)
@@ -281,6 +299,7 @@ export class Greeting {
       theirs: hello,
       codec: answer.codecs[0] ?? '',
       types,
+      onOver: resumable === undefined ? this.#terms.twins.came(hello) : undefined,
       early: this.#pipe.early,
     }
   }
@@ -336,7 +355,8 @@ const toldOf = (error: SockError): SockError =>
   error.code === 'NO_COMMON_CODEC' ||
   error.code === 'VERSION_MISMATCH' ||
   error.code === 'BAD_HELLO' ||
-  error.code === 'SESSION_LOST'
+  error.code === 'SESSION_LOST' ||
+  error.code === 'DUPLICATE'
     ? error
     : new SockError(error.code, 'this connection is not taken')
 

@@ -81,6 +81,8 @@ export class V1Peer<C extends Codec> extends PipePeer<C> implements Link, Resuma
   readonly wire = 'v1'
   /** Where it was dialed, as that was written: it can be dialed again. */
   readonly dialedAt: string | undefined
+  /** To be called when it is gone. */
+  readonly onOver: (() => void) | undefined
   /** Undefined: the session ends with the connection. */
   readonly session: Resumption | undefined
   readonly codec: DataCodec
@@ -138,6 +140,7 @@ export class V1Peer<C extends Codec> extends PipePeer<C> implements Link, Resuma
     const sequence = this.#sequence
     const { session } = greeted
     this.dialedAt = dialedAt
+    this.onOver = greeted.onOver
     // Who cannot dial again, nor be dialed, has nothing to wait for.
     if (session !== undefined && (!dialed || dialedAt !== undefined))
       this.session = new Resumption(session.sessionId, session.token, theirs.incarnation)

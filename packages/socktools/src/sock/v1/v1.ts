@@ -18,6 +18,7 @@ import { FrameWriter } from './frame-writer.ts'
 import { type Again, type GreetedV1, Greeting, type Terms } from './greeting.ts'
 import { V1Peer, type V1Host } from './peer.ts'
 import { ServeContext } from './serve-context.ts'
+import { Twins } from './twins.ts'
 
 /** What a sock that speaks v1 has for it: what it says of itself, and how its application is reached. */
 export class V1<C extends Codec> {
@@ -37,13 +38,15 @@ export class V1<C extends Codec> {
     const { settings, platform } = core
     const contract = settings.contract as Contract
     const hash = platform.hash
+    const nodeId = platform.randomBytes(16)
     this.#terms = {
       ...settings,
+      twins: new Twins({ nodeId }),
       wire: settings.wire === 'auto' ? 'auto' : 'v1',
       contract,
       offer: {
         features: settings.sessions ? SESSIONS : 0n,
-        nodeId: platform.randomBytes(16),
+        nodeId,
         incarnation: platform.randomBytes(16),
         fingerprint: fingerprint(contract, hash),
         codecs: settings.codecs.map(({ name }) => name),
@@ -144,7 +147,9 @@ export class V1<C extends Codec> {
     return peer
   }
 
-  #forget({ session, dialed, received }: V1Peer<C>, error: SockError | undefined): void {
+  #forget(peer: V1Peer<C>, error: SockError | undefined): void {
+    const { session, dialed, received } = peer
+    peer.onOver?.()
     if (session === undefined || dialed) return
     this.#sessions.delete(session.key)
     const reason = error instanceof SessionLost ? error.reason : 'ended'

@@ -82,7 +82,8 @@ export function encodeWelcome(welcome: Welcome): Uint8Array {
   const { version, result } = welcome
   const out = new Writer().bytes(MAGIC).u8(WELCOME).u8(version).u8(RESULTS.indexOf(result))
   if (welcome.result === 'rejected') {
-    const { code, text, lastRecv } = welcome
+    const { code, text, lastRecv, nodeId } = welcome
+    if (nodeId !== undefined) put(out, NODE_ID, new Writer().bytes(nodeId))
     if (lastRecv !== undefined) put(out, LAST_RECV, new Writer().u64(lastRecv))
     put(out, REJECTION, new Writer().text(code, 1).text(cutText(text, MAX_REASON), 2))
     return out.done()
@@ -241,11 +242,13 @@ const sessionOf = (value: Reader): Session => ({
 
 function rejectionOf(fields: Fields, version: number): Rejected {
   const lastRecv = fields.get(LAST_RECV)?.((value) => value.u64())
+  const nodeId = fields.get(NODE_ID)?.(nodeIdOf)
   return need(fields, REJECTION, (value) => ({
     result: 'rejected',
     version,
     code: value.code(),
     text: value.text(value.u16()),
     ...(lastRecv !== undefined && { lastRecv }),
+    ...(nodeId !== undefined && { nodeId }),
   }))
 }

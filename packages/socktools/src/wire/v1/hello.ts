@@ -90,6 +90,8 @@ export interface Rejected {
   readonly text: string
   /** Of a session that is over: up to where the acceptor had received. */
   readonly lastRecv?: number | undefined
+  /** Of the acceptor, where it keeps another connection with this dialer. */
+  readonly nodeId?: Uint8Array | undefined
 }
 
 /** What the acceptor answers: the highest common version, and the first of the dialer's codecs that it takes. */
@@ -104,14 +106,16 @@ export function negotiate(hello: Hello, mine: Mine): Welcome {
 
 /** A HELLO that is refused, by `negotiate`, by its decoder or by a gate, as the WELCOME that says so. */
 export const rejection = (
-  { code, what: text, lastRecv }: SockError & { readonly lastRecv?: number | undefined },
+  { code, what: text }: SockError,
   version = VERSIONS.high,
+  { lastRecv, nodeId }: Pick<Rejected, 'lastRecv' | 'nodeId'> = {},
 ): Rejected => ({
   result: 'rejected',
   version,
   code,
   text,
   ...(lastRecv !== undefined && { lastRecv }),
+  ...(nodeId !== undefined && { nodeId }),
 })
 
 /**

@@ -288,10 +288,11 @@ describe('the end of a session', () => {
   test('one that was closed while it was detached: the far side comes back, is told, and ends', () =>
     joined(
       async ({ world, cuts, client, server, there, here, events }) => {
-        await there.sendMsg('say', 1)
-        await world.sim.sleep(100)
         const lost: unknown[] = []
         client.on('sessionLost', ({ reason, unknown }) => lost.push(reason, unknown))
+        await there.sendMsg('say', 1)
+        await world.quiet()
+        // It has arrived, and no ack has left yet.
         cuts.cut()
         await world.quiet()
         assert.equal(here.state, 'detached')
