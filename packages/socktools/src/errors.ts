@@ -8,6 +8,8 @@ const ADVICE = {
   ABORTED: 'the signal you passed was aborted',
   ADDRESS_IN_USE: 'stop the other process, or bind port 0 and read the address that startServer returns',
   ALREADY_STARTED: 'call startServer once per sock; make a second TcpSock for a second address',
+  ASK_AGAIN:
+    'the connection ended before the answer came; the type of this call is declared idempotent, so to ask again is safe',
   BAD_ADDRESS: 'write tcp://host:port, tcp://[::1]:port, udp://host:port, unix:/path or memory:name',
   BAD_CHILD:
     'a sock has all types of its MetaSock, and is in one at a time, never in itself; remove it there first',
@@ -48,7 +50,8 @@ const ADVICE = {
     'it left, and the connection ended before the answer came: the far side may have done it; ask before you repeat it',
   OUTBOX_FULL:
     'nothing was stored; let what is pending be delivered, free space on the disk, or raise maxBytes',
-  OVER_PLAIN: 'calls, feeds, channels and headers need wire v1 on both sides, and sendRaw the plain wire',
+  OVER_PLAIN:
+    'calls, feeds, channels, headers and receipts need wire v1 on both sides, and sendRaw the plain wire',
   PEER_GONE: 'the connection to this peer has ended; connect again',
   PEER_NOT_SESSION:
     'the other side speaks the plain wire or another protocol; check the port and the `wire` option of both sides',

@@ -22,6 +22,7 @@ export {
   type Priority,
 } from './contract/declare.ts'
 export { isCallError } from './contract/failed.ts'
+export { type Delivery, type Latest, latest, type Ttl, ttl } from './contract/delivery.ts'
 export type { Protocol } from './contract/protocol.ts'
 export type {
   DeclarationOf,
@@ -95,9 +96,11 @@ export type {
   Middleware,
   MiddlewareContext,
   MiddlewareOf,
+  Outcome,
   Peer,
   PeerOf,
   PeerStats,
+  Receipt,
   RequestOptions,
   SendOptions,
   Sock,

@@ -13,8 +13,8 @@ import { Inbox } from './inbox.ts'
 import type { OutboxShared } from './outbox.ts'
 import { encode, lengthOf, unsendable } from './payload.ts'
 import { type Loss, NO_LOSS, type PeerOwner, PipePeer } from './pipe-peer.ts'
-import { noChannel, noHeaders, noRequest, noStream } from './plain-only.ts'
-import type { MessageOptions, Peer } from './types.ts'
+import { noChannel, noHeaders, noReceipt, noRequest, noStream, receiptless } from './plain-only.ts'
+import type { MessageOptions, Peer, Receipt } from './types.ts'
 import { rejected } from './waiter.ts'
 
 /** What a peer needs of its sock. */
@@ -112,6 +112,10 @@ export class LivePeer<C extends Codec> extends PipePeer<C> implements Peer<C>, R
       this.fail(error)
     }
     return rejected(error)
+  }
+
+  send(): Receipt {
+    return noReceipt(this.refuse('unsendable', receiptless(CARRIER, this.address), 0))
   }
 
   request(): Promise<never> {

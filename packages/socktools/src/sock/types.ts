@@ -38,6 +38,27 @@ export interface MessageOptions {
   readonly headers?: Headers
 }
 
+/**
+ * What is known of a message that was sent.
+ *
+ * - `delivered`: the far side acknowledged all of it. It is with that process, in line for its handlers, not handled.
+ * - `not-delivered`: it did not arrive and never will. `reason` as in the event `dropped`.
+ * - `unknown`: it may have arrived. `gone`: the connection ended before the acknowledgement came, and no session went on;
+ *   `lost`: the session was lost, and the far side does not know any more; `closed`: we closed it meanwhile;
+ *   `volatile`: it left, and messages of its type are not acknowledged.
+ */
+export type Outcome =
+  | { readonly status: 'delivered' }
+  | { readonly status: 'not-delivered'; readonly reason: DropReason }
+  | { readonly status: 'unknown'; readonly reason: 'gone' | 'lost' | 'closed' | 'volatile' }
+
+export interface Receipt {
+  /** As the promise of sendMsg: the backpressure, and why the message was not taken. */
+  readonly accepted: Promise<void>
+  /** What became of it. Never rejects; pending for as long as it can still arrive. */
+  readonly outcome: Promise<Outcome>
+}
+
 export interface RequestOptions extends MessageOptions {
   /** Milliseconds until the answer must be there, 0: for ever. Default: the type's `deadline`, else callTimeout. */
   readonly timeout?: number
@@ -78,11 +99,17 @@ export interface Peer<C extends Codec = RawCodec, P extends Protocol | undefined
    */
   sendMsg<T extends MsgTypes<P>>(type: T, data: DataOf<C, P, T>, options?: MessageOptions): Promise<void>
   /**
+   * The same with a receipt, which tells what became of the message: see Outcome. Under wire v1 only, else `accepted`
+   * rejects with OVER_PLAIN. It costs some hundred bytes until the far side has acknowledged the message.
+   */
+  send<T extends MsgTypes<P>>(type: T, data: DataOf<C, P, T>, options?: MessageOptions): Receipt
+  /**
    * Asks, and resolves to the answer. At most `maxCalls` of the far side (64) are open at once, others wait their turn.
    *
    * Rejects with a CallError that the contract declares, REMOTE_ERROR, CALL_TIMEOUT, ABORTED, BAD_MESSAGE (the answer
    * is not what the schema takes), CANNOT_ENCODE, TOO_LARGE, UNKNOWN_TYPE, DRAINING, PEER_GONE, OVER_PLAIN; and when
-   * the connection ends meanwhile with NOT_SENT, or OUTCOME_UNKNOWN: it may have been done.
+   * the connection ends meanwhile with NOT_SENT, or OUTCOME_UNKNOWN: it may have been done; ASK_AGAIN, if its type is
+   * declared idempotent, so that this does not matter.
    */
   request<T extends CallTypes<P>>(
     type: T,
@@ -173,10 +200,23 @@ export interface SockStats extends Omit<PeerStats, 'silent'> {
  * before they were sent or handled; `closed`: we closed it; `ending`: sent after our side had ended;
  * `unsendable`: the codec or the framing cannot carry it, it is too large, or the system refused it.
  *
+ * By the `delivery` of their type: `away`: volatile, and the peer was detached; `replaced`: a newer one for the same key
+ * was sent; `expired`: it waited for longer than its ttl. A volatile one over the mark is `slow`.
+ *
  * Of datagrams that arrive, which no sock can ask to wait: `behind`: too much waits for our handlers or at the
  * gate already; `refused`: whoever sent it was turned away.
  */
-export type DropReason = 'slow' | 'gone' | 'closed' | 'ending' | 'unsendable' | 'behind' | 'refused'
+export type DropReason =
+  | 'slow'
+  | 'gone'
+  | 'closed'
+  | 'ending'
+  | 'unsendable'
+  | 'away'
+  | 'replaced'
+  | 'expired'
+  | 'behind'
+  | 'refused'
 
 /** A node of the network: it listens, dials, and holds its peers. TcpSock and PipeSock are classes of it. */
 export interface Sock<C extends Codec = RawCodec, P extends Protocol | undefined = undefined>

@@ -354,7 +354,8 @@ export class Calls {
       this.#settle(call)
       const begun = call.lane >= 0 && call.entry?.started !== false
       const what = begun ? `no answer to ${call.type.name} came` : `${call.type.name} was not sent`
-      call.refuse(this.#link.error(begun ? 'OUTCOME_UNKNOWN' : 'NOT_SENT', what, why))
+      const code = call.type.idempotent ? 'ASK_AGAIN' : 'OUTCOME_UNKNOWN'
+      call.refuse(this.#link.error(begun ? code : 'NOT_SENT', what, why))
     }
     for (const served of theirs) served.abort(why)
     this.#checkIdle()

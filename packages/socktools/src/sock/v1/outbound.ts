@@ -1,3 +1,4 @@
+import type { TypeInfo } from '../../contract/protocol.ts'
 import type { Platform } from '../../platform/platform.ts'
 import { encodeGoodbye, encodePing } from '../../wire/v1/bodies.ts'
 import * as kinds from '../../wire/v1/frame.ts'
@@ -6,9 +7,12 @@ import { type Entry, Outgoing } from '../../wire/v1/lanes.ts'
 import type { Again, Retained } from '../../wire/v1/retained.ts'
 import type { Sequence } from '../../wire/v1/session.ts'
 import type { Outbox, OutboxShared } from '../outbox.ts'
+import type { Deadlines } from '../deadlines.ts'
 import type { Loss } from '../pipe-peer.ts'
+import type { DropReason } from '../types.ts'
 import { Waiter } from '../waiter.ts'
 import type { FrameWriter } from './frame-writer.ts'
+import { type Key, Parcels, type Settle } from './parcels.ts'
 
 /** How much the outbox is given before the pipe has got rid of it: what is in there has no order of priority any more. */
 const FEED = 256 * 1024
@@ -28,6 +32,7 @@ export interface Way {
   readonly outboxes: OutboxShared
   readonly writer: FrameWriter
   readonly platform: Platform
+  readonly deadlines: Deadlines
   readonly highWaterMark: number
   /** What the far side grants. */
   readonly theirs: Limits
@@ -38,6 +43,8 @@ export interface Way {
   onRoom(lane: number): void
   /** Nothing follows on this lane, and all of it was written. */
   onWritten(lane: number): void
+  /** A message was dropped, as the delivery of its type says. */
+  drop(reason: DropReason, bytes: number): void
 }
 
 /**
@@ -60,6 +67,8 @@ export class Outbound {
   /** The far side has ended: it gives no more credit, and no more acks. */
   #last = false
   #lately = 0
+  /** Of messages that somebody wants to know about, or that may be dropped. */
+  #parcels: Parcels | undefined
   /** Waits for that all is acknowledged. */
   #settled: Waiter | undefined
   readonly #again: Again = (kind, flags, type, lane, seq, body) => {
@@ -103,6 +112,7 @@ export class Outbound {
 
   detach(): void {
     this.#outbox = undefined
+    this.#parcels?.detached()
   }
 
   /** Another pipe has taken over: what the far side has not acknowledged is written first, in `pump`. */
@@ -135,6 +145,40 @@ export class Outbound {
   put(lane: number, kind: number, flags: number, type: number, body: Uint8Array): Entry | undefined {
     const now = body.length > LONG ? this.#way.platform.now() : this.#lately
     return this.#lanes.put(lane, kind, flags, type, body, now)
+  }
+
+  /** An event with a receipt, or one that may be dropped while it waits. */
+  send(
+    type: TypeInfo,
+    flags: number,
+    body: Uint8Array,
+    key: Key | undefined,
+    settle: Settle | undefined,
+  ): void {
+    const parcels = (this.#parcels ??= this.#newParcels())
+    const parcel = parcels.add(type, body.length, key, settle)
+    const kind = type.delivery === 'volatile' ? kinds.VOLATILE : kinds.EVENT
+    const now = this.#way.platform.now()
+    parcels.waits(parcel, this.#lanes.put(type.priority, kind, flags, type.index, body, now, parcel))
+  }
+
+  /** Bytes that `send` would free first, since what waits is older. */
+  replaceable(type: TypeInfo, key: Key): number {
+    return this.#parcels?.replaceable(type, key) ?? 0
+  }
+
+  #newParcels(): Parcels {
+    const way = this.#way
+    const revoke = (lane: number, entry: Entry): boolean => {
+      const revoked = this.#lanes.revoke(lane, entry)
+      // Whoever waits for room may have it now.
+      if (revoked) this.pumpSoon()
+      return revoked
+    }
+    const drop = (reason: DropReason, bytes: number): void => {
+      way.drop(reason, bytes)
+    }
+    return new Parcels({ deadlines: way.deadlines, now: way.platform.now, revoke, drop })
   }
 
   /**
@@ -190,6 +234,7 @@ export class Outbound {
     // waits in between, and the window would grow without end.
     const timed = this.#lanes.bulk.inFlight > 0
     this.#lanes.acked(acked, timed ? this.#way.platform.now() : this.#lately)
+    this.#parcels?.acked(acked)
   }
 
   // Frames
@@ -339,8 +384,12 @@ export class Outbound {
     return this.#over
   }
 
-  /** The connection is over: who waits hears of it. Returns the messages that never were sent whole. */
-  end(why: Error): Loss {
+  /**
+   * The connection is over: who waits hears of it. Returns the messages that never were sent whole. `unknown`, `proved`: of
+   * those that were, and are not acknowledged; see Parcels.
+   */
+  end(why: Error, unknown: 'gone' | 'lost' | 'closed', proved: boolean): Loss {
+    this.#parcels?.end(unknown, proved)
     this.#room?.reject(why)
     this.#empty?.reject(why)
     this.#settled?.reject(why)

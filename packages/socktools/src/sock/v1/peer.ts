@@ -20,10 +20,10 @@ import { Sequence } from '../../wire/v1/session.ts'
 import type { Deadline, Deadlines } from '../deadlines.ts'
 import type { OutboxShared } from '../outbox.ts'
 import { type Loss, type PeerOwner, PipePeer } from '../pipe-peer.ts'
-import type { MessageOptions, RequestOptions, StreamOptions } from '../types.ts'
-import { rejected } from '../waiter.ts'
+import type { DropReason, MessageOptions, Outcome, Receipt, RequestOptions, StreamOptions } from '../types.ts'
+import { rejected, Waiter } from '../waiter.ts'
 import { Calls, joined, type Served } from './calls.ts'
-import { type DataCodec, encodeData } from './data.ts'
+import { type DataCodec, encodeData, keyOf } from './data.ts'
 import type { FarTypes } from './far-types.ts'
 import { type FrameWriter, MAX_FRAME } from './frame-writer.ts'
 import type { Again, GreetedV1, Resumable } from './greeting.ts'
@@ -31,6 +31,7 @@ import { Inbound, type Takers } from './inbound.ts'
 import { Spare } from './keep.ts'
 import type { Asked, Link } from './link.ts'
 import { Outbound } from './outbound.ts'
+import type { Key, Settle } from './parcels.ts'
 import type { Stream } from './stream.ts'
 import { ChannelEnd, FeedReader } from './stream-ends.ts'
 import { Streams } from './streams.ts'
@@ -117,6 +118,8 @@ export class V1Peer<C extends Codec> extends PipePeer<C> implements Link, Resuma
   #yielding = false
   /** Frames of this chunk came. */
   #begun = false
+  /** The session is over, and the far side told up to where it had what we sent. */
+  #proved = false
 
   constructor(
     id: string,
@@ -177,9 +180,13 @@ export class V1Peer<C extends Codec> extends PipePeer<C> implements Link, Resuma
       outboxes,
       writer,
       platform,
+      deadlines,
       highWaterMark: settings.highWaterMark,
       theirs,
       isGone,
+      drop: (reason, bytes) => {
+        this.drop(reason, 1, bytes)
+      },
       onWait: (waiting) => {
         this.#in.lend(waiting ? settings.maxQueue : 0)
       },
@@ -239,24 +246,30 @@ export class V1Peer<C extends Codec> extends PipePeer<C> implements Link, Resuma
   // What the application calls
 
   sendMsg(type: string, data: unknown, options: MessageOptions = {}): Promise<void> {
+    return this.#send(type, data, options, undefined)
+  }
+
+  send(type: string, data: unknown, options: MessageOptions = {}): Receipt {
+    const outcome = new Waiter<Outcome>()
+    return { accepted: this.#send(type, data, options, outcome.resolve), outcome: outcome.promise }
+  }
+
+  #send(type: string, data: unknown, options: MessageOptions, settle: Settle | undefined): Promise<void> {
     try {
       const info = this.#typeOf(type, 'msg')
-      return this.post(info, encodeData(info.input, this.codec, data), options)
+      const body = encodeData(info.input, this.codec, data)
+      const key = info.delivery === undefined ? undefined : keyOf(info, data)
+      return this.#post(info, body, options, this.owner.settings.slowPeer ?? 'reject', key, settle)
     } catch (thrown) {
       const error = asSockError(thrown, 'CANNOT_ENCODE', 'the codec failed', this.address)
-      return this.refuse('unsendable', error, 0)
+      return this.#refuse('unsendable', error, 0, settle)
     }
   }
 
-  /** Sends data that stand in the codec of this connection. */
-  post(type: TypeInfo, body: Uint8Array, options: MessageOptions): Promise<void> {
-    return this.#post(type, body, options, this.owner.settings.slowPeer ?? 'reject')
-  }
-
-  /** One of several who are sent this: it never rejects, and holds nobody up. */
-  offer(type: TypeInfo, body: Uint8Array, options: MessageOptions): void {
+  /** One of several who are sent this, in the codec of this connection: it never rejects, and holds nobody up. */
+  offer(type: TypeInfo, body: Uint8Array, options: MessageOptions, key: Key | undefined): void {
     // What is refused is counted there; the promise is marked handled.
-    void this.#post(type, body, options, this.owner.settings.slowPeer ?? 'drop')
+    void this.#post(type, body, options, this.owner.settings.slowPeer ?? 'drop', key, undefined)
   }
 
   #post(
@@ -264,6 +277,8 @@ export class V1Peer<C extends Codec> extends PipePeer<C> implements Link, Resuma
     body: Uint8Array,
     { headers }: MessageOptions,
     slow: 'drop' | 'reject' | 'close',
+    key: Key | undefined,
+    settle: Settle | undefined,
   ): Promise<void> {
     const { highWaterMark, maxQueue } = this.owner.settings
     let sent = body
@@ -272,19 +287,41 @@ export class V1Peer<C extends Codec> extends PipePeer<C> implements Link, Resuma
         sent = joined(encodePrefix(undefined, headers), body)
       } catch (thrown) {
         const error = asSockError(thrown, 'BAD_OPTION', 'the headers', this.address)
-        return this.refuse('unsendable', error, body.length)
+        return this.#refuse('unsendable', error, body.length, settle)
       }
     }
     const refused = this.unsendable(type, body.length, sent.length - body.length)
-    if (refused !== undefined) return this.refuse(this.over ?? 'unsendable', refused, body.length)
+    if (refused !== undefined) return this.#refuse(this.over ?? 'unsendable', refused, body.length, settle)
     const { queued } = this.#out
-    if (queued > highWaterMark && queued + sent.length > maxQueue) return this.#overflow(sent.length, slow)
-    this.#out.put(type.priority, kinds.EVENT, prefixFlags(undefined, headers), type.index, sent)
+    const { delivery } = type
+    if (delivery === 'volatile' && (queued > highWaterMark || !this.attached))
+      return this.#miss(this.attached ? 'slow' : 'away', sent.length, settle)
+    if (queued > highWaterMark) {
+      const freed = key === undefined ? 0 : this.#out.replaceable(type, key)
+      if (queued - freed + sent.length > maxQueue) return this.#overflow(sent.length, slow, settle)
+    }
+    const flags = prefixFlags(undefined, headers)
+    if (delivery === undefined && settle === undefined)
+      this.#out.put(type.priority, kinds.EVENT, flags, type.index, sent)
+    else this.#out.send(type, flags, sent, key, settle)
     this.#out.messages++
     return this.#out.room()
   }
 
-  #overflow(bytes: number, policy: 'drop' | 'reject' | 'close'): Promise<void> {
+  #refuse(why: DropReason, error: SockError, bytes: number, settle: Settle | undefined): Promise<never> {
+    settle?.({ status: 'not-delivered', reason: why })
+    return this.refuse(why, error, bytes)
+  }
+
+  /** It is dropped without an error. */
+  #miss(why: DropReason, bytes: number, settle: Settle | undefined): Promise<void> {
+    settle?.({ status: 'not-delivered', reason: why })
+    this.drop(why, 1, bytes)
+    return this.#host.outboxes.turn.pause
+  }
+
+  #overflow(bytes: number, policy: 'drop' | 'reject' | 'close', settle: Settle | undefined): Promise<void> {
+    settle?.({ status: 'not-delivered', reason: 'slow' })
     this.drop('slow', 1, bytes)
     if (policy === 'drop') return this.#host.outboxes.turn.pause
     const error = this.error('SLOW_PEER', `${this.queued} bytes wait to be sent already`)
@@ -562,9 +599,9 @@ export class V1Peer<C extends Codec> extends PipePeer<C> implements Link, Resuma
       throw new SessionLost(refusal ?? 'unknown-session', undefined, this.address)
     const resume = hello.resume as Resume
     if (!this.#canGoOnFrom(resume.lastRecv)) {
-      const gone = new SessionLost('position-gone', this.#sequence.received, this.address)
-      this.lose(gone)
-      throw gone
+      // What we received is for the far side to know; it says nothing about what that has of ours.
+      this.lose(new SessionLost('position-gone', undefined, this.address))
+      throw new SessionLost('position-gone', this.#sequence.received, this.address)
     }
     // First of all: what the old connection still held must not be counted as received, since it is sent again.
     if (this.attached)
@@ -611,6 +648,7 @@ export class V1Peer<C extends Codec> extends PipePeer<C> implements Link, Resuma
     if (lastRecv !== undefined && this.#canGoOnFrom(lastRecv)) {
       this.#sequence.ack(lastRecv)
       this.#out.acked()
+      this.#proved = true
     }
     if (this.attached) this.fail(why)
     else this.endDetached(why)
@@ -675,10 +713,18 @@ export class V1Peer<C extends Codec> extends PipePeer<C> implements Link, Resuma
       this.outbox.flush()
     }
     const why = this.goneError()
-    const unknown = this.#out.unacknowledged
+    const left = this.#out.unacknowledged
     this.#cut(why)
-    const loss = this.#out.end(why)
-    if (error instanceof SessionLost) this.#host.onSessionLost(this, error, unknown, loss.messages)
+    const isLost = error instanceof SessionLost
+    const loss = this.#out.end(
+      why,
+      isLost ? 'lost' : ours && error === undefined ? 'closed' : 'gone',
+      this.#proved,
+    )
+    if (isLost) {
+      const [unknown, never] = this.#proved ? [0, left] : [left, 0]
+      this.#host.onSessionLost(this, error, unknown, loss.messages + never)
+    }
     return loss
   }
 }
