@@ -309,7 +309,7 @@ describe('endings', GUARD, () => {
   test('after it: CLOSED, whatever is called; while it drains: DRAINING', () =>
     simulate(async (world) => {
       for (const [end, expected] of [
-        ['drain', coded('DRAINING', /takes nothing new/)],
+        ['drain', coded('DRAINING', /nothing new is taken/)],
         ['close', coded('CLOSED', /open a new one/)],
       ] as const) {
         const meta = world.meta()

@@ -150,7 +150,7 @@ describe('use after the end', GUARD, () => {
       const { peer } = await two(world)
       const drained = peer.drain()
       await Promise.resolve()
-      await assert.rejects(peer.sendMsg(0, 'x'), coded('DRAINING', /takes nothing new/))
+      await assert.rejects(peer.sendMsg(0, 'x'), coded('DRAINING', /nothing new is taken/))
       await drained
       assert.deepEqual(peer.stats().dropped, { ending: 1 })
     }))
