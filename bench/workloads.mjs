@@ -65,7 +65,7 @@ const calls = (name) => [{ name, unit: 'calls/s', of: (r) => r.callsPerSecond }]
 const STREAMERS = ['socktools', 'C', 'naive', 'ws', 'zeromq', 'nats']
 const BROADCASTERS = ['socktools', 'C', 'naive', 'ws']
 const QUICK = ['socktools', 'C', 'ws']
-const CALLERS = ['socktools', 'C', 'ws', 'zeromq', 'grpc-js', 'socket.io']
+const CALLERS = ['socktools', 'C', 'net', 'ws', 'zeromq', 'grpc-js', 'socket.io']
 /** More than the 64 that a sock grants by default, so that all of them are on their way. */
 const MANY = 128
 
@@ -127,6 +127,18 @@ export const workloads = [
     measures: [
       { name: 'idle-memory', unit: 'KB', of: (result) => result.bytesPerConnection / 1000 },
       { name: 'set-up', unit: 'conn/s', of: (result) => result.connectionsPerSecond },
+    ],
+  },
+  {
+    name: 'idle-v1',
+    kind: 'idle',
+    wire: 'v1',
+    peers: 3000,
+    rounds: 3,
+    contenders: ['socktools'],
+    measures: [
+      { name: 'idle-v1-memory', unit: 'KB', of: (result) => result.bytesPerConnection / 1000 },
+      { name: 'set-up-v1', unit: 'conn/s', of: (result) => result.connectionsPerSecond },
     ],
   },
   // Over wire v1. In the typed ones ws carries 64 bytes as they are, all the same.

@@ -29,7 +29,8 @@ const ADVICE = {
   CONNECT_FAILED: 'check that the other side listens at this address; `connect: [...]` retries for you',
   CONNECT_TIMEOUT: 'check the address and any firewall, or raise connectTimeout',
   DEADLOCK: 'do not await there what waits for the running function itself; call it and return',
-  DRAINING: 'this sock is draining: it sends what it has and takes nothing new',
+  DRAINING:
+    'this sock, or its connection to this peer, is ending: what was sent before is written, nothing new is taken',
   DUPLICATE: 'the two keep one connection: use the peer that there is, which connectTo resolves to',
   FOREIGN_PROTOCOL: 'the other side speaks another protocol; check the port, or choose another framing',
   FRAME_STALLED: 'the peer began a frame and sent less than the minimum rate; see frameGrace and frameRate',
@@ -70,7 +71,8 @@ const ADVICE = {
   TRUNCATED: 'the connection ended inside a frame: the other side died or does not speak this framing',
   UNHANDLED: 'add a handler for this type on the side that is asked',
   UNKNOWN_PEER: 'pass a Peer of this sock or one of its addresses; sock.knownPeers lists them',
-  UNKNOWN_TYPE: 'both sides must have this type in their contract; `socktools compat` compares two',
+  UNKNOWN_TYPE:
+    'sendMsg is for a msg, request for a call, stream for a feed, channel for a channel; and both sides must have the type: `socktools compat` compares two contracts',
   UNSUPPORTED: 'the other side needs what this version does not have; upgrade this side',
   VERSION_MISMATCH: 'no version of the wire is spoken by both; upgrade the older side',
   WIRE_MISMATCH: 'one side speaks wire v1 and the other the plain wire; see the `wire` option of both sides',
@@ -143,7 +145,9 @@ export class RemoteError extends SockError {
   readonly remote: { readonly code: string; readonly text: string }
 
   constructor(remote: { readonly code: string; readonly text: string }, address: string) {
-    super('REMOTE_ERROR', `the far side answered ${remote.code}: ${remote.text}`, { address })
+    super('REMOTE_ERROR', `the far side answered ${remote.code}${remote.text && `: ${remote.text}`}`, {
+      address,
+    })
     this.remote = remote
   }
 }

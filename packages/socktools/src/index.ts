@@ -22,6 +22,7 @@ export {
   type Priority,
 } from './contract/declare.ts'
 export { type Delivery, type Latest, latest, type Ttl, ttl } from './contract/delivery.ts'
+export { isCallError } from './contract/failed.ts'
 export type { Protocol } from './contract/protocol.ts'
 export type {
   DeclarationOf,
@@ -86,6 +87,7 @@ export type {
   HandlerFor,
   Handlers,
   HandlersFor,
+  HandlersOf,
   Headers,
   Logger,
   Lost,
@@ -94,13 +96,16 @@ export type {
   Middleware,
   MiddlewareContext,
   Outcome,
+  MiddlewareOf,
   Peer,
+  PeerOf,
   PeerStats,
   Receipt,
   RequestOptions,
   SendOptions,
   Sock,
   SockEvents,
+  SockOf,
   SockStats,
   StartServerOptions,
   StreamOptions,

@@ -70,8 +70,9 @@ export function logTo<C extends Codec>(logger: Logger, sock: Pick<Sock<C>, 'on'>
     floods[reason](text, facts)
     return undefined
   })
-  sock.on('invalid', ({ peer, error }) => {
-    invalid(error.message, { peer: peer.id, code: error.code })
+  sock.on('invalid', ({ peer, type, error }) => {
+    const shown = type === undefined ? '' : `${JSON.stringify(type)}: `
+    invalid(`${shown}${error.message}`, { peer: peer.id, code: error.code })
   })
   sock.on('unhandled', ({ peer, type }) => {
     const shown = printable(JSON.stringify(type))

@@ -38,6 +38,7 @@ export class LivePeer<C extends Codec> extends PipePeer<C> implements Peer<C>, R
       ...settings,
       timeout: settings.plainTimeout,
       outboxes: sends.outboxes,
+      saysWhy: false,
     })
     this.#sends = sends
     this.#inbox = new Inbox({

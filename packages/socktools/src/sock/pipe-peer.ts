@@ -6,6 +6,7 @@ import type { Decoder, Framing } from '../wire/framing.ts'
 import type { Deadlines } from './deadlines.ts'
 import { DRAIN_TIMEOUT, type Settings } from './options.ts'
 import { Outbox, type OutboxShared } from './outbox.ts'
+import type { Partings } from './partings.ts'
 import { ReadWatch } from './read-watch.ts'
 import type { Turn } from './turn.ts'
 import type { DrainOptions, DropReason, Lost, PeerStats } from './types.ts'
@@ -16,6 +17,7 @@ export interface PeerOwner<C extends Codec, P> {
   readonly settings: Settings<C>
   readonly platform: Platform
   readonly deadlines: Deadlines
+  readonly partings: Partings
   onDropped(peer: P, reason: DropReason, messages: number, bytes: number): void
   /** Nothing can be sent to it any more. */
   onEnding(peer: P): void
@@ -33,6 +35,8 @@ export interface PeerWire {
   readonly outboxes: OutboxShared
   /** As the option. */
   readonly timeout: number
+  /** Whether `letGo` leaves a last word in the outbox, which the far side is to hear. */
+  readonly saysWhy: boolean
 }
 
 export interface Loss {
@@ -393,11 +397,7 @@ export abstract class PipePeer<C extends Codec> {
 
   #onClose(cause: Error | undefined): void {
     if (this.#state === 'gone') return
-    if (cause !== undefined) {
-      const what = `the connection broke: ${reasonOf(cause)}`
-      this.#error ??= new SockError('PIPE_FAILED', what, { address: this.address, cause })
-    }
-    this.#error ??= this.cutShort
+    this.#error ??= cause === undefined ? this.cutShort : this.broken(cause)
     if (this.outlives) this.detach(this.#error)
     else this.#gone(false)
   }
@@ -428,6 +428,12 @@ export abstract class PipePeer<C extends Codec> {
     this.#gone(false)
   }
 
+  /** The pipe broke: what is wrong with that, if anything. */
+  protected broken(cause: Error): SockError | undefined {
+    const what = `the connection broke: ${reasonOf(cause)}`
+    return new SockError('PIPE_FAILED', what, { address: this.address, cause })
+  }
+
   #gone(ours: boolean): void {
     this.#down('gone', ours)
     if (this.idle) this.#finish()
@@ -441,7 +447,10 @@ export abstract class PipePeer<C extends Codec> {
     this.owner.onEnding(this)
     this.watch.stop()
     const own = this.letGo(ours, this.#error)
-    this.pipe.destroy()
+    // What the pipe has not taken by now, it may never take.
+    if (ours && this.attached && this.#wire.saysWhy && !this.farEnded && this.outbox.queued === 0)
+      this.owner.partings.add(this.pipe)
+    else this.pipe.destroy()
     const { messages, bytes } = this.outbox.close(() => this.goneError())
     this.#unsent = messages + own.messages
     this.drop(reason, messages + own.messages, bytes + own.bytes)

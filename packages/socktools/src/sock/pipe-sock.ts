@@ -15,6 +15,7 @@ import { Doors } from './doors.ts'
 import { Keepers } from './keeper.ts'
 import { type SockOptions, settle } from './options.ts'
 import { LivePeer, type PeerHost } from './peer.ts'
+import { Partings } from './partings.ts'
 import type { PeerOwner } from './pipe-peer.ts'
 import { type AnyPeer, Sends } from './sends.ts'
 import type {
@@ -52,6 +53,7 @@ export class PipeSock<
   P extends Protocol | undefined = undefined,
 > extends BaseSock<C, P> {
   readonly #deadlines: Deadlines
+  readonly #partings: Partings
   readonly #doors: Doors<AnyPeer<C>>
   readonly #sends: Sends<C>
   readonly #peerHost: PeerHost<C>
@@ -78,6 +80,7 @@ export class PipeSock<
     const { core } = this
     const { settings, counters, drops } = core
     this.#deadlines = new Deadlines(platform)
+    this.#partings = new Partings(this.#deadlines)
     this.#doors = new Doors<AnyPeer<C>>(settings, parts, this.#deadlines, {
       isOpen: () => core.life === 'open',
       countPeers: () => this.#peers.size - this.#detached,
@@ -108,6 +111,7 @@ export class PipeSock<
       settings,
       platform,
       deadlines: this.#deadlines,
+      partings: this.#partings,
       onDropped: (peer, reason, messages, bytes) => {
         // What a peer counts after it was counted in for good.
         if (!this.#peers.has(peer)) counters.dropped(reason, messages)
@@ -344,6 +348,7 @@ export class PipeSock<
 
   protected async closePeers(): Promise<Lost> {
     closeAll([...this.#peers])
+    this.#partings.end()
     this.#deadlines.clear()
     await this.#listener?.close()
     return this.#lost

@@ -5,7 +5,7 @@ import type {
   DataArgs,
   DeclarationOf,
   FeedTypes,
-  Handlers as HandlersOf,
+  Handlers as ContractHandlers,
   Input,
   Maybe,
   MsgTypes,
@@ -67,7 +67,7 @@ export interface RequestOptions extends MessageOptions {
 }
 
 export interface StreamOptions extends MessageOptions {
-  /** Ends the iteration, as `break` does. */
+  /** Ends it on both sides; the reader, who may not know, is told with ABORTED. */
   readonly signal?: AbortSignal
 }
 
@@ -188,7 +188,7 @@ export interface SockStats extends Omit<PeerStats, 'silent'> {
   readonly failed: Readonly<Record<string, number>>
   /** Errors thrown by your own functions. */
   readonly faults: number
-  /** Messages that the codec could not read, and those of a type without a handler. */
+  /** Messages that the codec could not read or the schema did not take, and those of a type without a handler. */
   readonly invalid: number
   readonly unhandled: number
   /** Answers of calls that came when nobody waited for them any more. */
@@ -315,15 +315,27 @@ export interface Handlers<C extends Codec = RawCodec> {
 
 /** What the option `handlers` takes: of a contract, for each of its types what that type needs. */
 export type HandlersFor<C extends Codec, P extends Protocol | undefined> = P extends Protocol
-  ? HandlersOf<P, Context<C, P>>
+  ? ContractHandlers<P, Context<C, P>>
   : Handlers<C>
+
+/**
+ * The handlers of a contract, in a module of their own: `export const handlers = { … } satisfies HandlersOf<typeof protocol>`.
+ * The codec that a sock has by itself is left unsaid here, and in the three below.
+ */
+export type HandlersOf<P extends Protocol> = HandlersFor<RawCodec, P>
+/** A peer under a contract: `const members = new Set<PeerOf<typeof protocol>>()`. */
+export type PeerOf<P extends Protocol> = Peer<RawCodec, P>
+/** A sock under a contract. */
+export type SockOf<P extends Protocol> = Sock<RawCodec, P>
+/** What `use` takes under a contract. */
+export type MiddlewareOf<P extends Protocol> = Middleware<RawCodec, P>
 
 /** What can have a handler. */
 export type TypesIn<P extends Protocol | undefined> = P extends Protocol ? keyof P & string : string | number
 
 export type HandlerFor<C extends Codec, P extends Protocol | undefined, T> = P extends Protocol
   ? T extends keyof P
-    ? NonNullable<HandlersOf<P, Context<C, P>>[T]>
+    ? NonNullable<ContractHandlers<P, Context<C, P>>[T]>
     : never
   : Handler<C>
 
@@ -416,8 +428,17 @@ export interface SockEvents<C extends Codec = RawCodec, P extends Protocol | und
     readonly messages: number
     readonly bytes: number
   }
-  /** The codec could not read a message. */
-  invalid: { readonly peer: Peer<C, P>; readonly payload: Uint8Array; readonly error: SockError }
+  /**
+   * The codec could not read a message, or what was asked, or an item of a channel that is served here; or it is not what
+   * its schema takes.
+   */
+  invalid: {
+    readonly peer: Peer<C, P>
+    /** undefined where that cannot be read either. */
+    readonly type: string | number | undefined
+    readonly payload: Uint8Array
+    readonly error: SockError
+  }
   /** Nothing takes messages of this type. */
   unhandled: {
     readonly peer: Peer<C, P>

@@ -7,6 +7,7 @@
 import { fail, SockError } from '../../errors.ts'
 import type { Pipe } from '../../net/pipe.ts'
 import type { Contract } from '../../contract/protocol.ts'
+import { Held } from '../../wire/held.ts'
 import { decodeTable, encodeGoodbye, MAX_TYPES } from '../../wire/v1/bodies.ts'
 import {
   GOODBYE,
@@ -45,6 +46,7 @@ import {
 } from '../../wire/v1/hello.ts'
 import { keyOf as hex, SessionLost } from '../../wire/v1/resumption.ts'
 import type { Deadlines } from '../deadlines.ts'
+import type { Partings } from '../partings.ts'
 import { FarTypes } from './far-types.ts'
 import { HandshakePipe } from './handshake-pipe.ts'
 import { type Dial, Duplicate, type Twins } from './twins.ts'
@@ -115,11 +117,17 @@ export interface Met {
   readonly again: boolean
 }
 
+interface GreetingHost {
+  readonly deadlines: Deadlines
+  readonly partings: Partings
+}
+
 export class Greeting {
   readonly #pipe: HandshakePipe
   readonly #dialed: boolean
   readonly #terms: Terms
   readonly #deadlines: Deadlines
+  readonly #partings: Partings
   readonly #address: string
   /** The far side is one of v1: it understands a rejection. */
   #isV1 = false
@@ -134,11 +142,18 @@ export class Greeting {
   readonly #host: string
   #dial: Dial | undefined
 
-  constructor(pipe: Pipe, dialed: boolean, terms: Terms, deadlines: Deadlines, again?: Again) {
+  constructor(
+    pipe: Pipe,
+    dialed: boolean,
+    terms: Terms,
+    { deadlines, partings }: GreetingHost,
+    again?: Again,
+  ) {
     this.#again = again
     this.#dialed = dialed
     this.#terms = terms
     this.#deadlines = deadlines
+    this.#partings = partings
     this.#address = pipe.remote.address
     this.#host = pipe.remote.host
     this.#pipe = new HandshakePipe(pipe, () =>
@@ -174,7 +189,7 @@ export class Greeting {
   /** Lets go of the connection, and tells the far side why where it waits for that. */
   refuse(error: SockError): void {
     this.#dial?.over()
-    this.#pipe.refuse(this.#lastWord(error), this.#deadlines)
+    this.#pipe.refuse(this.#lastWord(error), this.#partings)
   }
 
   #lastWord(error: SockError): Uint8Array | undefined {
@@ -229,7 +244,11 @@ export class Greeting {
       theirs,
       codec: theirs.codecs[0] ?? '',
       types,
-      onOver: dial?.over,
+      onOver:
+        dial &&
+        (() => {
+          dial.over()
+        }),
       early: this.#pipe.early,
     }
     return metOf(theirs, again !== undefined)
@@ -314,8 +333,9 @@ export class Greeting {
     if (equal(fingerprint, offer.fingerprint)) return new FarTypes(contract)
     await this.#pipe.write(...tableFrames(table))
     const header = new Header()
-    const chunks: Uint8Array[] = [new Uint8Array(HEADER)]
-    for (let size = 0; ; ) {
+    const held = new Held()
+    held.add(new Uint8Array(HEADER), 0, HEADER, MAX_TABLE)
+    for (;;) {
       const payload = await this.#pipe.frame(HEADER + MAX_CHUNK, (n) =>
         fail('PROTOCOL_ERROR', `a frame of ${n} bytes where TABLE is due`),
       )
@@ -323,12 +343,13 @@ export class Greeting {
       if (header.kind !== TABLE)
         fail('PROTOCOL_ERROR', `${nameOfKind(header.kind)} where TABLE is due`, { address: this.#address })
       if (header.ack > 0) fail('PROTOCOL_ERROR', `an ack of ${header.ack} before anything was sent`)
-      chunks.push(payload.subarray(HEADER))
-      size += payload.length - HEADER
-      if (size > MAX_TABLE) fail('PROTOCOL_ERROR', `a TABLE of more than ${MAX_TABLE} bytes`)
+      const room = HEADER + MAX_TABLE - held.length
+      if (payload.length - HEADER > room) fail('PROTOCOL_ERROR', `a TABLE of more than ${MAX_TABLE} bytes`)
+      // However many chunks it is in, they take what they hold.
+      held.add(payload, HEADER, payload.length, room)
       if ((header.flags & MORE) === 0) break
     }
-    return new FarTypes(contract, decodeTable(concat(chunks)))
+    return new FarTypes(contract, decodeTable(held.take(NOTHING, 0, 0)))
   }
 
   async #within<T>(ms: number, late: SockError, work: () => Promise<T>): Promise<T> {
@@ -346,6 +367,8 @@ export class Greeting {
     return new SockError(code, what, { address: this.#address })
   }
 }
+
+const NOTHING = new Uint8Array(0)
 
 /** The longest TABLE, all chunks together: as many types as there may be, each with the longest name. */
 const MAX_TABLE = 2 + MAX_TYPES * (1 + 1 + 255 + 8)
@@ -386,13 +409,3 @@ function tableFrames(table: Uint8Array): Uint8Array[] {
 
 const equal = (a: Uint8Array, b: Uint8Array): boolean =>
   a.length === b.length && a.every((byte, i) => byte === b[i])
-
-function concat(chunks: readonly Uint8Array[]): Uint8Array {
-  const whole = new Uint8Array(chunks.reduce((sum, { length }) => sum + length, 0))
-  let at = 0
-  for (const chunk of chunks) {
-    whole.set(chunk, at)
-    at += chunk.length
-  }
-  return whole
-}

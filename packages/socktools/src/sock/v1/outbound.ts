@@ -43,6 +43,8 @@ export interface Way {
   onRoom(lane: number): void
   /** A message was dropped, as the delivery of its type says. */
   drop(reason: DropReason, bytes: number): void
+  /** Nothing follows on this lane, and all of it was written. */
+  onWritten(lane: number): void
 }
 
 /**
@@ -87,6 +89,9 @@ export class Outbound {
       onRoom: (lane) => {
         way.onRoom(lane)
       },
+      onWritten: (lane) => {
+        way.onWritten(lane)
+      },
     })
     for (let lane = 0; lane < kinds.EVENT_LANES; lane++) this.#lanes.open(lane, way.theirs.eventWindow, lane)
   }
@@ -115,6 +120,11 @@ export class Outbound {
     this.#outbox = outbox
     this.#retained?.rewind()
     this.#lanes.restart()
+  }
+
+  /** The far side has all that was ever to be sent. */
+  get confirmed(): boolean {
+    return this.#lanes.queued === 0 && this.#sequence.acked === this.#sequence.sent
   }
 
   // Lanes
@@ -251,8 +261,10 @@ export class Outbound {
   ): void {
     if (this.#outbox === undefined) return
     this.#way.writer.set(kind, flags, type, lane, seq, this.#sequence.received, deadline)
+    // Calls and streams tell their own end; what else there is beside messages nobody misses.
+    const ends = (kind === kinds.EVENT || kind === kinds.VOLATILE) && (flags & kinds.MORE) === 0
     // Who waits for room waits here, for all lanes.
-    void this.#outbox.put(body)
+    void this.#outbox.put(body, ends ? 1 : 0)
     this.#sequence.left()
   }
 

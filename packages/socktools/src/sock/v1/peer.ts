@@ -28,6 +28,7 @@ import type { FarTypes } from './far-types.ts'
 import { type FrameWriter, MAX_FRAME } from './frame-writer.ts'
 import type { Again, GreetedV1, Resumable } from './greeting.ts'
 import { Inbound, type Takers } from './inbound.ts'
+import { Spare } from './keep.ts'
 import type { Asked, Link } from './link.ts'
 import { Outbound } from './outbound.ts'
 import type { Key, Settle } from './parcels.ts'
@@ -57,8 +58,8 @@ export interface V1Host<C extends Codec> extends PeerOwner<C, V1Peer<C>> {
   serve(peer: V1Peer<C>, asked: Asked, channel: ChannelEnd | undefined): { answer: unknown; served: Served }
   /** A handler threw, or there was none. */
   failed(peer: V1Peer<C>, thrown: unknown, type: TypeInfo): void
-  /** What was asked is not what the schema takes. */
-  invalid(peer: V1Peer<C>, body: Uint8Array, error: SockError): void
+  /** What was asked, or an item of a channel that is served here, is not what the schema takes. */
+  invalid(peer: V1Peer<C>, type: TypeInfo, body: Uint8Array, error: SockError): void
   /** A message of a type that this side has not. */
   unhandled(peer: V1Peer<C>, type: string | number, body: Uint8Array): void
   /** An answer came that nobody waits for any more. */
@@ -73,6 +74,11 @@ export interface V1Host<C extends Codec> extends PeerOwner<C, V1Peer<C>> {
 }
 
 const NO_OPTIONS: RequestOptions = {}
+
+/** More than this waits to be written only where frames of our own making answer frames that nothing else bounds. */
+const MOST_QUEUED = 512 * 1024
+/** One connection may keep the loop for so many milliseconds of a turn, then the others are served. */
+const TURN_BUDGET = 5
 
 const FIRST_LANE = kinds.EVENT_LANES
 const LAST_LANE = 0xffff_ffff
@@ -89,6 +95,7 @@ export class V1Peer<C extends Codec> extends PipePeer<C> implements Link, Resuma
   readonly maxMessage: number
   readonly deadlines: Deadlines
   readonly now: () => number
+  readonly spare = new Spare()
   /** Who the far side says it is, in hex. Nothing proves it. */
   readonly nodeId: string
   readonly #host: V1Host<C>
@@ -108,6 +115,11 @@ export class V1Peer<C extends Codec> extends PipePeer<C> implements Link, Resuma
   #unconfirmed = true
   /** The session is over, and the far side told up to where it had what we sent. */
   #proved = false
+  /** Not read, until the outbox has got rid of something, or until the next turn. */
+  #held = false
+  #yielding = false
+  /** Frames of this chunk came. */
+  #begun = false
 
   constructor(
     id: string,
@@ -124,6 +136,7 @@ export class V1Peer<C extends Codec> extends PipePeer<C> implements Link, Resuma
       maxFrame: MAX_FRAME,
       outboxes,
       timeout: settings.timeout,
+      saysWhy: true,
     })
     this.#host = host
     this.#types = types
@@ -136,6 +149,9 @@ export class V1Peer<C extends Codec> extends PipePeer<C> implements Link, Resuma
     const isGone = (): boolean => this.state === 'gone'
     const failed = (thrown: unknown, type: TypeInfo): void => {
       host.failed(this, thrown, type)
+    }
+    const invalid = (type: TypeInfo, body: Uint8Array, error: SockError): void => {
+      host.invalid(this, type, body, error)
     }
     const sequence = this.#sequence
     const { session } = greeted
@@ -156,8 +172,8 @@ export class V1Peer<C extends Codec> extends PipePeer<C> implements Link, Resuma
       theirs.maxCalls,
     )
     const serve = (asked: Asked, stream: Stream): { answer: unknown; served: Served } =>
-      host.serve(this, asked, asked.type.kind === 'channel' ? new ChannelEnd(stream) : undefined)
-    this.#streams = new Streams(this, { serve, failed }, theirs.maxStreams)
+      host.serve(this, asked, asked.type.kind === 'channel' ? new ChannelEnd(stream, true) : undefined)
+    this.#streams = new Streams(this, { serve, failed, invalid }, theirs.maxStreams)
     this.#out = new Outbound(sequence, this.outbox, {
       retained: this.session && new Retained(host.blocks),
       maxRetained: settings.maxRetained,
@@ -177,11 +193,15 @@ export class V1Peer<C extends Codec> extends PipePeer<C> implements Link, Resuma
       onRoom: (lane) => {
         this.#streams.at(lane)?.onRoom()
       },
+      onWritten: (lane) => {
+        this.#in.written(lane)
+      },
     })
     this.#in = new Inbound(sequence, this.#out, {
       dialed,
       codec: this.codec,
       types,
+      spare: this.spare,
       own: offer,
       calls: this.#calls,
       streams: this.#streams,
@@ -192,9 +212,7 @@ export class V1Peer<C extends Codec> extends PipePeer<C> implements Link, Resuma
       unhandled: (type, body) => {
         host.unhandled(this, type, body)
       },
-      invalid: (body, error) => {
-        host.invalid(this, body, error)
-      },
+      invalid,
       behind: (bytes) => {
         this.drop('behind', 1, bytes)
       },
@@ -321,6 +339,8 @@ export class V1Peer<C extends Codec> extends PipePeer<C> implements Link, Resuma
     try {
       const info = this.#typeOf(type, 'call')
       const { timeout = info.deadline ?? this.owner.settings.callTimeout } = options
+      if (!(timeout >= 0))
+        throw this.error('BAD_OPTION', `timeout is a number of milliseconds, not ${timeout}`)
       return this.#calls.request(info, data, options, timeout) as Promise<never>
     } catch (thrown) {
       return rejected(thrown as Error)
@@ -334,7 +354,7 @@ export class V1Peer<C extends Codec> extends PipePeer<C> implements Link, Resuma
 
   channel(type: string, options: StreamOptions = {}): ChannelEnd & AsyncIterable<never> {
     const stream = this.#streams.open(this.#typeOf(type, 'channel'), undefined, options)
-    return new ChannelEnd(stream) as ChannelEnd & AsyncIterable<never>
+    return new ChannelEnd(stream, false) as ChannelEnd & AsyncIterable<never>
   }
 
   #typeOf(name: string, kind: TypeInfo['kind']): TypeInfo {
@@ -459,9 +479,12 @@ export class V1Peer<C extends Codec> extends PipePeer<C> implements Link, Resuma
   // What the connection needs
 
   protected override onFrame(payload: Uint8Array): void {
-    if (this.#unconfirmed) {
+    if (!this.#begun) {
+      this.#begun = true
+      // From here on the turn is counted, if it is not already.
+      this.#host.outboxes.turn.spent()
+      if (this.#unconfirmed) this.session?.confirm()
       this.#unconfirmed = false
-      this.session?.confirm()
     }
     this.#in.onFrame(payload)
   }
@@ -470,10 +493,36 @@ export class V1Peer<C extends Codec> extends PipePeer<C> implements Link, Resuma
     if (this.state === 'gone') return
     this.#vitals.heard()
     this.#in.onChunk()
+    this.#giveWay()
+  }
+
+  /**
+   * The pipe is always read, but for these two. A far side that has us answer frame by frame, PING by PONG, and takes none
+   * of it waits until it has. And one that has much to say lets the others have their turn.
+   */
+  #giveWay(): void {
+    const { outboxes, platform } = this.#host
+    this.#begun = false
+    if (this.outbox.queued > MOST_QUEUED) this.#held = true
+    else if (outboxes.turn.spent() > TURN_BUDGET && !this.#yielding) {
+      this.#yielding = true
+      platform.afterPoll(() => {
+        this.#yielding = false
+        this.#goOn()
+      })
+    }
+    if (this.#held || this.#yielding) this.pipe.pause()
+  }
+
+  #goOn(): void {
+    if (!this.#held && !this.#yielding && this.attached && this.state !== 'gone') this.pipe.resume()
   }
 
   protected override onProgress(): void {
     this.#out.pumpSoon()
+    if (!this.#held || this.outbox.queued > MOST_QUEUED / 2) return
+    this.#held = false
+    this.#goOn()
   }
 
   protected override onSendersWait(): void {
@@ -515,6 +564,7 @@ export class V1Peer<C extends Codec> extends PipePeer<C> implements Link, Resuma
   protected override onDetached(error: SockError | undefined): void {
     const { settings, deadlines } = this.#host
     this.#vitals.stop()
+    this.#held = this.#begun = false
     this.#in.detach()
     this.#out.detach()
     this.#expiry = deadlines.set(settings.sessionTtl, () => {
@@ -629,6 +679,14 @@ export class V1Peer<C extends Codec> extends PipePeer<C> implements Link, Resuma
     if (farewell === undefined) return this.error('PIPE_FAILED', 'the connection ended without GOODBYE')
     if (farewell === '' || farewell === CLOSED) return undefined
     return this.error('PIPE_FAILED', `the far side ended the connection: ${farewell}`)
+  }
+
+  /** Behind its GOODBYE a write may well fail: that alone is nothing wrong. */
+  protected override broken(cause: Error): SockError | undefined {
+    const { farewell } = this.#in
+    // Drained, it was to take all that we still had for it; closed, it takes nothing any more.
+    const missed = farewell === '' && !this.#out.confirmed
+    return farewell === undefined || missed ? super.broken(cause) : this.cutShort
   }
 
   protected override onFarEnded(): void {

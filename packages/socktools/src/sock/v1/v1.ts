@@ -1,4 +1,4 @@
-import { isCallError, isSockError, type SockError } from '../../errors.ts'
+import { isCallError, type SockError } from '../../errors.ts'
 import { fingerprint, structureHash } from '../../contract/fingerprint.ts'
 import type { Contract, TypeInfo } from '../../contract/protocol.ts'
 import type { Pipe } from '../../net/pipe.ts'
@@ -9,7 +9,7 @@ import { Blocks } from '../../wire/v1/retained.ts'
 import { keyOf, SessionLost, Tombstones } from '../../wire/v1/resumption.ts'
 import { NO_HEADERS } from '../context.ts'
 import type { Core } from '../core.ts'
-import { NotPassed } from '../dispatch.ts'
+import { Unserved } from '../dispatch.ts'
 import type { PeerOwner } from '../pipe-peer.ts'
 import type { AnyPeer, Sends } from '../sends.ts'
 import type { Peer, Sock } from '../types.ts'
@@ -113,9 +113,9 @@ export class V1<C extends Codec> {
       failed: (peer, thrown, type) => {
         this.#failed(core, of(peer), thrown, type)
       },
-      invalid: (peer, body, error) => {
+      invalid: (peer, { name }, body, error) => {
         core.counters.invalid++
-        core.events.emit('invalid', { peer: of(peer), payload: body, error })
+        core.events.emit('invalid', { peer: of(peer), type: name, payload: body, error })
       },
       unhandled: (peer, type, body) => {
         core.counters.unhandled++
@@ -129,7 +129,7 @@ export class V1<C extends Codec> {
 
   /** `again`: to go on with a session that we dialed. */
   greet(pipe: Pipe, dialed: boolean, again?: Again): Greeting {
-    return new Greeting(pipe, dialed, this.#terms, this.#host.deadlines, again)
+    return new Greeting(pipe, dialed, this.#terms, this.#host, again)
   }
 
   /** `dialedAt`: the address that was dialed, where it can be dialed again. */
@@ -158,8 +158,9 @@ export class V1<C extends Codec> {
 
   /** What a handler threw: a CallError is an answer like any other. */
   #failed(core: Core<C>, peer: Peer<C>, thrown: unknown, { name }: TypeInfo): void {
-    if (isCallError(thrown) || thrown instanceof NotPassed) return
-    if (isSockError(thrown) && thrown.code === 'UNHANDLED') {
+    if (isCallError(thrown)) return
+    if (Unserved.is(thrown)) {
+      if (thrown.code === 'REFUSED') return
       core.counters.unhandled++
       core.events.emit('unhandled', { peer, type: name, data: undefined as never })
       return

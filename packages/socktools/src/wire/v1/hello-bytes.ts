@@ -52,6 +52,7 @@ const CODECS = 0x13
 const RESUME = 0x20
 const SESSION = 0x21
 const LAST_RECV = 0x22
+const KEPT_WITH = 0x23
 const REJECTION = 0x30
 const OFFERED = [...LIMITS.map((_, i) => FIRST_LIMIT + i), NODE_ID, INCARNATION, FINGERPRINT, CODECS]
 
@@ -83,8 +84,8 @@ export function encodeWelcome(welcome: Welcome): Uint8Array {
   const out = new Writer().bytes(MAGIC).u8(WELCOME).u8(version).u8(RESULTS.indexOf(result))
   if (welcome.result === 'rejected') {
     const { code, text, lastRecv, nodeId } = welcome
-    if (nodeId !== undefined) put(out, NODE_ID, new Writer().bytes(nodeId))
     if (lastRecv !== undefined) put(out, LAST_RECV, new Writer().u64(lastRecv))
+    if (nodeId !== undefined) put(out, KEPT_WITH, new Writer().bytes(nodeId))
     put(out, REJECTION, new Writer().text(code, 1).text(cutText(text, MAX_REASON), 2))
     return out.done()
   }
@@ -189,7 +190,7 @@ function fieldsOf(from: Reader, strict = true): Fields {
   return fields
 }
 
-const KNOWN = new Set([FEATURES, ...OFFERED, RESUME, SESSION, LAST_RECV, REJECTION])
+const KNOWN = new Set([FEATURES, ...OFFERED, RESUME, SESSION, LAST_RECV, KEPT_WITH, REJECTION])
 
 function need<T>(fields: Fields, tag: number, read: (value: Reader) => T): T {
   const field = fields.get(tag)
@@ -242,7 +243,7 @@ const sessionOf = (value: Reader): Session => ({
 
 function rejectionOf(fields: Fields, version: number): Rejected {
   const lastRecv = fields.get(LAST_RECV)?.((value) => value.u64())
-  const nodeId = fields.get(NODE_ID)?.(nodeIdOf)
+  const nodeId = fields.get(KEPT_WITH)?.(nodeIdOf)
   return need(fields, REJECTION, (value) => ({
     result: 'rejected',
     version,

@@ -31,6 +31,8 @@ export interface LaneSink {
    * that was closed or aborted: who waits there was told otherwise.
    */
   onRoom(lane: number): void
+  /** The lane is gone: all that had to be written there was. */
+  onWritten?(lane: number): void
 }
 
 /** What was dropped, an END and the like not counted. */
@@ -359,6 +361,7 @@ export class Outgoing {
     if (lane.first !== undefined || this.#find(lane.id) !== lane) return
     if (lane.id < EVENT_LANES) this.#events[lane.id] = undefined
     else this.#lanes.delete(lane.id)
+    this.#sink.onWritten?.(lane.id)
   }
 }
 
