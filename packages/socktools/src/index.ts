@@ -21,8 +21,8 @@ export {
   type NoErrors,
   type Priority,
 } from './contract/declare.ts'
-export { isCallError } from './contract/failed.ts'
 export { type Delivery, type Latest, latest, type Ttl, ttl } from './contract/delivery.ts'
+export { isCallError } from './contract/failed.ts'
 export type { Protocol } from './contract/protocol.ts'
 export type {
   DeclarationOf,
@@ -95,8 +95,8 @@ export type {
   MessageOptions,
   Middleware,
   MiddlewareContext,
-  MiddlewareOf,
   Outcome,
+  MiddlewareOf,
   Peer,
   PeerOf,
   PeerStats,

@@ -4,6 +4,8 @@ import { runInNewContext } from 'node:vm'
 import fc from 'fast-check'
 import { z } from 'zod'
 import { call, channel, feed, msg } from '../../src/contract/declare.ts'
+import { latest, ttl } from '../../src/contract/delivery.ts'
+import { compat, fingerprint } from '../../src/index.ts'
 import { type Protocol, compile } from '../../src/contract/protocol.ts'
 import { bytes, nothing } from '../../src/schema.ts'
 import { raw } from '../../src/wire/codec.ts'
@@ -55,6 +57,29 @@ describe('compile', () => {
     )
     assert.equal(byName.get('say'), types[2])
     assert.equal(byName.size, 4)
+  })
+
+  test('delivery and idempotence are of one side alone: nothing of them is in the fingerprint', () => {
+    const plain = { say: msg(Text), at: msg(Text), alarm: msg(Text), ask: call(Text, Text) }
+    const told = {
+      say: msg(Text, { delivery: 'volatile' }),
+      at: msg(Text, { delivery: latest() }),
+      alarm: msg(Text, { delivery: ttl(5) }),
+      ask: call(Text, Text, { idempotent: true }),
+    }
+    assert.equal(fingerprint(told), fingerprint(plain))
+    assert.deepEqual(compat(plain, told), { verdict: 'ok', findings: [] })
+    const { types } = compile(told)
+    assert.deepEqual(
+      types.map(({ name, delivery, idempotent }) => [name, delivery, idempotent]),
+      [
+        ['alarm', told.alarm.delivery, false],
+        ['ask', undefined, true],
+        ['at', told.at.delivery, false],
+        ['say', 'volatile', false],
+      ],
+    )
+    assert.equal(compile(plain).byName.get('say')?.delivery, undefined)
   })
 
   test('sorts by UTF-8 bytes, in which a later plane comes later', () => {

@@ -41,10 +41,10 @@ export interface Way {
   onWait(waiting: boolean): void
   /** There is room again on this lane. */
   onRoom(lane: number): void
-  /** Nothing follows on this lane, and all of it was written. */
-  onWritten(lane: number): void
   /** A message was dropped, as the delivery of its type says. */
   drop(reason: DropReason, bytes: number): void
+  /** Nothing follows on this lane, and all of it was written. */
+  onWritten(lane: number): void
 }
 
 /**

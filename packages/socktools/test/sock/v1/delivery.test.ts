@@ -276,6 +276,33 @@ describe('ttl', GUARD, () => {
     )
   })
 
+  test('one that waited, began to leave in time and was cut off is finished, too', () => {
+    const heard: unknown[] = []
+    return cutPair(
+      protocol,
+      async ({ world, cuts, there, part }) => {
+        await part()
+        const receipts = [there.send('film', new Uint8Array(500_000)), there.send('alarm', 'behind it')]
+        // One connection, which takes part of it.
+        cuts.plan(() => {
+          cuts.refuse = true
+          return 100_000
+        })
+        cuts.refuse = false
+        await world.sim.sleep(20)
+        const { queued } = there.stats()
+        assert.ok(queued > 0 && queued < 500_000, `${queued} bytes wait`)
+        await world.sim.sleep(5000)
+        cuts.plan(() => Infinity)
+        cuts.refuse = false
+        assert.deepEqual(await statuses(receipts), ['delivered', 'expired'])
+        await world.sim.sleep(1000)
+        assert.deepEqual(heard, [500_000])
+      },
+      noting(heard),
+    )
+  })
+
   test('who waits for room goes on when what waited has expired', () =>
     cutPair(
       protocol,

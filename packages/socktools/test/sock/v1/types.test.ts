@@ -12,15 +12,18 @@ import {
   call,
   channel,
   type Codec,
+  type DropReason,
   feed,
   type HandlersOf,
   json,
+  latest,
   type Message,
   MetaSock,
   type MiddlewareContext,
   type MiddlewareOf,
   msg,
   nothing,
+  type Outcome,
   type Peer,
   type PeerOf,
   type Protocol,
@@ -30,6 +33,7 @@ import {
   type SockOptions,
   TcpSock,
   type TcpSockOptions,
+  ttl,
   UdpSock,
 } from '../../../src/index.ts'
 import { msgpack } from '../../../src/adapters/msgpack.ts'
@@ -99,6 +103,56 @@ export async function sends(sock: Sock<RawCodec, Chat>, peer: Peer<RawCodec, Cha
     await one.sendMsg('note', { room: 'lobby' }, { header: {} })
   }
   await sock.sendMsg('note', { room: 'lobby' }, { to: peer, except: [peer, 'p1'], headers: {} })
+}
+
+/** Compiled, never run: receipts. */
+export async function receipts(peer: Peer<RawCodec, Chat>, untyped: Peer): Promise<void> {
+  const { accepted, outcome } = peer.send('say', { text: 'hi', at: '1' }, { headers: {} })
+  typed<Promise<void>>().as(accepted)
+  typed<Promise<Outcome>>().as(outcome)
+  const one = await outcome
+  if (one.status === 'not-delivered') typed<DropReason>().as(one.reason)
+  // @ts-expect-error: what was delivered has no reason
+  if (one.status === 'delivered') one.reason.trim()
+  // @ts-expect-error: no such type
+  peer.send('shout', { text: 'hi', at: '1' })
+  // @ts-expect-error: what is sent is the input of the schema: text
+  peer.send('say', { text: 'hi', at: 1 })
+  // @ts-expect-error: a call is asked, not sent
+  peer.send('history', { room: 'lobby' })
+  untyped.send(0, 'any type, any data of its codec')
+}
+
+/** Compiled, never run: what is declared of deliveries. */
+export function deliveries(): unknown[] {
+  const key = ({ id }: { id: number }): number => id
+  return [
+    msg(Line, {
+      delivery: latest((line) => {
+        typed<{ text: string; at: string }>().as(line)
+        return line.at
+      }),
+    }),
+    msg(z.object({ id: z.number(), x: z.number() }), { delivery: latest(key) }),
+    msg(Line, { delivery: latest(), priority: 'low' }),
+    msg(Line, { delivery: ttl(5) }),
+    msg(Line, { delivery: 'volatile' }),
+    call(Line, Line, { idempotent: true }),
+    // @ts-expect-error: a key of other data
+    msg(Line, { delivery: latest(key) }),
+    // @ts-expect-error: a key is a text or a number
+    msg(Line, { delivery: latest((line) => line) }),
+    // @ts-expect-error: no such class
+    () => msg(Line, { delivery: 'latest' }),
+    // @ts-expect-error: to be called
+    () => msg(Line, { delivery: ttl }),
+    // @ts-expect-error: milliseconds
+    () => msg(Line, { delivery: ttl('1s') }),
+    // @ts-expect-error: an answer is always reliable
+    () => call(Line, Line, { delivery: 'volatile' }),
+    // @ts-expect-error: only calls are
+    () => msg(Line, { idempotent: true }),
+  ]
 }
 
 /** Compiled, never run: what is asked. */
