@@ -73,6 +73,13 @@ const rooms = {
     ],
   },
   'testing/': { values: [...pure, ...concrete, 'sock/', 'identity/'] },
+  // What a simulation takes the place of, it has to touch.
+  'testing/outside.ts': {
+    values: ['errors.ts'],
+    types: ['platform/'],
+    packages: ['node:(child_process|crypto|dgram|dns|fs|module|net|timers|timers/promises)'],
+    globals: 'all',
+  },
 
   // The entry files: where the concrete platform and transports meet the socks.
   'sock/tcp-sock.ts': {

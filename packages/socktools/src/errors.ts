@@ -53,6 +53,10 @@ const ADVICE = {
   REFUSED: 'goodAddress or goodPeer said no',
   REMOTE_ERROR: 'what the far side said of it is in `remote`; its own log has more',
   SEND_FAILED: 'the cause tells what the system said of this datagram',
+  SIMULATION_FAILED: '`report.replay` is the same run in one line; `lines` are the last of what happened',
+  SIMULATION_REAL_IO:
+    'in a simulation use the sock, the disk and the timers of the process that the program is given',
+  SIMULATION_RUNNING: 'await one simulation before you begin the next: it has the clock of the whole process',
   SLOW_CONSUMER: 'read the iterable faster, or raise its `limit`',
   SLOW_PEER: 'await each send, or raise maxQueue; slowPeer tells what happens at that point',
   TOO_LARGE:
