@@ -3,11 +3,11 @@ import type { SimNode, SimWorld } from './sim-node.ts'
 import { EVENTS } from './trace.ts'
 
 export interface NemesisHost {
-  readonly nodes: readonly SimNode[]
+  readonly nodes: readonly SimNode<any>[]
   /** Starts a node that is down. */
-  start(node: SimNode): void
+  start(node: SimNode<any>): void
   /** Both dial each other; false: nobody said how. */
-  dial(one: SimNode, other: SimNode): boolean
+  dial(one: SimNode<any>, other: SimNode<any>): boolean
 }
 
 /** Carries out a schedule of faults, and undoes what is left of it. */
@@ -63,8 +63,8 @@ export class Nemesis {
     if (fault.for !== undefined) platform.setTimer(once, fault.for)
   }
 
-  #node(index: number): SimNode {
-    return this.#host.nodes[index] as SimNode
+  #node(index: number): SimNode<any> {
+    return this.#host.nodes[index] as SimNode<any>
   }
 
   /** What undoes it; undefined: there was nothing for it to break. */

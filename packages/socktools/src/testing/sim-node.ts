@@ -4,7 +4,7 @@ import type { Platform, Timer } from '../platform/platform.ts'
 import type { SockOptions } from '../sock/options.ts'
 import { PipeSock } from '../sock/pipe-sock.ts'
 import type { Codec, RawCodec } from '../wire/codec.ts'
-import type { SimDisk } from './key-disk.ts'
+import type { KeyStore, SimDisk } from './key-disk.ts'
 import type { SimHost, SimNetwork } from './sim-network.ts'
 import { type SimPlatform, xoshiro128 } from './sim-platform.ts'
 import { EVENTS, type Trace } from './trace.ts'
@@ -16,7 +16,7 @@ export interface SimWorld {
   readonly trace: Trace
   readonly seed: number
   /** Whose event runs: its clock is the clock. */
-  current: SimProcess | undefined
+  current: SimProcess<any> | undefined
   /** One more of these was seen; what is counted is shown at the end. */
   tally(what: string): void
   note(text: string, who?: string): void
@@ -34,7 +34,7 @@ export interface Clock {
 export const EPOCH = Date.UTC(2026, 0, 1)
 
 /** A machine: it has a name, a disk and a wall clock, and at most one process at a time. */
-export class SimNode<Disk = unknown> {
+export class SimNode<Disk = KeyStore> {
   readonly index: number
   /** `n1`, `n2` … */
   readonly name: string
@@ -117,7 +117,7 @@ export const nameOf = (index: number): string => `n${index + 1}`
  * One life of a node: from a start to the crash that ends it. Everything that it does, it does through here, and after
  * the crash nothing of that has any effect: timers do not fire, pipes and disk take nothing, promises stay as they are.
  */
-export class SimProcess<Disk = unknown> implements SimHost {
+export class SimProcess<Disk = KeyStore> implements SimHost {
   readonly machine: SimNode<Disk>
   /** 1 for the first process of its node. */
   readonly life: number
@@ -171,7 +171,8 @@ export class SimProcess<Disk = unknown> implements SimHost {
 
   sleep(ms: number): Promise<void> {
     return new Promise((resolve) => {
-      this.platform.setTimer(resolve, ms)
+      // Not a timer of a sock: nobody has to take it back.
+      this.#world.platform.setTimer(() => this.run(EVENTS.timer, resolve), ms)
     })
   }
 
@@ -198,7 +199,7 @@ export class SimProcess<Disk = unknown> implements SimHost {
     this.#timers.clear()
   }
 
-  /** Ends it in good order. Throws what its socks leave behind. */
+  /** Ends it in good order. Throws what its socks leave behind: timers are those of the platform. */
   async stop(): Promise<void> {
     for (const sock of this.#socks) await sock.close()
     // The last events of pipes that were closed.

@@ -1,5 +1,5 @@
 import { reasonOf, SockError } from '../errors.ts'
-import type { SimDisk } from './key-disk.ts'
+import type { KeyStore, SimDisk } from './key-disk.ts'
 import { Nemesis } from './nemesis.ts'
 import type { Plan } from './plan.ts'
 import { SimNetwork } from './sim-network.ts'
@@ -26,7 +26,7 @@ interface Condition {
 const LINES = 60
 
 /** One run of a scenario, as the scenario sees it. */
-export class Sim<Disk = unknown> {
+export class Sim<Disk = KeyStore> {
   readonly seed: number
   /** How much the scenario is to do: what that means is for the scenario to say. */
   readonly size: number
@@ -88,8 +88,8 @@ export class Sim<Disk = unknown> {
         for (const [from, to] of [
           [one, other],
           [other, one],
-        ] as [SimNode<Disk>, SimNode<Disk>][])
-          from.process?.run(EVENTS.fault, () => this.onDial?.(from, to))
+        ] as const)
+          from.process?.run(EVENTS.fault, () => this.onDial?.(from as SimNode<Disk>, to as SimNode<Disk>))
         return true
       },
     })
@@ -295,7 +295,7 @@ export class Sim<Disk = unknown> {
 const BOOT = 60_000
 
 /** The applications of all nodes. */
-export interface Cluster<App, Disk = unknown> {
+export interface Cluster<App, Disk = KeyStore> {
   /** That of one node; undefined while it is down or its program has not settled. */
   app(node: SimNode<Disk> | number): App | undefined
   /** Of every node, in their order. */
