@@ -7,6 +7,8 @@ export interface Work {
   readonly sim: Sim
   readonly ledger: Ledger
   calls: number
+  /** Messages, calls, feeds and channels. */
+  sends: number
 }
 
 type Job = (work: Work, from: Node, peer: V1Peer) => void
@@ -24,9 +26,10 @@ function padOf({ sim }: Work): string {
 }
 
 const say =
-  (type: 'say' | 'urgent'): Job =>
+  (type: 'say' | 'urgent', padded = padOf): Job =>
   (work, from, peer) => {
-    const pad = padOf(work)
+    const pad = padded(work)
+    work.sends++
     const lane = `${from.tag}/${peer.id} ${type}`
     const n = work.ledger.send(lane, digestOf({ pad }))
     peer.sendMsg(type, { lane, n, pad }).catch((thrown: unknown) => {
@@ -34,7 +37,13 @@ const say =
     })
   }
 
+/** More than a connection holds: where nobody reads, it stands still. */
+const flood: Job = (work, from, peer) => {
+  for (let i = 0; i < 12; i++) say('say', () => 'x'.repeat(12_000))(work, from, peer)
+}
+
 const broadcast: Job = (work, from) => {
+  work.sends++
   const pad = padOf(work)
   const lane = `${from.tag}/all`
   const n = work.ledger.send(lane, digestOf({ pad }))
@@ -51,6 +60,7 @@ const ask: Job = (work, from, peer) => {
   const timeout = Math.ceil(10 ** (2 + 2.5 * sim.random()))
   const signal = sim.random() < 0.1 ? AbortSignal.timeout(5000 * sim.random()) : undefined
   ledger.ask(id)
+  work.sends++
   peer.request('ask', { id, takes, x }, { timeout, ...(signal === undefined ? {} : { signal }) }).then(
     (answer) => {
       ledger.settled(id, 'answered')
@@ -75,6 +85,7 @@ const ended = ({ sim }: Work, what: string, thrown: unknown): void => {
 const follow: Job = (work, from, peer) => {
   const { sim } = work
   const id = `${from.tag} feed ${++work.calls}`
+  work.sends++
   const to = Math.floor(30 * sim.random())
   const gap = sim.random() < 0.5 ? 0 : 500 * sim.random()
   const run = async (): Promise<void> => {
@@ -91,6 +102,7 @@ const follow: Job = (work, from, peer) => {
 
 const talk: Job = (work, from, peer) => {
   const { sim } = work
+  work.sends++
   const lane = `${from.tag} channel ${++work.calls}`
   const items = Array.from({ length: 1 + Math.floor(8 * sim.random()) }, (_, i) => ({
     lane,
@@ -122,12 +134,13 @@ const JOBS: readonly (readonly [weight: number, job: Job])[] = [
   [35, say('say')],
   [10, say('urgent')],
   [12, broadcast],
+  [2, flood],
   [28, ask],
   [7, follow],
   [5, talk],
-  [2, (_work, _from, peer) => void peer.close()],
-  [0.5, (_work, from) => void from.renew('close')],
-  [0.5, (_work, from) => void from.renew('drain')],
+  [1, (_work, _from, peer) => void peer.close()],
+  [0.4, (_work, from) => void from.renew('close')],
+  [0.4, (_work, from) => void from.renew('drain')],
 ]
 const WEIGHT = JOBS.reduce((sum, [weight]) => sum + weight, 0)
 
