@@ -65,13 +65,16 @@ export function replaceOutside(inside: Inside): () => Promise<void> {
   for (const [name, value] of Object.entries(fs.promises))
     if (typeof value === 'function') set(fs.promises, name, refused(`fs.promises.${name}`))
   module.syncBuiltinESMExports()
-  process.on('unhandledRejection', onUnhandled)
+  // Those of a test runner, say, would take them for their own.
+  const others = process.listeners('unhandledRejection')
+  process.removeAllListeners('unhandledRejection').on('unhandledRejection', onUnhandled)
   return async () => {
     for (const one of undo.reverse()) one()
     module.syncBuiltinESMExports()
     // These are told when the loop turns, which it has not done since.
     await new Promise((resolve) => realSoon(resolve))
     process.off('unhandledRejection', onUnhandled)
+    for (const other of others) process.on('unhandledRejection', other)
   }
 }
 

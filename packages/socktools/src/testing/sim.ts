@@ -51,7 +51,6 @@ export class Sim<Disk = KeyStore> {
   #program: Program<unknown, Disk> | undefined
   readonly #apps = new Map<SimProcess<Disk>, unknown>()
   #failed: Failed | undefined
-  #onFailed: (() => void) | undefined
   #onSettled: (() => void) | undefined
 
   constructor(plan: Plan<Disk>) {
@@ -85,11 +84,10 @@ export class Sim<Disk = KeyStore> {
       start: (node) => void this.#start(node as SimNode<Disk>),
       dial: (one, other) => {
         if (this.onDial === undefined) return false
-        for (const [from, to] of [
-          [one, other],
-          [other, one],
-        ] as const)
-          from.process?.run(EVENTS.fault, () => this.onDial?.(from as SimNode<Disk>, to as SimNode<Disk>))
+        const dial = (from: SimNode<any>, to: SimNode<any>): void =>
+          platform.afterPoll(() => from.process?.run(EVENTS.fault, () => this.onDial?.(from, to)))
+        dial(one, other)
+        dial(other, one)
         return true
       },
     })
@@ -104,6 +102,10 @@ export class Sim<Disk = KeyStore> {
   async boot<App>(program: Program<App, Disk>): Promise<Cluster<App, Disk>> {
     this.#program = program
     this.#nemesis.begin(this.#plan.faults)
+    // One that was down until the heal is not to be stopped while it starts.
+    this.eventually('every program has settled', () =>
+      this.nodes.every(({ process }) => process !== undefined && this.#apps.has(process)),
+    )
     await Promise.race([Promise.all(this.nodes.map((node) => this.#start(node))), this.sleep(BOOT)])
     const { nodes } = this
     const apps = this.#apps
@@ -142,9 +144,7 @@ export class Sim<Disk = KeyStore> {
 
   /** Fails the run, from anywhere: in a handler what is thrown would be the sock's to report. */
   fail(check: string, thrown: unknown): void {
-    if (this.#failed !== undefined) return
-    this.#failed = { check, thrown }
-    this.#onFailed?.()
+    this.#failed ??= { check, thrown }
   }
 
   /** A line of the trace: part of its hash, and shown with a failure. */
@@ -201,17 +201,14 @@ export class Sim<Disk = KeyStore> {
     const { duration, within, maxEvents } = this.#plan
     const limit = 2 * duration + within + 3_600_000
     try {
-      await this.#platform.run(
-        () =>
-          Promise.race([this.#live(scenario), new Promise<void>((resolve) => (this.#onFailed = resolve))]),
-        {
-          limit,
-          after: () => {
-            this.#afterEvent()
-            if (this.#trace.events > maxEvents) throw new Error(`no end after ${maxEvents} events`)
-          },
+      await this.#platform.run(() => this.#live(scenario), {
+        limit,
+        after: () => {
+          this.#afterEvent()
+          if (this.#failed !== undefined) throw this.#failed.thrown
+          if (this.#trace.events > maxEvents) throw new Error(`no end after ${maxEvents} events`)
         },
-      )
+      })
     } catch (thrown) {
       this.#failed ??= { check: checkOf(thrown), thrown }
     }
@@ -274,19 +271,17 @@ export class Sim<Disk = KeyStore> {
     this.#note('starts', `${node.name}/${process.life}`)
     if (process.life > 1) this.#world.tally('restart')
     await new Promise<void>((resolve) => {
-      process.run(EVENTS.fault, () => {
-        void Promise.resolve()
-          .then(() => this.#program?.(process))
-          .then(
-            (app) => {
-              if (process.alive) this.#apps.set(process, app)
-            },
-            (thrown: unknown) => {
-              if (process.alive) this.fail('program', thrown)
-            },
-          )
-          .then(resolve)
-      })
+      const program = async (): Promise<void> => {
+        try {
+          const app = await this.#program?.(process)
+          if (process.alive) this.#apps.set(process, app)
+        } catch (thrown) {
+          if (process.alive) this.fail('program', thrown)
+        }
+        resolve()
+      }
+      // An event of its own: whatever the program awaits, it goes on as this process.
+      this.#platform.afterPoll(() => process.run(EVENTS.fault, () => void program()))
     })
   }
 }
