@@ -73,6 +73,19 @@ const rooms = {
     ],
   },
   'testing/': { values: [...pure, ...concrete, 'sock/', 'identity/'] },
+  // The chaos proxy breaks real connections.
+  'testing/chaos.ts': {
+    values: [
+      'errors.ts',
+      'address.ts',
+      'platform/',
+      'testing/chaos-lane.ts',
+      'testing/chaos-options.ts',
+      'testing/sim-platform.ts',
+    ],
+    packages: ['node:net'],
+  },
+  'testing/chaos-lane.ts': { types: ['platform/', 'testing/chaos-options.ts'], packageTypes: ['node:net'] },
   // What a simulation takes the place of, it has to touch.
   'testing/outside.ts': {
     values: ['errors.ts'],
