@@ -252,6 +252,6 @@ class Connection {
  * which the far side takes for an end in good order: this mark is what it leaves for destroy().
  */
 function resetNow(socket: net.Socket): void {
-  if ('resetAndClosing' in socket && socket.remoteFamily !== undefined) socket.resetAndClosing = true
+  if (socket.remoteFamily !== undefined) Object.assign(socket, { resetAndClosing: true })
   socket.destroy()
 }
