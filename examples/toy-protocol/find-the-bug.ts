@@ -3,7 +3,13 @@
  *
  *   npx tsx examples/toy-protocol/find-the-bug.ts
  */
-import { type FaultKind, type Scenario, simulate, SimulationError, type SimulateOptions } from 'socktools/testing'
+import {
+  type FaultKind,
+  type Scenario,
+  simulate,
+  SimulationError,
+  type SimulateOptions,
+} from 'socktools/testing'
 import { type Counter, counter } from './counter.ts'
 
 /** Faults of the network alone: this counter lives in memory, and forgets when its process ends. */
@@ -24,7 +30,10 @@ const scenario =
       const who = 1 + Math.floor(sim.random() * (sim.nodes.length - 1))
       added++
       sim.note(`n${who + 1} adds one`)
-      void cluster.app(who)?.add().then(() => done++)
+      void cluster
+        .app(who)
+        ?.add()
+        .then(() => done++)
       await sim.sleep((sim.random() * 2 * sim.duration) / sim.size)
     }
     sim.eventually('everything is counted', () => done === added && count() === added)
@@ -33,7 +42,10 @@ const scenario =
 const world: SimulateOptions = { nodes: 3, duration: 300_000, size: 100, faults }
 
 /** The first of these seeds that fails, cut down; undefined: none does. */
-async function search(seeds: number, options: { readonly ids?: boolean }): Promise<SimulationError | undefined> {
+async function search(
+  seeds: number,
+  options: { readonly ids?: boolean },
+): Promise<SimulationError | undefined> {
   for (let seed = 1; seed <= seeds; seed++) {
     try {
       await simulate({ ...world, seed, shrink: 60 }, scenario(options))
@@ -52,7 +64,9 @@ console.log(`without ids: ${found.check} fails with seed ${seed}`)
 console.log(`what it takes: ${size} additions and ${JSON.stringify(left)}`)
 console.log(found.lines.slice(-4).join('\n'))
 
-const again = await simulate(JSON.parse(found.report.replay) as SimulateOptions, scenario({})).catch((e: unknown) => e)
+const again = await simulate(JSON.parse(found.report.replay) as SimulateOptions, scenario({})).catch(
+  (e: unknown) => e,
+)
 const same = again instanceof SimulationError && again.report.hash === found.report.hash
 console.log(`played again it is ${same ? 'the same run' : 'another run'}`)
 
