@@ -43,7 +43,10 @@ export async function counter(me: SimProcess, home: string, { ids = false } = {}
         const [peer] = sock.knownPeers.filter(({ dialed }) => dialed)
         try {
           // Here is the bug, unless there are ids: no answer does not mean that nothing was done.
-          if (peer !== undefined) return await peer.request('add', { id }, { timeout: 2000 })
+          if (peer !== undefined) {
+            await peer.request('add', { id }, { timeout: 2000 })
+            return
+          }
         } catch (error) {
           if (!(error instanceof SockError)) throw error
         }

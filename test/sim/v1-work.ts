@@ -53,11 +53,20 @@ const broadcast: Job = (work, from) => {
 }
 
 const ask: Job = (work, from, peer) => {
+  const { sim } = work
+  const takes = sim.random() < 0.5 ? 0 : 10 ** (4.2 * sim.random())
+  askFor(work, from, peer, takes, Math.ceil(10 ** (2 + 2.5 * sim.random())))
+}
+
+/** More than some answer at once: the others wait here, and have not left when the connection breaks. */
+const askMuch: Job = (work, from, peer) => {
+  for (let i = 0; i < 6; i++) askFor(work, from, peer, 15_000, 30_000)
+}
+
+function askFor(work: Work, from: Node, peer: V1Peer, takes: number, timeout: number): void {
   const { sim, ledger } = work
   const id = `${from.tag} call ${++work.calls}`
   const x = work.calls
-  const takes = sim.random() < 0.5 ? 0 : 10 ** (4.2 * sim.random())
-  const timeout = Math.ceil(10 ** (2 + 2.5 * sim.random()))
   const signal = sim.random() < 0.1 ? AbortSignal.timeout(5000 * sim.random()) : undefined
   ledger.ask(id)
   work.sends++
@@ -136,6 +145,7 @@ const JOBS: readonly (readonly [weight: number, job: Job])[] = [
   [12, broadcast],
   [2, flood],
   [28, ask],
+  [1, askMuch],
   [7, follow],
   [5, talk],
   [1, (_work, _from, peer) => void peer.close()],

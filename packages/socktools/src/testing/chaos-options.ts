@@ -98,7 +98,7 @@ function check(toxics: object): void {
     )
       fail(
         'BAD_OPTION',
-        `${name} is ${name === 'blackHole' ? 'true or false' : 'a number from 0'}, not ${String(value)}`,
+        `${name} is ${name === 'blackHole' ? 'true or false' : 'a number from 0'}, not ${JSON.stringify(value)}`,
       )
     if (AT_LEAST_ONE.includes(name) && (value as number) < 1) fail('BAD_OPTION', `${name} is 1 at least`)
   }

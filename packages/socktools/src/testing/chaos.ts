@@ -84,7 +84,7 @@ class Proxying implements Chaos {
   listen(at: net.ListenOptions): Promise<void> {
     const { listen } = this.#plan
     return new Promise((resolve, reject) => {
-      this.#server.once('error', (cause: NodeJS.ErrnoException) => {
+      this.#server.once('error', (cause: Error & { readonly code?: string }) => {
         const code = cause.code === 'EADDRINUSE' ? 'ADDRESS_IN_USE' : 'LISTEN_FAILED'
         reject(new SockError(code, `could not listen: ${reasonOf(cause)}`, { address: listen, cause }))
       })

@@ -3,7 +3,7 @@ import type { Platform } from '../platform/platform.ts'
 /** What survives the processes of one simulated machine. `View` is what a process gets of it. */
 export interface SimDisk<View = unknown> {
   /** For one process, on its platform: nothing may happen through it once `alive()` is false. */
-  view(process: { readonly platform: Platform; alive(): boolean }): View
+  view(process: { readonly platform: Platform; readonly alive: () => boolean }): View
   /** The process is gone: `kill` leaves the system and its caches alone, `power` takes what was not synced. */
   crash(how: 'kill' | 'power', random: () => number): void
 }
@@ -23,7 +23,7 @@ export class KeyDisk implements SimDisk<KeyStore> {
   readonly #synced = new Map<string, Uint8Array>()
   #unsynced: [key: string, bytes: Uint8Array | undefined][] = []
 
-  view({ platform, alive }: { readonly platform: Platform; alive(): boolean }): KeyStore {
+  view({ platform, alive }: { readonly platform: Platform; readonly alive: () => boolean }): KeyStore {
     /** After the time that a disk needs; never, once the process is gone. */
     const later = <T>(work: () => T): Promise<T> =>
       new Promise((resolve) => {

@@ -2,23 +2,23 @@ import type { Fault } from './faults.ts'
 import type { SimNode, SimWorld } from './sim-node.ts'
 import { EVENTS } from './trace.ts'
 
-export interface NemesisHost {
-  readonly nodes: readonly SimNode<any>[]
+export interface NemesisHost<Disk> {
+  readonly nodes: readonly SimNode<Disk>[]
   /** Starts a node that is down. */
-  start(node: SimNode<any>): void
+  start(node: SimNode<Disk>): void
   /** Both dial each other; false: nobody said how. */
-  dial(one: SimNode<any>, other: SimNode<any>): boolean
+  dial(one: SimNode<Disk>, other: SimNode<Disk>): boolean
 }
 
 /** Carries out a schedule of faults, and undoes what is left of it. */
-export class Nemesis {
-  readonly #world: SimWorld
-  readonly #host: NemesisHost
+export class Nemesis<Disk> {
+  readonly #world: SimWorld<Disk>
+  readonly #host: NemesisHost<Disk>
   /** What undoes the faults that hold. */
   readonly #holding = new Set<() => void>()
   #over = false
 
-  constructor(world: SimWorld, host: NemesisHost) {
+  constructor(world: SimWorld<Disk>, host: NemesisHost<Disk>) {
     this.#world = world
     this.#host = host
   }
@@ -63,8 +63,8 @@ export class Nemesis {
     if (fault.for !== undefined) platform.setTimer(once, fault.for)
   }
 
-  #node(index: number): SimNode<any> {
-    return this.#host.nodes[index] as SimNode<any>
+  #node(index: number): SimNode<Disk> {
+    return this.#host.nodes[index] as SimNode<Disk>
   }
 
   /** What undoes it; undefined: there was nothing for it to break. */

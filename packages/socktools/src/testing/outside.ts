@@ -13,12 +13,12 @@ import type { Timer } from '../platform/platform.ts'
 /** What takes the place of the outside while a simulation runs. */
 export interface Inside {
   /** Milliseconds that never go back, and milliseconds since 1970. */
-  now(): number
-  wall(): number
-  random(): number
-  setTimer(fn: () => void, ms: number): Timer
+  readonly now: () => number
+  readonly wall: () => number
+  readonly random: () => number
+  readonly setTimer: (fn: () => void, ms: number) => Timer
   /** A promise was rejected, and nobody took that. */
-  onUnhandled(thrown: unknown): void
+  readonly onUnhandled: (thrown: unknown) => void
 }
 
 /**
@@ -100,7 +100,7 @@ const refused = (name: string) => (): never =>
 
 function simDate({ wall }: Inside): DateConstructor {
   return new Proxy(Date, {
-    construct: (target, args: [], made) =>
+    construct: (target, args: readonly unknown[], made) =>
       Reflect.construct(target, args.length === 0 ? [wall()] : args, made) as Date,
     apply: (target) => new target(wall()).toString(),
     get: (target, name) => (name === 'now' ? wall : (Reflect.get(target, name) as unknown)),

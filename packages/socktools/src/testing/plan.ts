@@ -109,6 +109,15 @@ function whole(value: unknown, name: string, least: number, most: number): numbe
 }
 
 /** What of a plan tells the run: the rest are defaults. As one line. */
-export function replayOf({ seed, nodes, duration, faults, size, mode, within, latency }: Plan): string {
+export function replayOf({
+  seed,
+  nodes,
+  duration,
+  faults,
+  size,
+  mode,
+  within,
+  latency,
+}: Omit<Plan, 'disk'>): string {
   return JSON.stringify({ seed, nodes, duration, size, mode, within, latency, faults })
 }

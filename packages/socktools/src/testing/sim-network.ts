@@ -178,7 +178,9 @@ export class SimNetwork implements PipeNetwork {
   refuse(node: number): () => void {
     const machine = this.#machine(node)
     machine.refusals++
-    return () => void machine.refusals--
+    return () => {
+      machine.refusals--
+    }
   }
 
   /** Resets every connection between two. Says whether there was one. */

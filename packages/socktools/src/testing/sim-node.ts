@@ -3,6 +3,7 @@ import type { Transport } from '../net/transport.ts'
 import type { Platform, Timer } from '../platform/platform.ts'
 import type { SockOptions } from '../sock/options.ts'
 import { PipeSock } from '../sock/pipe-sock.ts'
+import type { SockStats } from '../sock/types.ts'
 import type { Codec, RawCodec } from '../wire/codec.ts'
 import type { KeyStore, SimDisk } from './key-disk.ts'
 import type { SimHost, SimNetwork } from './sim-network.ts'
@@ -10,13 +11,13 @@ import { type SimPlatform, xoshiro128 } from './sim-platform.ts'
 import { EVENTS, type Trace } from './trace.ts'
 
 /** What the nodes of one simulation share. */
-export interface SimWorld {
+export interface SimWorld<Disk> {
   readonly platform: SimPlatform
   readonly network: SimNetwork
   readonly trace: Trace
   readonly seed: number
   /** Whose event runs: its clock is the clock. */
-  current: SimProcess<any> | undefined
+  current: SimProcess<Disk> | undefined
   /** One more of these was seen; what is counted is shown at the end. */
   tally(what: string): void
   note(text: string, who?: string): void
@@ -25,13 +26,13 @@ export interface SimWorld {
 
 export interface Clock {
   /** Milliseconds that never go back. Their zero means nothing, and is another after each start. */
-  now(): number
+  readonly now: () => number
   /** Milliseconds since 1970 on the wall clock of this node: it can jump. */
-  wall(): number
+  readonly wall: () => number
 }
 
-/** Where the wall clocks of all simulations begin. */
-export const EPOCH = Date.UTC(2026, 0, 1)
+/** Where the wall clocks of all simulations begin: 1 January 2026, UTC. */
+export const EPOCH = 1_767_225_600_000
 
 /** A machine: it has a name, a disk and a wall clock, and at most one process at a time. */
 export class SimNode<Disk = KeyStore> {
@@ -42,7 +43,7 @@ export class SimNode<Disk = KeyStore> {
   readonly address: string
   readonly disk: SimDisk<Disk>
   readonly random: () => number
-  readonly #world: SimWorld
+  readonly #world: SimWorld<Disk>
   #starts = 0
   #wallOffset = 0
   #freezes = 0
@@ -50,7 +51,7 @@ export class SimNode<Disk = KeyStore> {
   /** The process that runs, unless the node is down. */
   process: SimProcess<Disk> | undefined
 
-  constructor(world: SimWorld, index: number, disk: SimDisk<Disk>) {
+  constructor(world: SimWorld<Disk>, index: number, disk: SimDisk<Disk>) {
     this.#world = world
     this.index = index
     this.name = nameOf(index)
@@ -129,11 +130,11 @@ export class SimProcess<Disk = KeyStore> implements SimHost {
   /** Errors that no listener and no logger took. */
   readonly reports: Error[] = []
   alive = true
-  readonly #world: SimWorld
-  readonly #socks: PipeSock<any, any>[] = []
+  readonly #world: SimWorld<Disk>
+  readonly #socks: { close(): Promise<unknown>; stats(): SockStats }[] = []
   readonly #timers = new Set<Timer>()
 
-  constructor(world: SimWorld, machine: SimNode<Disk>, life: number) {
+  constructor(world: SimWorld<Disk>, machine: SimNode<Disk>, life: number) {
     this.#world = world
     this.machine = machine
     this.life = life

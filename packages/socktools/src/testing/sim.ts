@@ -1,5 +1,5 @@
 import { reasonOf, SockError } from '../errors.ts'
-import type { KeyStore, SimDisk } from './key-disk.ts'
+import type { KeyStore } from './key-disk.ts'
 import { Nemesis } from './nemesis.ts'
 import type { Plan } from './plan.ts'
 import { SimNetwork } from './sim-network.ts'
@@ -42,8 +42,8 @@ export class Sim<Disk = KeyStore> {
   readonly #platform: SimPlatform
   readonly #trace = new Trace()
   readonly #network: SimNetwork
-  readonly #nemesis: Nemesis
-  readonly #world: SimWorld
+  readonly #nemesis: Nemesis<Disk>
+  readonly #world: SimWorld<Disk>
   readonly #checks: { readonly name: string; readonly check: () => void }[] = []
   readonly #conditions: Condition[] = []
   readonly #counts = new Map<string, number>()
@@ -66,7 +66,7 @@ export class Sim<Disk = KeyStore> {
     const names = Array.from({ length: nodes }, (_, index) => nameOf(index))
     this.#network = new SimNetwork(platform, xoshiro128(seed + 3), this.#trace, { names, latency })
     this.clock = { now: platform.now, wall: () => EPOCH + Math.floor(platform.now()) }
-    const world: SimWorld = {
+    const world: SimWorld<Disk> = {
       platform,
       network: this.#network,
       trace: this.#trace,
@@ -77,14 +77,14 @@ export class Sim<Disk = KeyStore> {
       fail: (check, thrown) => this.fail(check, thrown),
     }
     this.#world = world
-    const disk = plan.disk as () => SimDisk<Disk>
+    const disk = plan.disk
     this.nodes = names.map((_, index) => new SimNode<Disk>(world, index, disk()))
-    this.#nemesis = new Nemesis(world, {
+    this.#nemesis = new Nemesis<Disk>(world, {
       nodes: this.nodes,
-      start: (node) => void this.#start(node as SimNode<Disk>),
+      start: (node) => void this.#start(node),
       dial: (one, other) => {
         if (this.onDial === undefined) return false
-        const dial = (from: SimNode<any>, to: SimNode<any>): void =>
+        const dial = (from: SimNode<Disk>, to: SimNode<Disk>): void =>
           platform.afterPoll(() => from.process?.run(EVENTS.fault, () => this.onDial?.(from, to)))
         dial(one, other)
         dial(other, one)
@@ -167,7 +167,7 @@ export class Sim<Disk = KeyStore> {
 
   // For simulate()
 
-  get world(): SimWorld {
+  get world(): SimWorld<Disk> {
     return this.#world
   }
 

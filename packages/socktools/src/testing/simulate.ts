@@ -107,6 +107,6 @@ async function once<Disk>(
   const { failed } = sim
   const { seed } = plan
   const { hash, events, time, counts } = sim
-  const report = { seed, hash, events, time, counts, replay: replayOf(plan as Plan) }
+  const report = { seed, hash, events, time, counts, replay: replayOf(plan) }
   return { report, error: failed === undefined ? undefined : new SimulationError(failed, report, sim.lines) }
 }

@@ -12,7 +12,7 @@ interface Place {
   readonly events: ChaosEvent[]
   /** Sockets that arrived at the far side. */
   readonly arrived: net.Socket[]
-  connect(): Promise<{ readonly near: net.Socket; readonly far: net.Socket }>
+  readonly connect: () => Promise<{ readonly near: net.Socket; readonly far: net.Socket }>
 }
 
 /** A server behind a proxy; both are gone afterwards. */

@@ -69,7 +69,7 @@ describe('a ledger of messages', () => {
 })
 
 describe('a ledger of calls', () => {
-  const called = (...steps: ('handled' | string)[]): Ledger => {
+  const called = (...steps: string[]): Ledger => {
     const ledger = new Ledger()
     ledger.ask('a')
     for (const step of steps) {

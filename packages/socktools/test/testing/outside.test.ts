@@ -14,20 +14,21 @@ import { coded } from '../support/coded.ts'
 const world = (scenario: (sim: Sim) => Promise<void>): Promise<void> =>
   simulate({ nodes: 2, faults: 'none', duration: 0, seed: 9 }, scenario).then(() => undefined)
 
+const of = (on: object, ...names: string[]): unknown[] =>
+  names.map((name) => Reflect.get(on, name) as unknown)
+
 /** All that a simulation replaces, as it is now. */
 const outside = (): unknown[] => [
-  ...[Date, Math.random, performance.now, AbortSignal.timeout, process.hrtime, fetch],
-  ...[setTimeout, setInterval, setImmediate, clearTimeout, clearInterval, clearImmediate],
-  ...[crypto.randomUUID, crypto.getRandomValues, randomBytes, randomUUID, randomInt],
-  ...[
-    readFile,
-    readFileBack,
-    lookup,
-    spawn,
-    sleep,
-    net.Socket.prototype.connect,
-    net.Server.prototype.listen,
-  ],
+  ...of(globalThis, 'Date', 'setTimeout', 'setInterval', 'setImmediate', 'fetch'),
+  ...of(globalThis, 'clearTimeout', 'clearInterval', 'clearImmediate'),
+  ...of(Math, 'random'),
+  ...of(performance, 'now'),
+  ...of(AbortSignal, 'timeout'),
+  ...of(process, 'hrtime'),
+  ...of(crypto, 'randomUUID', 'getRandomValues'),
+  ...[randomBytes, randomUUID, randomInt, readFile, readFileBack, lookup, spawn, sleep],
+  ...of(net.Socket.prototype, 'connect'),
+  ...of(net.Server.prototype, 'listen'),
   ...process.listeners('unhandledRejection'),
 ]
 

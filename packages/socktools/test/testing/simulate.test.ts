@@ -320,9 +320,23 @@ describe('simulate', () => {
       throw boom
     }
     assert.equal((await failing({}, async () => throws())).cause, boom)
-    assert.equal((await failing({}, async (sim) => void (await sim.boot(throws)))).check, 'program')
+    assert.equal(
+      (
+        await failing({}, async (sim) => {
+          await sim.boot(throws)
+        })
+      ).check,
+      'program',
+    )
     assert.equal((await failing({}, async (sim) => (setTimeout(throws, 5), sim.sleep(10)))).cause, boom)
-    assert.equal((await failing({}, async () => void Promise.reject(boom))).check, 'unhandled rejection')
+    assert.equal(
+      (
+        await failing({}, async () => {
+          void Promise.reject(boom)
+        })
+      ).check,
+      'unhandled rejection',
+    )
     assert.equal((await failing({}, async (sim) => sim.fail('mine', boom))).check, 'mine')
   })
 
