@@ -32,7 +32,7 @@ const rooms = {
   'platform/': {
     values: ['errors.ts'],
     packages: [
-      'node:(fs|fs/promises|path|crypto|diagnostics_channel|process|perf_hooks|timers|timers/promises)',
+      'node:(fs|fs/promises|path|crypto|diagnostics_channel|process|perf_hooks|timers|timers/promises|zlib)',
     ],
     globals: 'all',
   },
@@ -53,7 +53,11 @@ const rooms = {
     never: ['./tcp-sock.ts', './udp-sock.ts', './meta-sock.ts'],
   },
 
-  'store/': { values: ['errors.ts', 'wire/'], types: ['platform/'] },
+  'store/': {
+    values: ['errors.ts', 'events.ts', 'wire/'],
+    types: ['platform/'],
+    never: ['./index.ts', './inspect.ts'],
+  },
   'identity/': { values: ['errors.ts'], types: ['net/'] },
   'mesh/': {
     values: [...pure, 'sock/'],
@@ -100,6 +104,8 @@ const rooms = {
     packageTypes: ['node:net'],
   },
   'sock/udp-sock.ts': { values: [...pure, ...concrete] },
+  'store/index.ts': { values: ['errors.ts', 'platform/'] },
+  'store/inspect.ts': { values: ['errors.ts', 'platform/'] },
   'sock/meta-sock.ts': { values: [...pure, 'platform/'] },
   'index.ts': { values: [...pure, ...concrete, 'sock/', 'identity/'] },
   'browser.ts': { values: [...pure, ...concrete, 'sock/', 'identity/'] },

@@ -1,6 +1,6 @@
 // npm run bench: the project against its rivals, in one interleaved run.
 //
-//   node bench/run.mjs [--quick] [--json] [--markdown] [--only WORKLOAD,...] [--contenders NAME,...]
+//   node bench/run.mjs [--quick] [--json] [--markdown] [--only WORKLOAD,...] [--contenders NAME,...] [--rounds N]
 //
 // setup.mjs makes what is needed, workloads.mjs says what is run in which order, trial.mjs runs one trial,
 // goals.mjs judges, report.mjs prints. Progress goes to stderr, the report to stdout.
@@ -19,10 +19,16 @@ const { values: options } = parseArgs({
     markdown: { type: 'boolean', default: false },
     only: { type: 'string' },
     contenders: { type: 'string' },
+    rounds: { type: 'string' },
   },
 })
 const { chosen, names } = choose()
-const plan = plans[options.quick ? 'quick' : 'full']
+const usual = plans[options.quick ? 'quick' : 'full']
+const plan = { ...usual, rounds: Number(options.rounds ?? usual.rounds) }
+if (!(plan.rounds >= 1)) {
+  console.error(`--rounds takes a number from 1 up, not ${options.rounds}`)
+  process.exit(2)
+}
 
 for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(1)) // the exit kills the children
 

@@ -7,6 +7,7 @@ import { contenders } from './contenders/index.mjs'
 import { IDLE_FIRST } from './workloads.mjs'
 
 const WORKER = fileURLToPath(new URL('./child/worker.mjs', import.meta.url))
+const DURABLE = fileURLToPath(new URL('./child/durable.mjs', import.meta.url))
 /** The sink was still measuring when the last message had come, as happens on a machine that has other things to do. */
 export class ShortWindow extends Error {}
 
@@ -20,6 +21,7 @@ const SLACK_MS = 10_000
  */
 export async function runTrial(name, plainJob) {
   const { kind } = plainJob
+  if (kind === 'durable') return runAlone(name, plainJob)
   const isHub = kind === 'broadcast' || kind === 'idle'
   const sourceListens = isHub || contenders[name].sourceListens?.(plainJob) === true
   const broker = name === 'nats' ? await startBroker() : undefined
@@ -39,6 +41,21 @@ export async function runTrial(name, plainJob) {
     return await within(job.warmMs + job.measureMs + SLACK_MS, 'the trial', work())
   } finally {
     await Promise.all([source.stop(), sink.stop(), broker?.stop()])
+  }
+}
+
+/**
+ * What needs no other side; it checks by itself that all is there.
+ * @param {string} name
+ * @param {import('./workloads.mjs').Job} job
+ * @returns {Promise<any>}
+ */
+async function runAlone(name, job) {
+  const child = startChild(process.execPath, [DURABLE, name, JSON.stringify(job)])
+  try {
+    return await within(job.warmMs + job.measureMs + SLACK_MS, 'the trial', child.next())
+  } finally {
+    await child.stop()
   }
 }
 

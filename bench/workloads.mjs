@@ -3,7 +3,7 @@
 /**
  * What both sides of a trial are told.
  * @typedef {object} Job
- * @property {'stream' | 'awaited' | 'turn' | 'broadcast' | 'idle' | 'call' | 'feed'} kind
+ * @property {'stream' | 'awaited' | 'turn' | 'broadcast' | 'idle' | 'call' | 'feed' | 'durable'} kind
  * @property {number} size  payload bytes
  * @property {number} fill  every payload byte
  * @property {number} peers
@@ -65,9 +65,12 @@ const calls = (name) => [{ name, unit: 'calls/s', of: (r) => r.callsPerSecond }]
 const STREAMERS = ['socktools', 'C', 'naive', 'ws', 'zeromq', 'nats']
 const BROADCASTERS = ['socktools', 'C', 'naive', 'ws']
 const QUICK = ['socktools', 'C', 'ws']
-const CALLERS = ['socktools', 'C', 'ws', 'zeromq', 'grpc-js', 'socket.io']
+const CALLERS = ['socktools', 'C', 'net', 'ws', 'zeromq', 'grpc-js', 'socket.io']
 /** More than the 64 that a sock grants by default, so that all of them are on their way. */
 const MANY = 128
+
+/** Messages that wait for the disk at once. */
+const WAITING = 1000
 
 /** @type {Workload[]} */
 export const workloads = [
@@ -127,6 +130,18 @@ export const workloads = [
     measures: [
       { name: 'idle-memory', unit: 'KB', of: (result) => result.bytesPerConnection / 1000 },
       { name: 'set-up', unit: 'conn/s', of: (result) => result.connectionsPerSecond },
+    ],
+  },
+  {
+    name: 'idle-v1',
+    kind: 'idle',
+    wire: 'v1',
+    peers: 3000,
+    rounds: 3,
+    contenders: ['socktools'],
+    measures: [
+      { name: 'idle-v1-memory', unit: 'KB', of: (result) => result.bytesPerConnection / 1000 },
+      { name: 'set-up-v1', unit: 'conn/s', of: (result) => result.connectionsPerSecond },
     ],
   },
   // Over wire v1. In the typed ones ws carries 64 bytes as they are, all the same.
@@ -222,6 +237,15 @@ export const workloads = [
       { name: 'feed-memory-out', unit: 'MB', of: (result) => result.answererGrewBy / 1e6 },
       { name: 'feed-memory-in', unit: 'MB', of: (result) => result.grewBy / 1e6 },
     ],
+  },
+  // One process and its disk.
+  {
+    name: 'durable',
+    kind: 'durable',
+    inFlight: WAITING,
+    contenders: ['socktools', 'bare append'],
+    quick: ['socktools', 'bare append'],
+    measures: [{ name: 'durable', unit: 'msg/s', of: (result) => result.acceptedPerSecond }],
   },
 ]
 

@@ -148,6 +148,13 @@ const table: [file: string, rule: string, bad: string, good: string][] = [
     `import { Peer } from '../sock/peer.ts'`,
     `import { lines } from '../wire/lines.ts'`,
   ],
+  ['store/x.ts', IMPORTS, `import { Store } from './index.ts'`, `import { Log } from './log.ts'`],
+  [
+    'store/index.ts',
+    IMPORTS,
+    `import { Peer } from '../sock/peer.ts'`,
+    `import { n } from '../platform/node.ts'`,
+  ],
   [
     'identity/x.ts',
     IMPORTS,

@@ -32,7 +32,7 @@ async function open(onMessage = () => {}) {
 if (job.kind === 'idle') await (side === 'source' ? holdConnections(listen, job) : openConnections(dial, job))
 else if (job.kind !== 'call' && job.kind !== 'feed')
   await (side === 'sink' ? runSink(open, job) : runSource(open, job))
-else if (side === 'sink') await runAnswerer(open)
+else if (side === 'sink') await runAnswerer(open, job.kind === 'feed')
 else {
   const end = /** @type {Required<import('../contenders/index.mjs').End>} */ (await open())
   await (job.kind === 'call' ? runCalls(end, job) : runFeed(end, job))

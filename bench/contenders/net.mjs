@@ -4,13 +4,14 @@ import { Buffer } from 'node:buffer'
 import { once } from 'node:events'
 import net from 'node:net'
 import { drained } from './naive.mjs'
+import { caller, echo } from './net-calls.mjs'
 
 /** @type {import('./index.mjs').Listen} */
-export async function listen(onMessage) {
+export async function listen(onMessage, job) {
   let peers = 0
   const server = net.createServer((socket) => {
     peers++
-    receive(socket, onMessage)
+    receive(socket, job.kind === 'call' ? echo(socket, onMessage) : onMessage)
   })
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
@@ -23,10 +24,12 @@ export async function dial(port, onMessage, job) {
   const sockets = [socket]
   const frame = Buffer.alloc(4 + job.size, job.fill)
   frame.writeUInt32BE(job.size)
-  receive(socket, onMessage)
+  const calls = job.kind === 'call' ? caller(socket) : undefined
+  receive(socket, calls?.onFrame ?? onMessage)
   await once(socket, 'connect')
   return {
     peers: () => 1,
+    ...(calls && { call: calls.call }),
     push: () => socket.write(frame),
     settle: () => drained(sockets),
   }
@@ -35,7 +38,7 @@ export async function dial(port, onMessage, job) {
 /**
  * Copies only the frame that a chunk's end cuts off.
  * @param {net.Socket} socket
- * @param {import('./index.mjs').OnMessage} onMessage
+ * @param {(payload: Buffer) => void} onMessage
  */
 function receive(socket, onMessage) {
   /** @type {Buffer | undefined} */

@@ -63,14 +63,24 @@ function options(onMessage, { codec, maxCalls, size }) {
 /** @type {import('./index.mjs').Listen} */
 export async function listen(onMessage, job) {
   const sock = new TcpSock(/** @type {any} */ ({ bind: 'tcp://127.0.0.1:0', ...options(onMessage, job) }))
+  let peers = 0
+  sock.on('peer', () => {
+    peers++
+  })
   await sock.startServer()
-  return { peers: () => 1, port: Number(new URL(/** @type {string} */ (sock.address)).port) }
+  return { peers: () => peers, port: Number(new URL(/** @type {string} */ (sock.address)).port) }
 }
+
+/**
+ * One sock dials all.
+ * @type {TcpSock<any> | undefined}
+ */
+let dialer
 
 /** @type {import('./index.mjs').Dial} */
 export async function dial(port, onMessage, job) {
-  const sock = new TcpSock(/** @type {any} */ (options(onMessage, job)))
-  const peer = /** @type {any} */ (await sock.connectTo(`tcp://127.0.0.1:${port}`))
+  dialer ??= new TcpSock(/** @type {any} */ (options(onMessage, job)))
+  const peer = /** @type {any} */ (await dialer.connectTo(`tcp://127.0.0.1:${port}`))
   const typed = job.codec !== undefined
   const line = makeLine(job.fill)
   const answer = Buffer.alloc(job.size)

@@ -1,6 +1,6 @@
 /** A guest of the room: see server.ts. Lines that are typed go to the others; /who tells who is here. */
 import { createInterface } from 'node:readline'
-import { CallError, TcpSock } from 'socktools'
+import { isCallError, TcpSock } from 'socktools'
 import { protocol } from './protocol.ts'
 
 const [name = 'ann', address = 'tcp://127.0.0.1:4000'] = process.argv.slice(2)
@@ -23,9 +23,9 @@ async function enter(as: string): Promise<void> {
     const here = await room.request('enter', { name: as })
     console.log(`you are ${as}; here: ${here.join(', ') || 'nobody else'}`)
   } catch (error) {
-    if (!(error instanceof CallError) || error.code !== 'NAME_TAKEN') throw error
+    if (!isCallError(error, protocol.enter, 'NAME_TAKEN')) throw error
     // What it comes with was checked by the schema of this error.
-    await enter((error.data as { readonly free: string }).free)
+    await enter(error.data.free)
   }
 }
 

@@ -39,8 +39,6 @@ export interface Node {
   readonly sock: V1Sock
   /** Of this sock in its process: part of the names of lanes. */
   readonly tag: string
-  /** Addresses that it keeps connections to. */
-  readonly kept: readonly string[]
   /** It ends its sock: whatever that was reading ends as if it were whole. */
   readonly ending: boolean
   /** Ends the sock and opens the next. */
@@ -56,19 +54,24 @@ export const digestOf = ({ pad }: { readonly pad: string }): number => {
 
 export const answerTo = (x: number): number => x * 2 + 1
 
-export async function node(sim: Sim, me: SimProcess, ledger: Ledger, kept: readonly string[]): Promise<Node> {
+export async function node(
+  sim: Sim,
+  me: SimProcess,
+  ledger: Ledger,
+  kept: readonly string[],
+  sessions: boolean,
+): Promise<Node> {
   let generation = 0
   let renewing = false
   const open = async (): Promise<[V1Sock, string]> => {
     const tag = `${me.name}.${me.life}.${++generation}`
-    const sock = socketOf(sim, me, ledger, kept, tag)
+    const sock = socketOf(sim, me, ledger, kept, tag, sessions)
     await sock.start()
     return [sock, tag]
   }
   let [sock, tag] = await open()
   return {
     me,
-    kept,
     get sock() {
       return sock
     },
@@ -90,7 +93,14 @@ export async function node(sim: Sim, me: SimProcess, ledger: Ledger, kept: reado
   }
 }
 
-function socketOf(sim: Sim, me: SimProcess, ledger: Ledger, connect: readonly string[], tag: string): V1Sock {
+function socketOf(
+  sim: Sim,
+  me: SimProcess,
+  ledger: Ledger,
+  connect: readonly string[],
+  tag: string,
+  sessions: boolean,
+): V1Sock {
   let closed = false
   const alive = (what: string): void => {
     if (closed) sim.fail('no handler after close', new Error(`${what} on ${tag}`))
@@ -103,6 +113,7 @@ function socketOf(sim: Sim, me: SimProcess, ledger: Ledger, connect: readonly st
     protocol,
     bind: me.machine.address,
     connect,
+    sessions,
     // With some, calls have to wait for each other: those that never leave are NOT_SENT.
     maxCalls: me.node % 2 === 0 ? 3 : 64,
     handlers: {

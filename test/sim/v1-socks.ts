@@ -6,7 +6,7 @@
  * closed leaves nothing behind.
  */
 import { Ledger, type Scenario, type SimulateOptions } from 'socktools/testing'
-import { node } from './v1-node.ts'
+import { type Node, node } from './v1-node.ts'
 import { doSomething, type Work } from './v1-work.ts'
 
 /** Jobs of a run: nearly all of them send. */
@@ -29,9 +29,9 @@ export const NEEDED: readonly string[] = [
   ...['net held', 'net resets', 'net swallowed', 'net unanswered'],
 ]
 
-/** `lossless`: what was sent on links that are kept up arrives, whatever becomes of their connections. */
+/** `sessions`: as they are by default; without, every connection stands for itself. `lossless`: what was sent on links that are kept up arrives, whatever becomes of their connections. */
 export const v1Socks =
-  ({ lossless = false } = {}): Scenario =>
+  ({ lossless = false, sessions = false } = {}): Scenario =>
   async (sim) => {
     const ledger = new Ledger()
     sim.always('messages are whole', () => ledger.whole())
@@ -45,7 +45,7 @@ export const v1Socks =
         .filter((to) => to.index === from.index + 1 || (to.index !== from.index && sim.random() < 0.25))
         .map(({ address }) => address),
     )
-    const cluster = await sim.boot((me) => node(sim, me, ledger, kept[me.node] ?? []))
+    const cluster = await sim.boot((me) => node(sim, me, ledger, kept[me.node] ?? [], sessions))
     sim.onDial = (from, to) => {
       cluster
         .app(from)
@@ -66,9 +66,19 @@ export const v1Socks =
     const gone = (id: string): boolean =>
       !cluster.apps.some(({ me }) => id.startsWith(`${me.name}.${me.life}.`))
     sim.eventually('every node is up', () => cluster.apps.length === sim.nodes.length)
+    // Of two that dial each other one connection is left, which one of them dialed.
+    const linked = (from: Node | undefined, to: string): boolean =>
+      from?.sock.knownPeers.some(
+        ({ dialed, address, state }) => dialed && address === to && state === 'open',
+      ) ?? false
     sim.eventually('every link is up again', () =>
-      cluster.apps.every(({ sock, kept: addresses }) =>
-        addresses.every((address) => sock.knownPeers.some((peer) => peer.dialed && peer.address === address)),
+      sim.nodes.every((one) =>
+        sim.nodes.every(
+          (other) =>
+            kept[one.index]?.includes(other.address) !== true ||
+            linked(cluster.app(one), other.address) ||
+            linked(cluster.app(other), one.address),
+        ),
       ),
     )
     sim.eventually('every call has settled', () => ledger.unsettled(gone).length === 0)

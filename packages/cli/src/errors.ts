@@ -34,13 +34,14 @@ export const TYPED_FIX: Fixes = {
   CANNOT_ENCODE: 'write bytes as {"base64":"aGk="}',
   CONNECT_FAILED: 'start the other side first, as with socktools serve',
   CONNECT_TIMEOUT: 'check the address and any firewall',
+  FOREIGN_PROTOCOL: 'check the port; call, watch and send need a far side that speaks wire v1',
   HANDSHAKE_TIMEOUT:
     'the other side does not speak wire v1; if it speaks the plain wire, use socktools connect',
   LISTEN_FAILED: 'give an address of this machine, and a port or a path that you may use',
   NO_COMMON_CODEC: 'json and msgpack is all that this command has',
   PEER_NOT_SESSION:
     'the other side does not speak wire v1; if it speaks the plain wire, use socktools connect',
-  REMOTE_ERROR: 'its own log may have more',
+  REMOTE_ERROR: 'its own log may have more; --protocol shows the data of errors that a contract declares',
   UNKNOWN_TYPE: 'call is for calls, watch for feeds, send for messages',
 }
 

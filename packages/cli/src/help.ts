@@ -10,9 +10,10 @@ stripped.
 Exit codes:
   0    all went well; also after SIGINT or SIGTERM, which send what is left and then end
   1    something failed while running: no connection, or data that could not be delivered or printed
-       (of compat: the protocols do not fit; of call and watch: the far side answered with an error)
+       (of compat: the protocols do not fit; of call and watch: the far side answered with an error; of outbox: it is
+       damaged)
   2    wrong usage: an unknown option, a bad address, options that exclude each other, a file that exports no
-       protocol or cannot be loaded
+       protocol or cannot be loaded, a directory without a store
   3    of compat: whether the protocols fit cannot be told
   130  at once, after a second SIGINT (143: SIGTERM)
 
@@ -86,6 +87,21 @@ Exits with 0 if all is ok, with 1 if anything is breaking, else with 3 if anythi
 Examples:
   socktools compat old/protocol.ts src/protocol.ts
   socktools compat --json old/protocol.js dist/protocol.js | jq -r 'select(.verdict == "breaking").what'`
+
+export const OUTBOX = `
+Takes no lock and changes nothing: a process may have the store open, and what is told is then of some moment in
+between. Every record is verified on the way. Each line is a JSON object:
+  ls       one for each peer (pending, pendingBytes, and last: the highest n) and each cursor of the inbox, then the sum
+  verify   one for each file, then the verdict; torn: bytes of a write that a crash cut short, of which nobody was told
+  export   one for each message that is pending, in order: peer, id, n, type, at (ms since 1970) and base64
+
+Exits with 0 if the store is whole, with 1 if it is damaged (what is damaged is told, nothing is exported) or cannot be
+read, with 2 if there is none.
+
+Examples:
+  socktools outbox ls /var/lib/app/outbox
+  socktools outbox verify /var/lib/app/outbox | tail -n 1 | jq .ok
+  socktools outbox export --peer warehouse /var/lib/app/outbox | jq -r .base64`
 
 export const SERVE = `
 The file is a module, .ts, .js or .mjs, that exports \`protocol\`, \`handlers\` and, if it likes, \`options\` of a

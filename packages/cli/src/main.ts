@@ -1,7 +1,21 @@
-import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
+import { Argument, Command, CommanderError, InvalidArgumentError, Option } from 'commander'
 import { forTerminal } from './escape.ts'
 import { EXIT, type ExitCode } from './exit.ts'
-import { ASK, CALL, CHAOS, COMPAT, CONNECT, DEMO, GENERAL, LISTEN, SEND, SERVE, WATCH, WIRE } from './help.ts'
+import {
+  ASK,
+  CALL,
+  CHAOS,
+  COMPAT,
+  CONNECT,
+  DEMO,
+  GENERAL,
+  LISTEN,
+  OUTBOX,
+  SEND,
+  SERVE,
+  WATCH,
+  WIRE,
+} from './help.ts'
 import { FRAMINGS, framingNamed } from './framing-names.ts'
 import type { NodeOptions } from './commands/node.ts'
 import { version } from './place.ts'
@@ -139,6 +153,24 @@ program
     const { runChaos } = await import('./commands/chaos.ts')
     exitCode = await runChaos(options)
   })
+
+program
+  .command('outbox')
+  .description('look at a durable outbox: what waits in it, and whether it is whole')
+  .addArgument(new Argument('<action>', 'what to print').choices(['ls', 'verify', 'export']))
+  .argument('<directory>', 'where it lies')
+  .option('-p, --peer <name>', 'of ls and export: what waits for this peer alone')
+  .addHelpText('after', OUTBOX)
+  .action(
+    async (
+      action: import('./commands/outbox.ts').OutboxAction,
+      directory: string,
+      options: import('./commands/outbox.ts').OutboxOptions,
+    ) => {
+      const { runOutbox } = await import('./commands/outbox.ts')
+      exitCode = await runOutbox(action, directory, options)
+    },
+  )
 
 program.command('demo-party <plan>', { hidden: true }).action(async (plan: string) => {
   const { demoParty } = await import('./commands/demo-party.ts')

@@ -40,9 +40,10 @@ export function tellEvents<C extends Codec, P extends Protocol | undefined>(
     const facts = { peer: peer && printer.idOf(peer), reason, messages, bytes }
     printer.status('dropped', facts, `dropped ${counted(messages, 'message')}${whose}: ${reason}`)
   })
-  sock.on('invalid', ({ peer, error }) => {
-    const facts = { peer: printer.idOf(peer), address: peer.address, code: error.code }
-    printer.status('invalid', facts, `a message of ${peer.address} cannot be read: ${printer.explain(error)}`)
+  sock.on('invalid', ({ peer, type, error }) => {
+    const facts = { peer: printer.idOf(peer), address: peer.address, type, code: error.code }
+    const what = type === undefined ? 'a message' : JSON.stringify(type)
+    printer.status('invalid', facts, `${what} of ${peer.address} cannot be read: ${printer.explain(error)}`)
   })
   sock.on('fault', ({ error, in: where }) => {
     const at = placeOf(error.cause)

@@ -29,6 +29,21 @@ export interface Typed {
 /** The longest message of which a value is made. */
 const MAX = 16 * 1024 * 1024
 
+/** Whether a contract has a type of this name and kind. Throws UsageError. */
+export function checkType(protocol: Protocol, type: string, kind: Kind): void {
+  const declaration = Object.hasOwn(protocol, type) ? protocol[type] : undefined
+  if (declaration?.kind === kind) return
+  if (declaration !== undefined) {
+    throw new UsageError(
+      `"${type}" is a ${declaration.kind}, not a ${kind}: call is for calls, watch for feeds, send for messages`,
+    )
+  }
+  const names = Object.entries(protocol).map(([name, one]) => `${name} (${one.kind})`)
+  throw new UsageError(
+    `the contract has no type ${JSON.stringify(type)}; it has ${names.join(', ') || 'none'}`,
+  )
+}
+
 /** A type of the contract of a file. Throws UsageError. */
 export async function known(
   protocol: Protocol,

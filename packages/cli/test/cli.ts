@@ -84,6 +84,13 @@ export class Cli {
     this.#child.kill(signal)
   }
 
+  /** Nobody reads its stdout while it runs: it fills up. */
+  stallStdout(): void {
+    const { stdout } = this.#child
+    stdout.pause()
+    this.#child.once('exit', () => stdout.resume())
+  }
+
   /** Nobody reads its stdout any more. */
   closeStdout(): void {
     this.#child.stdout.destroy()

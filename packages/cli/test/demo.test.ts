@@ -5,6 +5,7 @@ import { readFileSync } from 'node:fs'
 import { describe, test } from 'node:test'
 import { frameSizes } from '../src/demo/plan.ts'
 import type { Outcome } from '../src/demo/table.ts'
+import { type TypedResult, judge as judgeTalk } from '../src/demo/typed.ts'
 import { judge } from '../src/demo/verdict.ts'
 import { Cli, run } from './cli.ts'
 
@@ -17,11 +18,17 @@ describe('socktools demo', () => {
   test('is right, in one line of JSON: every message each way between every pair', async (t) => {
     const { code, stdout, stderr } = await run(t, ['demo', '--json'])
     assert.match(stdout, /^\{[^\n]+\}\n$/)
-    const { ok, counts, bytes, pairs, room, error } = JSON.parse(stdout) as Outcome
+    const { ok, counts, bytes, pairs, room, typed, error } = JSON.parse(stdout) as Outcome
     assert.deepEqual({ ok, error, code, stderr }, { ok: true, error: null, code: 0, stderr: '' })
     assert.equal(pairs.length, hasPython ? 5 : 3)
     // 1,000 of each of three guests, to the two others.
     assert.deepEqual(room, { ok: true, transports: ['tcp', 'unix', 'udp'], messages: 6000, why: null })
+    const { seconds, ...talk } = typed ?? { seconds: 0 }
+    assert.ok(seconds > 0)
+    assert.deepEqual(talk, {
+      ...{ ok: true, why: null, python: hasPython ? true : null },
+      ...{ messages: 10_000, calls: 2500, echoes: 500, bytes: 64 * MIB },
+    })
     assert.equal(counts.numbered, 100_000)
     assert.equal(counts.lines, licence.trimEnd().split('\n').length)
     const perPair = 2 * (counts.numbered + counts.lines + counts.frames)
@@ -45,6 +52,10 @@ describe('socktools demo', () => {
       /^pair +messages both ways +bytes +seconds +verdict\nA ↔ B +2,\d+ .*in order, SHA-256 equal on both sides$/m,
     )
     assert.match(stdout, /^one MetaSock over tcp, unix, udp: 60 messages passed on, each once and in order$/m)
+    assert.match(
+      stdout,
+      /^one contract over wire v1: 100 messages in order, 26 calls, 5 items there and back, 1\.0 MiB with equal SHA-256, /m,
+    )
     assert.match(stdout, hasPython ? /^OK: 5 of 5 pairs right; /m : /^P was left out: /m)
   })
 
@@ -105,12 +116,26 @@ describe('a demo in which C does wrong is not right', () => {
   })
 
   test('the room keeps silent about the last message: after the deadline it is ended by force', async (t) => {
-    const last = ['--numbered', '100', '--mebibytes', '0', '--fault', 'hush', '--deadline', '2']
+    const last = ['--numbered', '100', '--mebibytes', '0', '--fault', 'hush', '--deadline', '5']
     const { code, stdout } = await run(t, ['demo', '--json', ...last])
     const { ok, room, error } = JSON.parse(stdout) as Outcome
     assert.deepEqual({ code, ok, room }, { code: 1, ok: false, room: null })
-    assert.match(error ?? '', /^the room: not finished within 2 s/)
+    assert.match(error ?? '', /^the room: not finished within 5 s/)
   })
+
+  const talks = {
+    'leaves one message out': ['skip', 'the dialer: number 26 of the listener came when 25 was due'],
+    'changes one byte of its feed': ['blur', 'the SHA-256 of the feed differs'],
+  } as const
+  for (const [what, [fault, why]] of Object.entries(talks)) {
+    test(`who serves the contract ${what}: that is why, whoever tells first`, async (t) => {
+      const { code, stdout } = await run(t, ['demo', '--json', ...SMALL, '--fault', fault])
+      const { ok, pairs, room, typed, error } = JSON.parse(stdout) as Outcome
+      assert.deepEqual([code, ok, error, room?.ok], [1, false, null, true])
+      assert.ok(pairs.every((row) => row.ok))
+      assert.deepEqual([typed?.ok, typed?.why], [false, why])
+    })
+  }
 
   test('it hangs: after the deadline every party is ended by force', async (t) => {
     const { code, stdout } = await run(t, ['demo', '--json', ...SMALL, '--fault', 'hang', '--deadline', '2'])
@@ -151,6 +176,43 @@ describe('the verdict on a pair', () => {
     some.delete('B>A')
     assert.equal(judge(['A', 'B'], some, 3).why, 'B did not finish')
   })
+})
+
+describe('the verdict on the typed talk', () => {
+  const due = { messages: 2, calls: 1, echoes: 1, bytes: 9 }
+  const fine: TypedResult = {
+    ...{ name: 'A', messages: 2, calls: 1, echoes: 1, bytes: 9, sha256: 'aa', why: null, left: false },
+  }
+  const other: TypedResult = { ...fine, name: 'B', echoes: 0 }
+
+  test('is good when both got all, and the same', () => {
+    assert.deepEqual(judgeTalk([fine, other], due, null), {
+      ...{ ok: true, messages: 4, calls: 2, echoes: 1, bytes: 9, why: null },
+    })
+  })
+
+  const found: TypedResult = { ...fine, why: 'number 2 came when 1 was due' }
+  const alone: TypedResult = { ...other, why: 'it ended after 1 messages', left: true }
+  const bad: Record<string, [results: TypedResult[], python: string | null, why: string]> = {
+    'one found a fault, and tells first': [[found, alone], null, 'A: number 2 came when 1 was due'],
+    'one found a fault, and tells last': [[alone, found], null, 'A: number 2 came when 1 was due'],
+    'one was left alone': [[fine, alone], null, 'B: it ended after 1 messages'],
+    'one said nothing': [[fine], null, 'one of the two did not finish'],
+    'a call is missing': [[{ ...fine, calls: 0 }, other], null, 'not all came that was due'],
+    'the feed is too short': [
+      [fine, { ...other, bytes: 8 }],
+      null,
+      'the feed is not as long as it was to be',
+    ],
+    'the feed is another one': [[fine, { ...other, sha256: 'ab' }], null, 'the SHA-256 of the feed differs'],
+    'P was wrong': [[fine, other], 'P answered a call wrongly', 'P answered a call wrongly'],
+  }
+  for (const [when, [results, python, why]] of Object.entries(bad)) {
+    test(`is bad when ${when}`, () => {
+      const { ok, why: said } = judgeTalk(results, due, python)
+      assert.deepEqual([ok, said], [false, why])
+    })
+  }
 })
 
 describe('the frames of the demo', () => {

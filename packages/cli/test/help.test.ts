@@ -11,12 +11,12 @@ describe('help', () => {
     for (const address of ['tcp://[::1]:4000', 'unix:/tmp/room.sock', 'udp://127.0.0.1:4000'])
       assert.ok(stdout.includes(address), address)
     assert.ok(stdout.split('\n').every((line) => line.length <= 120))
-    assert.match(stdout, /Exit codes:\n +0 .*\n +1 .*\n.*\n +2 .*\n.*\n +3 .*\n +130 /)
+    assert.match(stdout, /Exit codes:\n +0 .*\n +1 .*\n.*\n.*\n +2 .*\n.*\n +3 .*\n +130 /)
     assert.match(stdout, /Start here:\n +socktools demo/)
     assert.doesNotMatch(stdout, /demo-/, 'what is not for people is not shown')
   })
 
-  for (const command of ['listen', 'connect', 'demo', 'compat']) {
+  for (const command of ['listen', 'connect', 'demo', 'compat', 'outbox']) {
     test(`of ${command} has examples and fits a terminal of 120 columns`, async (t) => {
       const { code, stdout } = await run(t, [command, '--help'])
       assert.equal(code, 0)
@@ -65,6 +65,9 @@ describe('wrong usage ends with 2 and one line that says what to do', () => {
     lisen: /unknown command 'lisen' \(Did you mean listen\?\): see socktools --help/,
     listen: /missing required argument 'addresses'/,
     'listen --lnes tcp://127.0.0.1:0': /unknown option '--lnes' \(Did you mean --lines\?\)/,
+    'outbox ls': /missing required argument 'directory'/,
+    'outbox rm x': /'rm' is invalid for argument 'action'. Allowed choices are ls, verify, export/,
+    'outbox ls nowhere': /^socktools: nowhere cannot be read: [^\n]*\[STORE_FAILED\]/,
     'compat a.ts': /missing required argument 'new'/,
     'compat a.toml b.toml': /^socktools: a.toml is no module: give a .ts, .js or .mjs file\n/,
     'compat nowhere.ts b.ts': /^socktools: nowhere.ts does not exist\n/,

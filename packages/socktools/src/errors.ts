@@ -8,6 +8,8 @@ const ADVICE = {
   ABORTED: 'the signal you passed was aborted',
   ADDRESS_IN_USE: 'stop the other process, or bind port 0 and read the address that startServer returns',
   ALREADY_STARTED: 'call startServer once per sock; make a second TcpSock for a second address',
+  ASK_AGAIN:
+    'the connection ended before the answer came; the type of this call is declared idempotent, so to ask again is safe',
   BAD_ADDRESS: 'write tcp://host:port, tcp://[::1]:port, udp://host:port, unix:/path or memory:name',
   BAD_CHILD:
     'a sock has all types of its MetaSock, and is in one at a time, never in itself; remove it there first',
@@ -27,7 +29,9 @@ const ADVICE = {
   CONNECT_FAILED: 'check that the other side listens at this address; `connect: [...]` retries for you',
   CONNECT_TIMEOUT: 'check the address and any firewall, or raise connectTimeout',
   DEADLOCK: 'do not await there what waits for the running function itself; call it and return',
-  DRAINING: 'this sock is draining: it sends what it has and takes nothing new',
+  DRAINING:
+    'this sock, or its connection to this peer, is ending: what was sent before is written, nothing new is taken',
+  DUPLICATE: 'the two keep one connection: use the peer that there is, which connectTo resolves to',
   FOREIGN_PROTOCOL: 'the other side speaks another protocol; check the port, or choose another framing',
   FRAME_STALLED: 'the peer began a frame and sent less than the minimum rate; see frameGrace and frameRate',
   FRAME_TOO_LARGE:
@@ -44,7 +48,10 @@ const ADVICE = {
   NO_COMMON_CODEC: 'give both sides the same codec: json() is the default',
   OUTCOME_UNKNOWN:
     'it left, and the connection ended before the answer came: the far side may have done it; ask before you repeat it',
-  OVER_PLAIN: 'calls, feeds, channels and headers need wire v1 on both sides, and sendRaw the plain wire',
+  OUTBOX_FULL:
+    'nothing was stored; let what is pending be delivered, free space on the disk, or raise maxBytes',
+  OVER_PLAIN:
+    'calls, feeds, channels, headers and receipts need wire v1 on both sides, and sendRaw the plain wire',
   PEER_GONE: 'the connection to this peer has ended; connect again',
   PEER_NOT_SESSION:
     'the other side speaks the plain wire or another protocol; check the port and the `wire` option of both sides',
@@ -53,12 +60,18 @@ const ADVICE = {
   REFUSED: 'goodAddress or goodPeer said no',
   REMOTE_ERROR: 'what the far side said of it is in `remote`; its own log has more',
   SEND_FAILED: 'the cause tells what the system said of this datagram',
+  SESSION_LOST:
+    'the far side cannot go on where the connection broke: what it had not confirmed may or may not have been done there',
   SIMULATION_FAILED: '`report.replay` is the same run in one line; `lines` are the last of what happened',
   SIMULATION_REAL_IO:
     'in a simulation use the sock, the disk and the timers of the process that the program is given',
   SIMULATION_RUNNING: 'await one simulation before you begin the next: it has the clock of the whole process',
   SLOW_CONSUMER: 'read the iterable faster, or raise its `limit`',
   SLOW_PEER: 'await each send, or raise maxQueue; slowPeer tells what happens at that point',
+  STORE_CORRUPT:
+    'nothing of it was delivered and its files were kept; `socktools outbox verify` tells where, a copy may be whole',
+  STORE_FAILED: 'the cause tells what the system said; look after the disk, then open the store anew',
+  STORE_LOCKED: 'one process at a time has a store; close it there, or give this one a directory of its own',
   TOO_LARGE:
     'split the message, or raise maxFrame on both sides as far as the framing (over UDP 65,507 bytes) allows',
   TOO_MANY_PEERS: 'raise maxPeers, or close peers that you no longer need',
@@ -68,7 +81,8 @@ const ADVICE = {
   TRUNCATED: 'the connection ended inside a frame: the other side died or does not speak this framing',
   UNHANDLED: 'add a handler for this type on the side that is asked',
   UNKNOWN_PEER: 'pass a Peer of this sock or one of its addresses; sock.knownPeers lists them',
-  UNKNOWN_TYPE: 'both sides must have this type in their contract; `socktools compat` compares two',
+  UNKNOWN_TYPE:
+    'sendMsg is for a msg, request for a call, stream for a feed, channel for a channel; and both sides must have the type: `socktools compat` compares two contracts',
   UNSUPPORTED: 'the other side needs what this version does not have; upgrade this side',
   VERSION_MISMATCH: 'no version of the wire is spoken by both; upgrade the older side',
   WIRE_MISMATCH: 'one side speaks wire v1 and the other the plain wire; see the `wire` option of both sides',
@@ -141,7 +155,9 @@ export class RemoteError extends SockError {
   readonly remote: { readonly code: string; readonly text: string }
 
   constructor(remote: { readonly code: string; readonly text: string }, address: string) {
-    super('REMOTE_ERROR', `the far side answered ${remote.code}: ${remote.text}`, { address })
+    super('REMOTE_ERROR', `the far side answered ${remote.code}${remote.text && `: ${remote.text}`}`, {
+      address,
+    })
     this.remote = remote
   }
 }

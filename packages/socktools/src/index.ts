@@ -21,6 +21,8 @@ export {
   type NoErrors,
   type Priority,
 } from './contract/declare.ts'
+export { isCallError } from './contract/failed.ts'
+export { type Delivery, type Latest, latest, type Ttl, ttl } from './contract/delivery.ts'
 export type { Protocol } from './contract/protocol.ts'
 export type {
   DeclarationOf,
@@ -85,6 +87,7 @@ export type {
   HandlerFor,
   Handlers,
   HandlersFor,
+  HandlersOf,
   Headers,
   Logger,
   Lost,
@@ -92,12 +95,17 @@ export type {
   MessageOptions,
   Middleware,
   MiddlewareContext,
+  MiddlewareOf,
+  Outcome,
   Peer,
+  PeerOf,
   PeerStats,
+  Receipt,
   RequestOptions,
   SendOptions,
   Sock,
   SockEvents,
+  SockOf,
   SockStats,
   StartServerOptions,
   StreamOptions,

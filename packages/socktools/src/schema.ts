@@ -118,7 +118,7 @@ export function validate<S extends Schema>(
     throw schemaFailed(thrown)
   }
   if (!isThenable(result)) return outputOf(result, props.vendor)
-  return result.then(
+  return Promise.resolve(result).then(
     (settled) => outputOf(settled, props.vendor),
     (thrown: unknown) => {
       throw schemaFailed(thrown)

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'
-import { SockError, asSockError, errorCodes, fail, printable, reasonOf } from '../src/errors.ts'
+import { RemoteError, SockError, asSockError, errorCodes, fail, printable, reasonOf } from '../src/errors.ts'
 
 describe('SockError', () => {
   test('says what, to whom, what to do, and its code, on one line', () => {
@@ -39,6 +39,12 @@ describe('SockError', () => {
     const error = new SockError('BAD_MESSAGE', '\x1b[2J'.repeat(1000), { address: 'memory:\n' })
     assert.doesNotMatch(error.message + error.what, /\p{Cc}/u)
     assert.ok(error.message.length < 3000, String(error.message.length))
+  })
+
+  test('of the far side has its text there, where it has one', () => {
+    const told = (text: string): string => new RemoteError({ code: 'FULL', text }, 'memory:a').what
+    assert.equal(told('none left'), 'the far side answered FULL: none left')
+    assert.equal(told(''), 'the far side answered FULL')
   })
 
   test('fail throws it', () => {

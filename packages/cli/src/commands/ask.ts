@@ -15,7 +15,7 @@ import { loadProtocol } from '../load.ts'
 import { Reporter } from '../reporter.ts'
 import { Stdout } from '../stdout.ts'
 import { PARTS } from '../transports.ts'
-import { type Typed, guessed, known, valueLine } from '../values.ts'
+import { type Typed, checkType, guessed, known, valueLine } from '../values.ts'
 
 export interface AskOptions {
   /** A module. Without it any answer is taken. */
@@ -43,6 +43,9 @@ interface Asking {
 /** How long the far side has to end what failed here, in milliseconds. */
 const GIVEN_UP = 500
 
+/** How long the far side has to show that it speaks wire v1, in milliseconds: less than it has to answer the dial at all. */
+const GREETED = 5000
+
 type Remote = Peer<Codec<unknown>, Protocol>
 type Ask = (peer: Remote, asking: Asking) => Promise<void>
 
@@ -63,9 +66,14 @@ const watch: Ask = async (peer, { type, data, options, stdout, signal }) => {
   let left = count
   if (left === 0) return
   const headers = header === undefined ? {} : { headers: header }
-  for await (const item of peer.stream(type, data, { signal, ...headers }) as AsyncIterable<unknown>) {
-    await print(item, stdout, options)
-    if (--left === 0) return
+  try {
+    for await (const item of peer.stream(type, data, { signal, ...headers }) as AsyncIterable<unknown>) {
+      await print(item, stdout, options)
+      if (--left === 0) return
+    }
+  } catch (error) {
+    // Whoever interrupts it has seen enough: that is an end like any other.
+    if (!signal.aborted) throw error
   }
 }
 
@@ -94,10 +102,12 @@ export async function runAsk(question: Question, options: AskOptions): Promise<E
 }
 
 async function typedOf({ kind, type, text }: Question, options: AskOptions): Promise<Typed> {
-  const { protocol, raw = false } = options
+  const { protocol: file, raw = false } = options
+  const protocol = file === undefined ? undefined : await loadProtocol(file)
+  // Before stdin is read: what is wrong already is told at once.
+  if (protocol !== undefined) checkType(protocol, type, kind)
   const data = text === '-' ? await textOf(process.stdin) : text
-  if (protocol === undefined) return guessed(kind, type, data, raw)
-  return known(await loadProtocol(protocol), type, data, raw)
+  return protocol === undefined ? guessed(kind, type, data, raw) : known(protocol, type, data, raw)
 }
 
 async function ask(
@@ -105,7 +115,9 @@ async function ask(
   { protocol, codec, data }: Typed,
   options: AskOptions,
 ): Promise<ExitCode> {
-  const sock = new PipeSock<Codec<unknown>, Protocol>({ protocol, codec }, PARTS)
+  const sock = new PipeSock<Codec<unknown>, Protocol>({ protocol, codec, handshakeTimeout: GREETED }, PARTS)
+  // At once, as after a second signal or where nobody reads our stdout any more: the far side is told all the same.
+  process.once('exit', () => void sock.close())
   const interrupted = new AbortController()
   void firstInterrupt().then((name) => {
     interrupted.abort(new Error(name))

@@ -44,6 +44,8 @@ async function serve(
     },
     PARTS,
   )
+  // Also at once, after a second signal: the far sides are told.
+  process.once('exit', () => void sock.close())
   tellEvents(sock, reporter, (error) => thrownAt(error, file))
   const names = Object.entries(protocol).map(([name, { kind }]) => `${name} (${kind})`)
   try {

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { type Codec, type Peer, TcpSock } from 'socktools'
+import { type Codec, type Peer, SockError, TcpSock } from 'socktools'
 import { TALK, type Talk, type Word } from './contract.ts'
 import type { TypedPlan, TypedResult } from './typed.ts'
 
@@ -16,6 +16,7 @@ export class Talker {
   #calls = 0
   #echoes = 0
   #why: string | null = null
+  #left = false
   /** All messages are here that were due. */
   readonly #due = new Later()
   /** Its own part is done. */
@@ -46,7 +47,7 @@ export class Talker {
     let finished = false
     const left = new Promise<void>((resolve) => {
       sock.on('gone', () => {
-        if (!finished) this.#due.reject(new Error(`it ended after ${this.#heard} messages`))
+        if (!finished) this.#due.reject(new Left(`it ended after ${this.#heard} messages`))
         resolve()
       })
     })
@@ -65,11 +66,12 @@ export class Talker {
       else await sock.drain()
     } catch (error) {
       this.#why = error instanceof Error ? error.message : String(error)
+      this.#left = error instanceof Left || error instanceof SockError
     }
     await sock.close()
     return {
       ...{ name, messages: this.#heard, calls: this.#calls, echoes: this.#echoes, bytes: this.#bytes },
-      ...{ sha256: this.#sha.digest('hex'), why: this.#why },
+      ...{ sha256: this.#sha.digest('hex'), why: this.#why, left: this.#left },
     }
   }
 
@@ -144,6 +146,9 @@ export class Talker {
     await sent
   }
 }
+
+/** The other one is gone, and its part is not done. */
+class Left extends Error {}
 
 /** A promise that is settled from outside. */
 class Later {

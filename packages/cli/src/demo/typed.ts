@@ -35,6 +35,8 @@ export interface TypedResult {
   /** Of the bytes of the feed. */
   readonly sha256: string
   readonly why: string | null
+  /** `why` is no more than that the other one ended too early, whose word weighs more. */
+  readonly left: boolean
 }
 
 /** What came of it all; numbers are of both sides together. */
@@ -81,7 +83,12 @@ export function openTyped(
 
 type Judged = Omit<Typed, 'python' | 'seconds'>
 
-function judge(results: readonly TypedResult[], due: Omit<TypedPlan, 'name'>, python: string | null): Judged {
+/** Whoever of the two tells first: what went wrong is told before what came of it. */
+export function judge(
+  results: readonly TypedResult[],
+  due: Omit<TypedPlan, 'name'>,
+  python: string | null,
+): Judged {
   const sum = (of: 'messages' | 'calls' | 'echoes'): number => results.reduce((n, one) => n + one[of], 0)
   const [one, other] = results
   const counts = {
@@ -90,7 +97,8 @@ function judge(results: readonly TypedResult[], due: Omit<TypedPlan, 'name'>, py
     echoes: sum('echoes'),
     bytes: one?.bytes ?? 0,
   }
-  const wrong = results.find(({ why }) => why !== null)
+  const wrongs = results.filter(({ why }) => why !== null)
+  const wrong = wrongs.find(({ left }) => !left) ?? wrongs[0]
   const short =
     counts.messages !== 2 * due.messages || counts.calls !== 2 * due.calls || counts.echoes !== due.echoes
   const whys = [

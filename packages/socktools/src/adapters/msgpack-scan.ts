@@ -40,6 +40,8 @@ export interface ScanLimits {
 export class Scan {
   /** The texts, keys too, that begin with U+FEFF and are not SHORT. */
   readonly marked: MarkedText[] = []
+  /** There are bytes among the values, which a decoder may give out as views. */
+  binary = false
   readonly #code: 'BAD_MESSAGE' | 'CANNOT_ENCODE'
   readonly #bytes: Uint8Array
   readonly #depth: number
@@ -78,6 +80,7 @@ export class Scan {
       case BIN:
       case BIN + 1:
       case BIN + 2:
+        this.binary = true
         this.#skip(this.#uint(1 << (token - BIN)))
         break
       case FLOAT_32:

@@ -33,6 +33,8 @@ export function msgpack<T = unknown>({ maxValues = 262_144 }: MsgpackOptions = {
   const limitsOfData: ScanLimits = { ...limits, depth: MAX_DEPTH - 1 }
   const packr = new (Packr as new (options: object) => Packer)(OPTIONS)
   const drops = dropsMarks(packr)
+  // It hangs a DataView on whatever it reads, which takes longer than to copy a short message to where one hangs already.
+  const desk = new Uint8Array(DESK)
 
   /** `data`, or `pair` around it, which is then what is written. */
   function write(data: unknown, pair?: readonly unknown[]): Uint8Array {
@@ -57,7 +59,11 @@ export function msgpack<T = unknown>({ maxValues = 262_144 }: MsgpackOptions = {
     scan.run()
     const { marked } = scan
     try {
-      return packr.unpack(drops && marked.length > 0 ? markedTwice(payload, marked) : payload)
+      if (drops && marked.length > 0) return packr.unpack(markedTwice(payload, marked))
+      const { length } = payload
+      if (length > desk.length || scan.binary) return packr.unpack(payload)
+      desk.set(payload)
+      return packr.unpack(desk, length)
     } catch (thrown) {
       return fail('BAD_MESSAGE', `not MessagePack: ${reasonOf(thrown)}`, { cause: thrown })
     }
@@ -86,7 +92,8 @@ function dropsMarks(packr: Packer): boolean {
 /** What is used of a Packr: the types of this entry of the package lead nowhere. */
 interface Packer {
   pack(value: unknown): Uint8Array
-  unpack(payload: Uint8Array): unknown
+  /** `end`: how many of its bytes are the message; absent: all. */
+  unpack(payload: Uint8Array, end?: number): unknown
 }
 
 /** Plain MessagePack: nothing of msgpackr's own that others would not read. */
@@ -101,6 +108,9 @@ const OPTIONS: object = {
   moreTypes: false,
   structuredClone: false,
 }
+
+/** Bytes of the messages that are read from a copy. */
+const DESK = 512
 
 const NOTHING: Uint8Array = new Uint8Array(0)
 

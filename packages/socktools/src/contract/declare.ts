@@ -3,13 +3,14 @@
  * Wrong uses are BAD_OPTION here, where they are written, rather than later, at the other end of a wire.
  */
 import { errorCodes, fail, needKnown } from '../errors.ts'
-import { type Schema, isSchema } from '../schema.ts'
+import { type InferInput, type Schema, isSchema } from '../schema.ts'
+import { type Delivery, needDelivery } from './delivery.ts'
 
 /** In which order messages leave when more waits than the wire takes: `high` first, `bulk` last. */
 export type Priority = (typeof PRIORITIES)[number]
 export const PRIORITIES = ['high', 'normal', 'low', 'bulk'] as const
 
-export interface MsgOptions {
+interface CommonOptions {
   /** Default `normal`. */
   readonly priority?: Priority
   /** Bytes that one encoded message of this type may have, in either direction. Default: what the sock allows. */
@@ -19,6 +20,11 @@ export interface MsgOptions {
    * structure (valibot's, dates, bigints): without it, nobody can tell whether two peers mean the same.
    */
   readonly version?: string | number
+}
+
+export interface MsgOptions<T = never> extends CommonOptions {
+  /** What becomes of one that cannot leave at once. Default `reliable`. */
+  readonly delivery?: Delivery<T>
 }
 
 /**
@@ -33,13 +39,18 @@ export interface Errors {
 // eslint-disable-next-line @typescript-eslint/no-empty-object-type -- no key at all is what it is to have
 export type NoErrors = {}
 
-export interface FeedOptions<E extends Errors = Errors> extends MsgOptions {
+export interface FeedOptions<E extends Errors = Errors> extends CommonOptions {
   readonly errors?: E
 }
 
 export interface CallOptions<E extends Errors = Errors> extends FeedOptions<E> {
   /** Milliseconds that a caller waits if it names no time itself. Default: what the sock has. */
   readonly deadline?: number
+  /**
+   * To do it twice is as good as to do it once. Then a call whose answer was lost with its connection rejects with
+   * ASK_AGAIN in the place of OUTCOME_UNKNOWN. Default false.
+   */
+  readonly idempotent?: boolean
 }
 
 interface Common {
@@ -52,6 +63,7 @@ interface Common {
 export interface Msg<S extends Schema = Schema> extends Common {
   readonly kind: 'msg'
   readonly schema: S
+  readonly delivery: Delivery
 }
 
 /** A question and its answer. */
@@ -62,6 +74,7 @@ export interface Call<I extends Schema = Schema, O extends Schema = Schema, E ex
   readonly output: O
   readonly errors: E
   readonly deadline: number | undefined
+  readonly idempotent: boolean
 }
 
 /** A question and any number of answers, one after another. */
@@ -87,14 +100,18 @@ export interface Channel<In extends Schema = Schema, Out extends Schema = Schema
 export type Declaration = Msg | Call | Feed | Channel
 export type Kind = Declaration['kind']
 
-const MSG_OPTIONS = ['priority', 'maxSize', 'version']
-const FEED_OPTIONS = [...MSG_OPTIONS, 'errors']
-const CALL_OPTIONS = [...FEED_OPTIONS, 'deadline']
+const COMMON_OPTIONS = ['priority', 'maxSize', 'version']
+const MSG_OPTIONS = [...COMMON_OPTIONS, 'delivery']
+const FEED_OPTIONS = [...COMMON_OPTIONS, 'errors']
+const CALL_OPTIONS = [...FEED_OPTIONS, 'deadline', 'idempotent']
 
 /** A message: `msg(Line)`. */
-export function msg<S extends Schema>(schema: S, options: MsgOptions = {}): Msg<S> {
+export function msg<S extends Schema>(schema: S, options: MsgOptions<InferInput<S>> = {}): Msg<S> {
   needSchema(schema, 'msg(schema)')
-  return Object.freeze({ kind: 'msg', schema, ...common(options, MSG_OPTIONS, 'msg()') })
+  const shared = common(options, MSG_OPTIONS, 'msg()')
+  const { delivery = 'reliable' } = options
+  needDelivery(delivery, 'msg()')
+  return Object.freeze({ kind: 'msg', schema, delivery, ...shared })
 }
 
 /** A question and its answer: `call(Room, z.array(Line))`. `nothing()` stands for either where there is no data. */
@@ -106,14 +123,17 @@ export function call<I extends Schema, O extends Schema, const E extends Errors 
   needSchema(input, 'call(input, …)')
   needSchema(output, 'call(…, output)')
   const shared = common(options, CALL_OPTIONS, 'call()')
-  const { deadline } = options
+  const { deadline, idempotent = false } = options
   needPositive(deadline, 'call({ deadline })', 'milliseconds', 2 ** 32 - 1)
+  if (typeof (idempotent as unknown) !== 'boolean')
+    fail('BAD_OPTION', 'call({ idempotent }) is true or false')
   return Object.freeze({
     kind: 'call',
     input,
     output,
     errors: errorsOf(options, 'call()'),
     deadline,
+    idempotent,
     ...shared,
   })
 }
@@ -156,7 +176,7 @@ function needSchema(schema: unknown, what: string): void {
   )
 }
 
-function common(options: MsgOptions, known: readonly string[], what: string): Common {
+function common(options: CommonOptions, known: readonly string[], what: string): Common {
   if (typeof (options as unknown) !== 'object' || (options as unknown) === null || isSchema(options)) {
     fail('BAD_OPTION', `${what} takes an object of options last`)
   }

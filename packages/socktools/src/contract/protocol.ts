@@ -2,6 +2,7 @@ import { fail } from '../errors.ts'
 import { type Schema, isBytes, isSchema } from '../schema.ts'
 import { type Structure, structureOf, structureText } from './canonical.ts'
 import { type Declaration, type Kind, PRIORITIES } from './declare.ts'
+import type { Delivery } from './delivery.ts'
 
 /** What two peers can say to each other: plain data that both import. */
 export interface Protocol {
@@ -18,6 +19,10 @@ export interface TypeInfo {
   readonly priority: 0 | 1 | 2 | 3
   /** Milliseconds; of calls alone. */
   readonly deadline: number | undefined
+  /** Of calls: to do it twice is as good as to do it once. */
+  readonly idempotent: boolean
+  /** Of messages; undefined: reliable. */
+  readonly delivery: Exclude<Delivery, 'reliable'> | undefined
   readonly maxSize: number | undefined
   /** Of a message; of what is asked; of what the opener of a channel sends. */
   readonly input: Schema
@@ -105,6 +110,8 @@ function typeInfo(name: string, index: number, declaration: Declaration | undefi
     index,
     priority: PRIORITIES.indexOf(priority) as TypeInfo['priority'],
     deadline: kind === 'call' ? declaration.deadline : undefined,
+    idempotent: kind === 'call' && declaration.idempotent,
+    delivery: kind === 'msg' && declaration.delivery !== 'reliable' ? declaration.delivery : undefined,
     maxSize,
     ...sides,
     inputBytes: isBytes(sides.input),

@@ -75,7 +75,10 @@ export type DataArgs<D, Options = never> =
     : [data: Input<D>, ...OptionsArg<Options>]
 type OptionsArg<Options> = [Options] extends [never] ? [] : [options?: Options]
 
-/** One end of a channel: iterate it for what arrives. Leaving the loop closes it. */
+/**
+ * One end of a channel: iterate it for what arrives. Leaving the loop closes it; in a handler nothing more is read then,
+ * and it is closed when the handler is through, or has thrown.
+ */
 export interface Duplex<Received, Sent> extends AsyncIterable<Received> {
   /** `await` is the backpressure. */
   send(item: Sent): Promise<void>
@@ -94,7 +97,7 @@ export type Handler<D, Ctx> = D extends Msg
   : D extends Call
     ? (data: Output<D>, context: Ctx) => Maybe<ReplyInput<D>>
     : D extends Feed
-      ? (data: Output<D>, context: Ctx) => AsyncIterable<ReplyInput<D>>
+      ? (data: Output<D>, context: Ctx) => AsyncIterable<ReplyInput<D>> | Iterable<ReplyInput<D>>
       : D extends Channel
         ? (channel: ServedChannel<D>, context: Ctx) => Maybe<unknown>
         : never

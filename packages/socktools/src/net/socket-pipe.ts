@@ -63,15 +63,15 @@ class SocketPipe implements Pipe {
     for (let i = 0; i < last; i++) socket.write(chunks[i] as Uint8Array)
     socket.write(chunks[last] as Uint8Array, this.#written)
     if (last > 0) socket.uncork()
-    // Node counts down what the kernel took within this very call; its own answer compares with a mark. A
-    // broken socket counts nothing, and took nothing.
-    this.#holding = socket.writableLength > 0 || socket.destroyed
+    // Node counts down what the kernel took within this very call, and what it refused; its own answer compares
+    // with a mark. A broken socket counts nothing, and took nothing.
+    this.#holding = socket.writableLength > 0 || socket.destroyed || socket.errored !== null
     return !this.#holding
   }
 
-  readonly #written = (): void => {
-    // Also called, and with no error, for what a broken socket gave up: that was not taken.
-    if (!this.#holding || this.#socket.writableLength > 0 || this.#socket.destroyed) return
+  readonly #written = (error?: Error | null): void => {
+    // Also called for what a broken socket gave up, perhaps with no error: that was not taken.
+    if (error || !this.#holding || this.#socket.writableLength > 0 || this.#socket.destroyed) return
     this.#holding = false
     this.#sink?.drain()
   }

@@ -1,3 +1,5 @@
+import type { Disk } from './disk.ts'
+
 /**
  * The outside, but for the network: the one seam through which time, randomness and disk come in.
  * Node's is in node.ts; the simulated one is in testing/.
@@ -17,6 +19,8 @@ export interface Platform {
   readonly randomBytes: (length: number) => Uint8Array
   /** The SHA-256 of `bytes`: 32 bytes. */
   readonly hash: (bytes: Uint8Array) => Uint8Array
+  /** Files. */
+  readonly disk: Disk
   /** Removes the file of a Unix socket. Resolves also when there is none; rejects if it is any other kind of file. */
   readonly unlink: (path: string) => Promise<void>
   /** The last resort for an error in user code that no listener and no logger took: it must not vanish. */

@@ -41,9 +41,9 @@ export class Core<C extends Codec> {
       logTo(logger, log, platform.now)
     }
     this.dispatch = new Dispatch<C>(sock, codec as Codec<never, Got<C>>, settings.contract, {
-      invalid: (peer, payload, error) => {
+      invalid: (peer, type, payload, error) => {
         this.counters.invalid++
-        this.events.emit('invalid', { peer, payload, error })
+        this.events.emit('invalid', { peer, type, payload, error })
       },
       unhandled: (peer, type, data) => {
         this.counters.unhandled++

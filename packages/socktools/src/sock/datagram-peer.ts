@@ -17,10 +17,10 @@ import { Inbox } from './inbox.ts'
 import { DRAIN_TIMEOUT } from './options.ts'
 import type { Settings } from './options.ts'
 import { encode, lengthOf, unsendable } from './payload.ts'
-import { noChannel, noHeaders, noRequest, noStream } from './plain-only.ts'
+import { noChannel, noHeaders, noReceipt, noRequest, noStream, receiptless } from './plain-only.ts'
 import { ReadWatch } from './read-watch.ts'
 import type { Turn } from './turn.ts'
-import type { DrainOptions, DropReason, Lost, MessageOptions, Peer, PeerStats } from './types.ts'
+import type { DrainOptions, DropReason, Lost, MessageOptions, Peer, PeerStats, Receipt } from './types.ts'
 import { rejected } from './waiter.ts'
 
 /** What a peer needs of its sock. */
@@ -54,7 +54,7 @@ export class DatagramPeer<C extends Codec> implements Peer<C> {
   readonly #inbox: Inbox
   readonly #account: Account
   readonly #watch: ReadWatch
-  #state: Peer<C>['state'] = 'open'
+  #state: 'open' | 'ending' | 'gone' = 'open'
   #goneBecause: SockError | undefined
   #aborter: AbortController | undefined
   #dropped: Partial<Record<DropReason, number>> = {}
@@ -114,7 +114,7 @@ export class DatagramPeer<C extends Codec> implements Peer<C> {
     return this.#host.sends === sends
   }
 
-  get state(): Peer<C>['state'] {
+  get state(): 'open' | 'ending' | 'gone' {
     return this.#state
   }
 
@@ -171,6 +171,10 @@ export class DatagramPeer<C extends Codec> implements Peer<C> {
     if (messages === 0) return
     this.#dropped[reason] = (this.#dropped[reason] ?? 0) + messages
     this.#host.onDropped(this, reason, messages, bytes)
+  }
+
+  send(): Receipt {
+    return noReceipt(this.#refuse('unsendable', receiptless(CARRIER, this.address), 0))
   }
 
   request(): Promise<never> {

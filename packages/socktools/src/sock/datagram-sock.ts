@@ -239,7 +239,7 @@ export class DatagramSock<
     const what = `a message of ${payload.length} bytes, and ${maxFrame} is the most`
     const error = new SockError('FRAME_TOO_LARGE', what, { address: peer.address })
     core.counters.invalid++
-    core.events.emit('invalid', { peer, payload, error })
+    core.events.emit('invalid', { peer, type: undefined, payload, error })
     return undefined
   }
 

@@ -137,11 +137,8 @@ export class Dispatch<C extends Codec> {
     try {
       message = checked(this.#codec.decode(payload))
     } catch (thrown) {
-      this.#report.invalid(
-        peer,
-        payload,
-        asSockError(thrown, 'BAD_MESSAGE', 'the codec failed', peer.address),
-      )
+      const error = asSockError(thrown, 'BAD_MESSAGE', 'the codec failed', peer.address)
+      this.#report.invalid(peer, undefined, payload, error)
       return undefined
     }
     return this.#contract === undefined
@@ -177,11 +174,8 @@ export class Dispatch<C extends Codec> {
     read: () => unknown,
   ): Promise<void> | undefined {
     const invalid = (thrown: unknown): void => {
-      this.#report.invalid(
-        peer,
-        payload,
-        asSockError(thrown, 'BAD_MESSAGE', 'the codec failed', peer.address),
-      )
+      const error = asSockError(thrown, 'BAD_MESSAGE', 'the codec failed', peer.address)
+      this.#report.invalid(peer, name, payload, error)
     }
     try {
       const data = read()
@@ -233,7 +227,7 @@ export class Dispatch<C extends Codec> {
       const run = (): unknown => handler(message.data as Got<C>, context)
       return chain.length === 0 ? run() : around(chain, message as Message<Got<C>>, context, run)
     }
-    return fail('UNHANDLED', `nothing takes "${message.type}"`, { address: context.peer.address })
+    throw new Unserved('UNHANDLED', `nothing takes "${message.type}"`, context.peer.address)
   }
 
   #pushTaps(peer: Peer<C>, payload: Uint8Array): void {
@@ -412,10 +406,17 @@ export class Dispatch<C extends Codec> {
   }
 }
 
-/** Middleware did not call `next` for a call, feed or channel: what it decided, and no fault. */
-export class NotPassed extends SockError {
-  constructor(type: string, address: string) {
-    super('REFUSED', `middleware did not pass "${type}" on`, { address })
+/** No handler was asked for a call, feed or channel: there is none, or middleware did not call `next`. No fault. */
+export class Unserved extends SockError {
+  declare readonly code: 'UNHANDLED' | 'REFUSED'
+
+  constructor(code: 'UNHANDLED' | 'REFUSED', what: string, address: string) {
+    super(code, what, { address })
+  }
+
+  /** Even asking what was thrown can throw: a Proxy may do anything. */
+  static is(thrown: unknown): thrown is Unserved {
+    return isSockError(thrown) && thrown instanceof Unserved
   }
 }
 
@@ -439,7 +440,8 @@ async function around<C extends Codec>(
     return asked.given
   }
   await step(0)
-  if (!asked.ran) throw new NotPassed(String(message.type), context.peer.address)
+  if (!asked.ran)
+    throw new Unserved('REFUSED', `middleware did not pass "${message.type}" on`, context.peer.address)
   return await asked.given
 }
 
@@ -459,7 +461,7 @@ export function typeOf(name: string | number): string | number {
 const [MINUS, ZERO, NINE] = [0x2d, 0x30, 0x39]
 
 export interface DispatchReport<C extends Codec> {
-  invalid(peer: Peer<C>, payload: Uint8Array, error: SockError): void
+  invalid(peer: Peer<C>, type: string | undefined, payload: Uint8Array, error: SockError): void
   unhandled(peer: Peer<C>, type: string | number, data: Got<C>): void
   fault(thrown: unknown, where: string, peer: Peer<C> | undefined): void
 }

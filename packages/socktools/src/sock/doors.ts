@@ -9,6 +9,7 @@ import { Attempts } from './attempts.ts'
 import type { Deadlines } from './deadlines.ts'
 import type { Candidate, ConnectOptions } from './types.ts'
 import type { Greeted, Greeting } from './v1/greeting.ts'
+import { Duplicate } from './v1/twins.ts'
 
 export interface DoorLimits extends AdmissionLimits {
   readonly connectTimeout: number
@@ -20,8 +21,10 @@ export interface DoorsHost<P> {
   countPeers(): number
   /** The handshake that comes before the gate; undefined: none, as on the plain wire. */
   greet(pipe: Pipe, dialed: boolean): Greeting | undefined
-  /** One passed the gate. */
-  join(pipe: Pipe, dialed: boolean, greeted?: Greeted): P
+  /** One passed the gate, or goes on where its connection broke. `dialedAt`: the address that was dialed, if one was. */
+  join(pipe: Pipe, dialed: boolean, greeted?: Greeted, dialedAt?: string): P
+  /** The peer that there is, or will be soon, in the place of one that was dialed. */
+  twin(nodeId: string, signal: AbortSignal): Promise<P>
   refused(who: Candidate, error: SockError): void
   fault(thrown: unknown, where: string): void
 }
@@ -100,7 +103,34 @@ export class Doors<P> {
     return this.#attempts.run(address, { signal, timeout }, async (given) => {
       this.#dialing++
       const pipe = await dialed(transport, to, given).finally(() => this.#dialing--)
-      return this.#admit(pipe, true, given)
+      return this.#admit(pipe, true, given, address)
+    })
+  }
+
+  /** Dials one that was let in before. `greet` begins its handshake. Rejects as `dial`, and as the handshake does. */
+  redial(
+    address: string,
+    greet: (pipe: Pipe) => Greeting,
+    resume: (pipe: Pipe, greeted: Greeted) => void,
+  ): Promise<void> {
+    const to = parseAddress(address)
+    const transport = this.#transportOf(to, address)
+    return this.#attempts.run(address, { timeout: this.#limits.connectTimeout }, async (given) => {
+      const pipe = await dialed(transport, to, given)
+      const greeting = greet(pipe)
+      const giveUp = (): void => {
+        greeting.giveUp(given.reason as SockError)
+      }
+      given.addEventListener('abort', giveUp, { once: true })
+      try {
+        await greeting.meet()
+        resume(pipe, await greeting.settle())
+      } catch (thrown) {
+        greeting.refuse(asSockError(thrown, 'PIPE_FAILED', 'the handshake failed', address))
+        throw thrown
+      } finally {
+        given.removeEventListener('abort', giveUp)
+      }
     })
   }
 
@@ -128,7 +158,13 @@ export class Doors<P> {
   }
 
   /** As admit, with a handshake around the gate. */
-  async #admitGreeted(pipe: Pipe, dialed: boolean, greeting: Greeting, signal?: AbortSignal): Promise<P> {
+  async #admitGreeted(
+    pipe: Pipe,
+    dialed: boolean,
+    greeting: Greeting,
+    signal?: AbortSignal,
+    dialedAt?: string,
+  ): Promise<P> {
     const { address, host } = pipe.remote
     const leave = this.#admission.enter(host)
     const giveUp = (): void => {
@@ -140,18 +176,22 @@ export class Doors<P> {
     let who: Candidate = { address, host, dialed }
     try {
       if (!this.#host.isOpen() || signal?.aborted === true) giveUp()
-      const { id } = await greeting.meet()
+      const { id, again } = await greeting.meet()
       who = { ...who, ...(id === undefined ? {} : { id }) }
-      await this.#gate(who, greeting)
+      // Who goes on was let in, and is counted.
+      if (!again) await this.#gate(who, greeting)
       const greeted = await greeting.settle()
       if (!this.#host.isOpen()) fail('CLOSED', 'the sock was closed during the handshake', { address })
-      return this.#host.join(pipe, dialed, greeted)
+      return this.#host.join(pipe, dialed, greeted, dialedAt)
     } catch (thrown) {
       const why = asSockError(thrown, 'PIPE_FAILED', 'the handshake failed', address)
       const error =
         why.address === undefined ? new SockError(why.code, why.what, { address, cause: why.cause }) : why
-      greeting.refuse(error)
-      this.#host.refused(who, error)
+      greeting.refuse(why)
+      // No stranger: both are connected already.
+      if (why instanceof Duplicate) {
+        if (dialed && signal !== undefined) return await this.#host.twin(why.nodeId, signal)
+      } else this.#host.refused(who, error)
       throw error
     } finally {
       leave()
@@ -177,10 +217,10 @@ export class Doors<P> {
   }
 
   /** Asks goodPeer. Resolves to the new peer, or rejects with the refusal, which was reported then. */
-  #admit(pipe: Pipe, dialed: boolean, signal?: AbortSignal): Promise<P> {
+  #admit(pipe: Pipe, dialed: boolean, signal?: AbortSignal, dialedAt?: string): Promise<P> {
     const { address, host } = pipe.remote
     const greeting = this.#host.greet(pipe, dialed)
-    if (greeting !== undefined) return this.#admitGreeted(pipe, dialed, greeting, signal)
+    if (greeting !== undefined) return this.#admitGreeted(pipe, dialed, greeting, signal, dialedAt)
     return new Promise((resolve, reject) => {
       const question = this.#admission.ask({ address, host, dialed }, (thrown) => {
         this.#host.fault(thrown, 'goodPeer')

@@ -75,7 +75,8 @@ export class Keepers<P> {
   readonly #platform: Platform
   readonly #host: KeepersHost<P>
   readonly #keepers: Keeper[] = []
-  readonly #onOver = new Map<P, () => void>()
+  /** Two addresses may lead to one peer. */
+  readonly #onOver = new Map<P, (() => void)[]>()
 
   constructor(backoff: Backoff, platform: Platform, host: KeepersHost<P>) {
     this.#backoff = backoff
@@ -89,7 +90,7 @@ export class Keepers<P> {
       dial: async (to, onOver) => {
         const peer = await this.#host.dial(to)
         if (this.#host.isOver(peer)) onOver()
-        else this.#onOver.set(peer, onOver)
+        else this.#onOver.set(peer, [...(this.#onOver.get(peer) ?? []), onOver])
       },
       onFailed: (to, error, retryIn) => {
         this.#host.onFailed(to, error, retryIn)
@@ -101,9 +102,9 @@ export class Keepers<P> {
 
   /** Whoever keeps this one up is told that it is over. */
   over(peer: P): void {
-    const onOver = this.#onOver.get(peer)
+    const onOver = this.#onOver.get(peer) ?? []
     this.#onOver.delete(peer)
-    onOver?.()
+    for (const tell of onOver) tell()
   }
 
   stop(): void {

@@ -30,6 +30,21 @@ export function logTo<C extends Codec>(logger: Logger, sock: Pick<Sock<C>, 'on'>
   const floods = { behind: throttled(warn), refused: throttled(warn) }
   sock.on('listening', ({ address }) => logger.info?.(`listening on ${address}`, { address }))
   sock.on('peer', ({ peer }) => logger.debug?.(`peer ${peer.id} is up (${peer.address})`, { peer: peer.id }))
+  sock.on('detached', ({ peer, error }) => {
+    const why = error === undefined ? '' : `: ${error.message}`
+    return logger.info?.(`peer ${peer.id} is detached${why}`, { peer: peer.id, code: error?.code })
+  })
+  sock.on('resumed', ({ peer }) =>
+    logger.info?.(`peer ${peer.id} is back (${peer.address})`, { peer: peer.id }),
+  )
+  sock.on('sessionLost', ({ peer, reason, unknown, neverSent }) =>
+    logger.warn?.(`the session of peer ${peer.id} is lost: ${reason}`, {
+      peer: peer.id,
+      reason,
+      unknown,
+      neverSent,
+    }),
+  )
   sock.on('gone', ({ peer, error, lost }) => {
     if (error === undefined)
       return logger.debug?.(`peer ${peer.id} is gone (${peer.address})`, { peer: peer.id, lost })
@@ -55,8 +70,9 @@ export function logTo<C extends Codec>(logger: Logger, sock: Pick<Sock<C>, 'on'>
     floods[reason](text, facts)
     return undefined
   })
-  sock.on('invalid', ({ peer, error }) => {
-    invalid(error.message, { peer: peer.id, code: error.code })
+  sock.on('invalid', ({ peer, type, error }) => {
+    const shown = type === undefined ? '' : `${JSON.stringify(type)}: `
+    invalid(`${shown}${error.message}`, { peer: peer.id, code: error.code })
   })
   sock.on('unhandled', ({ peer, type }) => {
     const shown = printable(JSON.stringify(type))

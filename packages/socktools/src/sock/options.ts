@@ -114,6 +114,15 @@ export interface SockOptions<C extends Codec = RawCodec, P extends Protocol | un
   readonly maxCalls?: number
   /** Wire v1: feeds and channels that one peer may have open. Default 256. */
   readonly maxStreams?: number
+  /**
+   * Wire v1: what is underway when a connection breaks goes on over the next one, without loss and in order. Default
+   * true; both sides must want it.
+   */
+  readonly sessions?: boolean
+  /** Wire v1: milliseconds that a session waits for another connection. Default 2 minutes. */
+  readonly sessionTtl?: number
+  /** Wire v1: bytes that are kept for a peer until it has acknowledged them; above it nothing new is written. Default 64 MiB. */
+  readonly maxRetained?: number
 }
 
 export const DEFAULTS = {
@@ -141,6 +150,8 @@ export const DEFAULTS = {
   streamWindow: 256 * 1024,
   maxCalls: 64,
   maxStreams: 256,
+  sessionTtl: 120_000,
+  maxRetained: 64 * 1024 * 1024,
 } as const
 
 /** `timeout` under wire v1, in milliseconds. */
@@ -169,6 +180,7 @@ export interface Settings<C extends Codec = RawCodec>
   readonly codecs: readonly Codec[]
   readonly framing: Framing
   readonly backoff: Backoff
+  readonly sessions: boolean
 }
 
 const FUNCTIONS = ['tick', 'goodAddress', 'goodPeer'] as const
@@ -183,6 +195,7 @@ const OTHERS = [
   'logger',
   'backoff',
   'slowPeer',
+  'sessions',
 ] as const
 /** Options that are objects, and the methods that make them the right ones. */
 const PARTS = {
@@ -219,6 +232,7 @@ const TIMES = new Set<string>([
   'callTimeout',
   'heartbeat',
   'stallTimeout',
+  'sessionTtl',
   'backoff.first',
   'backoff.max',
 ])
@@ -245,7 +259,8 @@ export function settle<C extends Codec, P extends Protocol | undefined>(
   for (const [name, methods] of Object.entries(PARTS)) checkPart(name, methods, given[name])
   checkLogger(given['logger'])
   if (given['bind'] !== undefined) needAddress(given['bind'], 'bind')
-  const { slowPeer, connect = [] } = options
+  const { slowPeer, connect = [], sessions = true } = options
+  if (typeof sessions !== 'boolean') fail('BAD_OPTION', 'sessions is true or false')
   const handlers = options.handlers as Settings<C>['handlers']
   if (slowPeer !== undefined && !['reject', 'drop', 'close'].includes(slowPeer)) {
     fail('BAD_OPTION', `slowPeer is 'reject', 'drop' or 'close', not ${JSON.stringify(slowPeer)}`)
@@ -282,6 +297,7 @@ export function settle<C extends Codec, P extends Protocol | undefined>(
     codecs,
     framing,
     backoff: backoffOf(options.backoff),
+    sessions,
   })
 }
 

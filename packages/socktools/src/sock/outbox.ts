@@ -83,14 +83,17 @@ export class Outbox {
     return this.overMark && this.queued + bytes > this.#shared.maxQueue
   }
 
-  /** Accepts one payload. The promise is the backpressure. Throws CANNOT_FRAME: nothing was accepted. */
-  put(payload: Uint8Array): Promise<void> {
+  /**
+   * Accepts one payload, with which so many messages end. The promise is the backpressure. Throws CANNOT_FRAME: nothing
+   * was accepted.
+   */
+  put(payload: Uint8Array, messages = 1): Promise<void> {
     const batch = this.#batch
     // What is worth a write leaves at once: the kernel carries it while more is gathered.
     if (batch.ripe(payload.length)) this.#flushNow()
     const before = batch.bytes
-    batch.add(payload)
-    this.#accept(1, batch.bytes - before)
+    batch.add(payload, messages)
+    this.#accept(messages, batch.bytes - before)
     if (!this.dirty) this.#shared.flushSoon(this)
     if (this.queued <= this.#shared.highWaterMark) return this.#shared.turn.pause
     // Flushed before anyone is told to wait: only a write can bring the drain that ends the wait.

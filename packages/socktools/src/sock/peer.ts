@@ -13,8 +13,8 @@ import { Inbox } from './inbox.ts'
 import type { OutboxShared } from './outbox.ts'
 import { encode, lengthOf, unsendable } from './payload.ts'
 import { type Loss, NO_LOSS, type PeerOwner, PipePeer } from './pipe-peer.ts'
-import { noChannel, noHeaders, noRequest, noStream } from './plain-only.ts'
-import type { MessageOptions, Peer } from './types.ts'
+import { noChannel, noHeaders, noReceipt, noRequest, noStream, receiptless } from './plain-only.ts'
+import type { MessageOptions, Peer, Receipt } from './types.ts'
 import { rejected } from './waiter.ts'
 
 /** What a peer needs of its sock. */
@@ -38,6 +38,7 @@ export class LivePeer<C extends Codec> extends PipePeer<C> implements Peer<C>, R
       ...settings,
       timeout: settings.plainTimeout,
       outboxes: sends.outboxes,
+      saysWhy: false,
     })
     this.#sends = sends
     this.#inbox = new Inbox({
@@ -71,7 +72,7 @@ export class LivePeer<C extends Codec> extends PipePeer<C> implements Peer<C>, R
     if (error !== undefined) return this.refuse('unsendable', error, lengthOf(payload))
     // Taking over may find no room, and slowPeer may have it closed for that.
     if (broadcast.pending && this.state === 'open') broadcast.absorb(this)
-    if (this.state !== 'open') return this.refuse(this.state, this.goneError(), payload.length)
+    if (this.over !== undefined) return this.refuse(this.over, this.goneError(), payload.length)
     if (this.outbox.full(payload.length))
       return this.#overflow(1, payload.length, settings.slowPeer ?? 'reject')
     try {
@@ -89,7 +90,7 @@ export class LivePeer<C extends Codec> extends PipePeer<C> implements Peer<C>, R
       return
     }
     if (this.state === 'open') this.#sends.broadcast.absorb(this)
-    if (this.state !== 'open') this.drop(this.state, 1, payload.length)
+    if (this.over !== undefined) this.drop(this.over, 1, payload.length)
     else if (this.outbox.full(payload.length)) this.overflow(1, payload.length)
     else void this.outbox.put(payload)
   }
@@ -111,6 +112,10 @@ export class LivePeer<C extends Codec> extends PipePeer<C> implements Peer<C>, R
       this.fail(error)
     }
     return rejected(error)
+  }
+
+  send(): Receipt {
+    return noReceipt(this.refuse('unsendable', receiptless(CARRIER, this.address), 0))
   }
 
   request(): Promise<never> {

@@ -6,6 +6,7 @@ import type { Decoder, Framing } from '../wire/framing.ts'
 import type { Deadlines } from './deadlines.ts'
 import { DRAIN_TIMEOUT, type Settings } from './options.ts'
 import { Outbox, type OutboxShared } from './outbox.ts'
+import type { Partings } from './partings.ts'
 import { ReadWatch } from './read-watch.ts'
 import type { Turn } from './turn.ts'
 import type { DrainOptions, DropReason, Lost, PeerStats } from './types.ts'
@@ -16,6 +17,7 @@ export interface PeerOwner<C extends Codec, P> {
   readonly settings: Settings<C>
   readonly platform: Platform
   readonly deadlines: Deadlines
+  readonly partings: Partings
   onDropped(peer: P, reason: DropReason, messages: number, bytes: number): void
   /** Nothing can be sent to it any more. */
   onEnding(peer: P): void
@@ -33,6 +35,8 @@ export interface PeerWire {
   readonly outboxes: OutboxShared
   /** As the option. */
   readonly timeout: number
+  /** Whether `letGo` leaves a last word in the outbox, which the far side is to hear. */
+  readonly saysWhy: boolean
 }
 
 export interface Loss {
@@ -43,22 +47,27 @@ export interface Loss {
 export const NO_LOSS: Loss = { messages: 0, bytes: 0 }
 
 /**
- * One connection, whatever its messages are: how it is read and written, and how it ends.
+ * One far side, whatever its messages are: how its pipe is read and written, and how it ends.
  *
  *   OPEN ──▶ ENDING ──▶ GONE    ENDING: our side has ended; what comes is still handled
- *     └──────────────────▲      GONE: the pipe is over; what had arrived before is handled first
+ *    │ └─────────────────▲      GONE: it is over; what had arrived before is handled first
+ *    ▼                   │
+ *   DETACHED ────────────┘      DETACHED: the pipe broke, and another one may take its place (where the wire can)
  */
 export abstract class PipePeer<C extends Codec> {
   readonly id: string
-  readonly address: string
-  readonly host: string
   readonly dialed: boolean
-  readonly outbox: Outbox
+  /** Those of the pipe that it has now, or had last. */
+  address: string
+  host: string
+  outbox: Outbox
   protected readonly owner: PeerOwner<C, this>
-  protected readonly pipe: Pipe
-  protected readonly watch: ReadWatch
+  protected pipe: Pipe
+  protected watch: ReadWatch
   protected farEnded = false
-  readonly #decoder: Decoder
+  /** There is a pipe. */
+  protected attached = true
+  #decoder: Decoder
   readonly #wire: PeerWire
   #state: 'open' | 'ending' | 'gone' = 'open'
   #error: SockError | undefined
@@ -69,10 +78,10 @@ export abstract class PipePeer<C extends Codec> {
   #aborter: AbortController | undefined
   #dropped: Partial<Record<DropReason, number>> = {}
   #bytesIn = 0
+  /** By pipes that it had before. */
+  #bytesOutBefore = 0
 
   constructor(id: string, pipe: Pipe, dialed: boolean, owner: PeerOwner<C, never>, wire: PeerWire) {
-    const { settings, platform, deadlines } = owner
-    const { framing, maxFrame, outboxes, timeout } = wire
     this.id = id
     this.address = pipe.remote.address
     this.host = pipe.remote.host
@@ -81,7 +90,15 @@ export abstract class PipePeer<C extends Codec> {
     this.owner = owner
     this.pipe = pipe
     this.#wire = wire
-    this.outbox = new Outbox(pipe, outboxes, {
+    this.outbox = this.#outboxOf(pipe)
+    this.#decoder = this.#newDecoder()
+    this.watch = this.#newWatch()
+  }
+
+  // A pipe
+
+  #outboxOf(pipe: Pipe): Outbox {
+    return new Outbox(pipe, this.#wire.outboxes, {
       onWait: () => {
         this.onSendersWait()
       },
@@ -91,17 +108,25 @@ export abstract class PipePeer<C extends Codec> {
         },
       }),
     })
-    this.#decoder = framing.decoder((payload) => {
+  }
+
+  #newDecoder(): Decoder {
+    const { framing, maxFrame } = this.#wire
+    const decoder = framing.decoder((payload) => {
       this.onFrame(payload)
     }, maxFrame)
     // The framing may be anybody's.
-    if (typeof (this.#decoder as Decoder | undefined)?.push !== 'function') {
-      fail('BAD_OPTION', `${framing.name}() made no decoder`)
-    }
+    if (typeof (decoder as Decoder | undefined)?.push === 'function') return decoder
+    return fail('BAD_OPTION', `${framing.name}() made no decoder`)
+  }
+
+  #newWatch(): ReadWatch {
+    const { settings, platform, deadlines } = this.owner
+    const limits = { ...settings, timeout: this.#wire.timeout }
     const onLate = (late: SockError): void => {
-      this.failAs(late)
+      this.broke(late)
     }
-    this.watch = new ReadWatch({ ...settings, timeout }, deadlines, platform.now, onLate, {
+    return new ReadWatch(limits, deadlines, platform.now, onLate, {
       excuses: () => this.farEnded || this.busyReading,
       stuckFor: () => this.outbox.stuckFor,
     })
@@ -139,25 +164,46 @@ export abstract class PipePeer<C extends Codec> {
   protected abstract letGo(ours: boolean, error: SockError | undefined): Loss
   /** The far side has ended: what is wrong with that, if anything. */
   protected abstract get cutShort(): SockError | undefined
+  /** Whether another pipe may take the place of one that broke, or ended without a word. */
+  protected get outlives(): boolean {
+    return false
+  }
+  /** The pipe is no more; there may be another one later. */
+  protected onDetached?(error: SockError | undefined): void
 
   // Reading
 
-  /** Hears of the pipe from now on. */
+  /** Hears of the pipe from now on, as long as it is this one. */
   attach(): void {
-    this.pipe.attach({
+    const { pipe } = this
+    const isOurs = (): boolean => this.attached && pipe === this.pipe
+    pipe.attach({
       data: (chunk) => {
-        this.#onData(chunk)
+        if (isOurs()) this.#onData(chunk)
       },
       drain: () => {
-        this.outbox.drained()
+        if (isOurs()) this.outbox.drained()
       },
       end: () => {
-        this.#onEnd()
+        if (isOurs()) this.#onEnd()
       },
       close: (error) => {
-        this.#onClose(error)
+        if (isOurs()) this.#onClose(error)
       },
     })
+  }
+
+  /** Another pipe takes the place of the one that is no more. To be followed by start(). */
+  protected reattach(pipe: Pipe): void {
+    this.#bytesOutBefore += this.outbox.bytesOut
+    this.pipe = pipe
+    this.address = pipe.remote.address
+    this.host = pipe.remote.host
+    this.outbox = this.#outboxOf(pipe)
+    this.#decoder = this.#newDecoder()
+    this.watch = this.#newWatch()
+    this.attached = true
+    this.attach()
   }
 
   /** Reads from now on; `early` is what has come already. */
@@ -179,8 +225,13 @@ export abstract class PipePeer<C extends Codec> {
     return this.queued > this.#wire.outboxes.highWaterMark
   }
 
-  get state(): 'open' | 'ending' | 'gone' {
-    return this.#state
+  get state(): 'open' | 'detached' | 'ending' | 'gone' {
+    return this.#state === 'open' && !this.attached ? 'detached' : this.#state
+  }
+
+  /** Why nothing can be sent to it any more; undefined: it can, at the latest when there is a pipe again. */
+  protected get over(): 'ending' | 'gone' | undefined {
+    return this.#state === 'open' ? undefined : this.#state
   }
 
   get signal(): AbortSignal {
@@ -196,7 +247,7 @@ export abstract class PipePeer<C extends Codec> {
       messagesIn: this.arrived,
       bytesIn: this.#bytesIn,
       messagesOut: this.messagesOut,
-      bytesOut: this.outbox.bytesOut,
+      bytesOut: this.#bytesOutBefore + this.outbox.bytesOut,
       queued: this.queued,
       waiting: this.waiting,
       dropped: { ...this.#dropped },
@@ -245,7 +296,7 @@ export abstract class PipePeer<C extends Codec> {
     }
     const { cutShort } = this
     if (cutShort !== undefined) {
-      this.fail(this.#error ?? cutShort)
+      this.broke(this.#error ?? cutShort)
       return
     }
     this.onFarEnded()
@@ -346,12 +397,41 @@ export abstract class PipePeer<C extends Codec> {
 
   #onClose(cause: Error | undefined): void {
     if (this.#state === 'gone') return
-    if (cause !== undefined) {
-      const what = `the connection broke: ${reasonOf(cause)}`
-      this.#error ??= new SockError('PIPE_FAILED', what, { address: this.address, cause })
-    }
-    this.#error ??= this.cutShort
+    this.#error ??= cause === undefined ? this.cutShort : this.broken(cause)
+    if (this.outlives) this.detach(this.#error)
+    else this.#gone(false)
+  }
+
+  /** The connection is worth nothing any more, though the far side may be as well as ever. */
+  protected broke(error: SockError): void {
+    if (this.#state !== 'gone' && this.outlives) this.detach(this.#errorOf(error))
+    else this.failAs(error)
+  }
+
+  /** Lets go of the pipe, and of what came over it and was not read. */
+  protected detach(error: SockError | undefined): void {
+    if (!this.attached) return
+    this.attached = this.farEnded = false
+    this.#error = undefined
+    this.#stopDecoder()
+    this.watch.stop()
+    this.onDetached?.(error)
+    this.pipe.destroy()
+    // What of it has to arrive is kept elsewhere.
+    this.outbox.close(() => this.goneError())
+  }
+
+  /** It is over while there is no pipe, because of `error`. */
+  protected endDetached(error: SockError | undefined): void {
+    if (this.#state === 'gone') return
+    this.#error = error
     this.#gone(false)
+  }
+
+  /** The pipe broke: what is wrong with that, if anything. */
+  protected broken(cause: Error): SockError | undefined {
+    const what = `the connection broke: ${reasonOf(cause)}`
+    return new SockError('PIPE_FAILED', what, { address: this.address, cause })
   }
 
   #gone(ours: boolean): void {
@@ -367,7 +447,10 @@ export abstract class PipePeer<C extends Codec> {
     this.owner.onEnding(this)
     this.watch.stop()
     const own = this.letGo(ours, this.#error)
-    this.pipe.destroy()
+    // What the pipe has not taken by now, it may never take.
+    if (ours && this.attached && this.#wire.saysWhy && !this.farEnded && this.outbox.queued === 0)
+      this.owner.partings.add(this.pipe)
+    else this.pipe.destroy()
     const { messages, bytes } = this.outbox.close(() => this.goneError())
     this.#unsent = messages + own.messages
     this.drop(reason, messages + own.messages, bytes + own.bytes)

@@ -7,6 +7,7 @@ import type { Platform } from '../platform/platform.ts'
 import type { Protocol } from '../contract/protocol.ts'
 import type { MsgTypes } from '../contract/types.ts'
 import type { Codec, RawCodec } from '../wire/codec.ts'
+import { unlessAborted } from './attempts.ts'
 import { BaseSock } from './base-sock.ts'
 import { bothLost, NOTHING_LOST } from './counters.ts'
 import { Deadlines } from './deadlines.ts'
@@ -14,6 +15,7 @@ import { Doors } from './doors.ts'
 import { Keepers } from './keeper.ts'
 import { type SockOptions, settle } from './options.ts'
 import { LivePeer, type PeerHost } from './peer.ts'
+import { Partings } from './partings.ts'
 import type { PeerOwner } from './pipe-peer.ts'
 import { type AnyPeer, Sends } from './sends.ts'
 import type {
@@ -28,8 +30,10 @@ import type {
   SockStats,
   StartServerOptions,
 } from './types.ts'
-import type { Greeted } from './v1/greeting.ts'
+import type { Greeted, GreetedV1, Greeting } from './v1/greeting.ts'
 import { Letter } from './v1/letter.ts'
+import type { V1Peer } from './v1/peer.ts'
+import { Reunion } from './v1/reunion.ts'
 import { V1 } from './v1/v1.ts'
 
 /** Where a sock meets the world. */
@@ -49,6 +53,7 @@ export class PipeSock<
   P extends Protocol | undefined = undefined,
 > extends BaseSock<C, P> {
   readonly #deadlines: Deadlines
+  readonly #partings: Partings
   readonly #doors: Doors<AnyPeer<C>>
   readonly #sends: Sends<C>
   readonly #peerHost: PeerHost<C>
@@ -57,6 +62,12 @@ export class PipeSock<
   /** All that have a say: connected, or with something left to handle. */
   readonly #peers = new Set<AnyPeer<C>>()
   readonly #keepers: Keepers<AnyPeer<C>>
+  /** Dialers of sessions whose connection broke, once. */
+  readonly #reunions = new Map<AnyPeer<C>, Reunion>()
+  /** Told of each that dialed us, while somebody waits for one of them. */
+  readonly #onCame = new Set<(peer: AnyPeer<C>) => void>()
+  /** How many have no connection now. */
+  #detached = 0
   #binding = false
   #listener: Listener | undefined
   #nextId = 1
@@ -69,11 +80,13 @@ export class PipeSock<
     const { core } = this
     const { settings, counters, drops } = core
     this.#deadlines = new Deadlines(platform)
+    this.#partings = new Partings(this.#deadlines)
     this.#doors = new Doors<AnyPeer<C>>(settings, parts, this.#deadlines, {
       isOpen: () => core.life === 'open',
-      countPeers: () => this.#peers.size,
+      countPeers: () => this.#peers.size - this.#detached,
       greet: (pipe, dialed) => this.#v1?.greet(pipe, dialed),
-      join: (pipe, dialed, greeted) => this.#join(pipe, dialed, greeted),
+      join: (pipe, dialed, greeted, dialedAt) => this.#join(pipe, dialed, greeted, dialedAt),
+      twin: (nodeId, signal) => this.#twin(nodeId, signal),
       refused: (who, error) => {
         core.refused(who, error)
       },
@@ -98,6 +111,7 @@ export class PipeSock<
       settings,
       platform,
       deadlines: this.#deadlines,
+      partings: this.#partings,
       onDropped: (peer, reason, messages, bytes) => {
         // What a peer counts after it was counted in for good.
         if (!this.#peers.has(peer)) counters.dropped(reason, messages)
@@ -118,7 +132,19 @@ export class PipeSock<
       sends: this.#sends,
       handle: (peer, payload) => core.dispatch.handle(peer, payload),
     }
-    if (settings.wire !== 'plain') this.#v1 = new V1<C>(this as unknown as Sock<C>, core, owner, this.#sends)
+    if (settings.wire !== 'plain')
+      this.#v1 = new V1<C>(this as unknown as Sock<C>, core, owner, this.#sends, {
+        onDetached: (peer, error) => {
+          this.#onDetached(peer, error)
+        },
+        onResumed: (peer) => {
+          this.#detached--
+          core.events.emit('resumed', { peer: peer as unknown as Peer<C> })
+        },
+        onSessionLost: (peer, { reason }, unknown, neverSent) => {
+          core.events.emit('sessionLost', { peer: peer as unknown as Peer<C>, reason, unknown, neverSent })
+        },
+      })
   }
 
   // Coming up
@@ -178,12 +204,14 @@ export class PipeSock<
 
   // Peers
 
-  #join(pipe: Pipe, dialed: boolean, greeted?: Greeted): AnyPeer<C> {
+  #join(pipe: Pipe, dialed: boolean, greeted?: Greeted, dialedAt?: string): AnyPeer<C> {
     const { core } = this
+    if (greeted?.wire === 'v1' && greeted.resumed !== undefined && this.#v1 !== undefined)
+      return this.#v1.comeBack(pipe, greeted)
     const id = `p${this.#nextId++}`
     const peer =
       greeted?.wire === 'v1' && this.#v1 !== undefined
-        ? this.#v1.join(id, pipe, dialed, greeted)
+        ? this.#v1.join(id, pipe, dialed, greeted, dialedAt)
         : new LivePeer<C>(id, pipe, dialed, this.#peerHost)
     if (dialed) core.counters.dialed++
     else core.counters.accepted++
@@ -194,11 +222,63 @@ export class PipeSock<
     peer.attach()
     core.events.emit('peer', { peer: peer as Peer<C> })
     peer.start(greeted?.early)
+    if (peer.wire === 'v1' && !dialed) for (const tell of this.#onCame) tell(peer)
     return peer
+  }
+
+  /** The peer that dialed us from this node; it may be about to come. */
+  #twin(nodeId: string, signal: AbortSignal): Promise<AnyPeer<C>> {
+    const isIt = (peer: AnyPeer<C>): boolean =>
+      peer.wire === 'v1' && peer.nodeId === nodeId && peer.state !== 'gone'
+    const found = [...this.#peers].find(isIt)
+    if (found !== undefined) return Promise.resolve(found)
+    const coming = new Promise<AnyPeer<C>>((resolve) => {
+      const tell = (peer: AnyPeer<C>): void => {
+        if (!isIt(peer)) return
+        this.#onCame.delete(tell)
+        resolve(peer)
+      }
+      this.#onCame.add(tell)
+      signal.addEventListener('abort', () => this.#onCame.delete(tell), { once: true })
+    })
+    return unlessAborted(coming, signal)
+  }
+
+  #onDetached(peer: V1Peer<C>, error: SockError | undefined): void {
+    this.#detached++
+    this.core.events.emit('detached', { peer: peer as unknown as Peer<C>, error })
+    const { dialedAt } = peer
+    // A listener may have closed it.
+    if (dialedAt === undefined || peer.state === 'gone') return
+    let reunion = this.#reunions.get(peer)
+    if (reunion === undefined) {
+      const { settings, platform } = this.core
+      reunion = new Reunion(settings.backoff, platform, {
+        dial: () => this.#redial(peer, dialedAt),
+        lost: (error) => {
+          peer.lose(error)
+        },
+        onFailed: (failed, retryIn) => {
+          this.core.events.emit('dialFailed', { address: dialedAt, error: failed, retryIn })
+        },
+      })
+      this.#reunions.set(peer, reunion)
+    }
+    reunion.start()
+  }
+
+  #redial(peer: V1Peer<C>, address: string): Promise<void> {
+    const greet = (pipe: Pipe): Greeting => (this.#v1 as V1<C>).greet(pipe, true, peer.again())
+    return this.#doors.redial(address, greet, (pipe, greeted) => {
+      peer.resume(pipe, greeted as GreetedV1)
+    })
   }
 
   #onGone(peer: AnyPeer<C>, error: SockError | undefined, lost: Lost): void {
     this.#peers.delete(peer)
+    this.#reunions.get(peer)?.stop()
+    this.#reunions.delete(peer)
+    if (peer.wire === 'v1' && peer.wasDetached) this.#detached--
     this.core.counters.peerGone(peer.stats())
     if (error !== undefined) this.core.counters.failed(error)
     if (this.core.life !== 'open') this.#lost = bothLost(this.#lost, lost)
@@ -268,6 +348,7 @@ export class PipeSock<
 
   protected async closePeers(): Promise<Lost> {
     closeAll([...this.#peers])
+    this.#partings.end()
     this.#deadlines.clear()
     await this.#listener?.close()
     return this.#lost

@@ -1,4 +1,5 @@
 import { SockError, fail } from '../errors.ts'
+import type { Receipt } from './types.ts'
 import { rejected } from './waiter.ts'
 
 /** What has no handshake, as errors name it. */
@@ -21,6 +22,15 @@ export async function* noStream(
 /** `channel` of such a peer. */
 export const noChannel = (carrier: Carrier, address: string): never =>
   fail('OVER_PLAIN', only(carrier), { address })
+
+/** `send` of such a peer: nothing is ever acknowledged. `refused`: what its sends that are refused return. */
+export const noReceipt = (refused: Promise<void>): Receipt => ({
+  accepted: refused,
+  outcome: Promise.resolve({ status: 'not-delivered', reason: 'unsendable' }),
+})
+
+export const receiptless = (carrier: Carrier, address: string): SockError =>
+  new SockError('OVER_PLAIN', `${carrier} has no acknowledgements, and so no receipts`, { address })
 
 /** What is wrong with options that ask for headers; callers in JavaScript may pass anything. */
 export function noHeaders(carrier: Carrier, options: unknown, address?: string): SockError | undefined {

@@ -5,7 +5,7 @@ import type {
   DataArgs,
   DeclarationOf,
   FeedTypes,
-  Handlers as HandlersOf,
+  Handlers as ContractHandlers,
   Input,
   Maybe,
   MsgTypes,
@@ -16,6 +16,7 @@ import type {
 import type { SockError } from '../errors.ts'
 import type { Off } from '../events.ts'
 import type { Codec, Got, Message, RawCodec, Sent } from '../wire/codec.ts'
+import type { SessionReason } from '../wire/v1/resumption.ts'
 import type { SubscribeOptions } from './subscription.ts'
 
 export type { Maybe } from '../contract/types.ts'
@@ -37,6 +38,27 @@ export interface MessageOptions {
   readonly headers?: Headers
 }
 
+/**
+ * What is known of a message that was sent.
+ *
+ * - `delivered`: the far side acknowledged all of it. It is with that process, in line for its handlers, not handled.
+ * - `not-delivered`: it did not arrive and never will. `reason` as in the event `dropped`.
+ * - `unknown`: it may have arrived. `gone`: the connection ended before the acknowledgement came, and no session went on;
+ *   `lost`: the session was lost, and the far side does not know any more; `closed`: we closed it meanwhile;
+ *   `volatile`: it left, and messages of its type are not acknowledged.
+ */
+export type Outcome =
+  | { readonly status: 'delivered' }
+  | { readonly status: 'not-delivered'; readonly reason: DropReason }
+  | { readonly status: 'unknown'; readonly reason: 'gone' | 'lost' | 'closed' | 'volatile' }
+
+export interface Receipt {
+  /** As the promise of sendMsg: the backpressure, and why the message was not taken. */
+  readonly accepted: Promise<void>
+  /** What became of it. Never rejects; pending for as long as it can still arrive. */
+  readonly outcome: Promise<Outcome>
+}
+
 export interface RequestOptions extends MessageOptions {
   /** Milliseconds until the answer must be there, 0: for ever. Default: the type's `deadline`, else callTimeout. */
   readonly timeout?: number
@@ -45,7 +67,7 @@ export interface RequestOptions extends MessageOptions {
 }
 
 export interface StreamOptions extends MessageOptions {
-  /** Ends the iteration, as `break` does. */
+  /** Ends it on both sides; the reader, who may not know, is told with ABORTED. */
   readonly signal?: AbortSignal
 }
 
@@ -60,8 +82,11 @@ export interface Peer<C extends Codec = RawCodec, P extends Protocol | undefined
   readonly dialed: boolean
   /** What is spoken with it. */
   readonly wire: 'plain' | 'v1'
-  /** `ending`: no more is sent to it. `gone`: the connection is over; a peer never comes back from that. */
-  readonly state: 'open' | 'ending' | 'gone'
+  /**
+   * `detached`: the connection broke; what is sent waits until the session goes on over another one (wire v1).
+   * `ending`: no more is sent to it. `gone`: it is over; a peer never comes back from that.
+   */
+  readonly state: 'open' | 'detached' | 'ending' | 'gone'
   /** Aborted, with the reason, when the peer is gone. */
   readonly signal: AbortSignal
   /**
@@ -74,11 +99,17 @@ export interface Peer<C extends Codec = RawCodec, P extends Protocol | undefined
    */
   sendMsg<T extends MsgTypes<P>>(type: T, data: DataOf<C, P, T>, options?: MessageOptions): Promise<void>
   /**
+   * The same with a receipt, which tells what became of the message: see Outcome. Under wire v1 only, else `accepted`
+   * rejects with OVER_PLAIN. It costs some hundred bytes until the far side has acknowledged the message.
+   */
+  send<T extends MsgTypes<P>>(type: T, data: DataOf<C, P, T>, options?: MessageOptions): Receipt
+  /**
    * Asks, and resolves to the answer. At most `maxCalls` of the far side (64) are open at once, others wait their turn.
    *
    * Rejects with a CallError that the contract declares, REMOTE_ERROR, CALL_TIMEOUT, ABORTED, BAD_MESSAGE (the answer
    * is not what the schema takes), CANNOT_ENCODE, TOO_LARGE, UNKNOWN_TYPE, DRAINING, PEER_GONE, OVER_PLAIN; and when
-   * the connection ends meanwhile with NOT_SENT, or OUTCOME_UNKNOWN: it may have been done.
+   * the connection ends meanwhile with NOT_SENT, or OUTCOME_UNKNOWN: it may have been done; ASK_AGAIN, if its type is
+   * declared idempotent, so that this does not matter.
    */
   request<T extends CallTypes<P>>(
     type: T,
@@ -157,7 +188,7 @@ export interface SockStats extends Omit<PeerStats, 'silent'> {
   readonly failed: Readonly<Record<string, number>>
   /** Errors thrown by your own functions. */
   readonly faults: number
-  /** Messages that the codec could not read, and those of a type without a handler. */
+  /** Messages that the codec could not read or the schema did not take, and those of a type without a handler. */
   readonly invalid: number
   readonly unhandled: number
   /** Answers of calls that came when nobody waited for them any more. */
@@ -169,10 +200,23 @@ export interface SockStats extends Omit<PeerStats, 'silent'> {
  * before they were sent or handled; `closed`: we closed it; `ending`: sent after our side had ended;
  * `unsendable`: the codec or the framing cannot carry it, it is too large, or the system refused it.
  *
+ * By the `delivery` of their type: `away`: volatile, and the peer was detached; `replaced`: a newer one for the same key
+ * was sent; `expired`: it waited for longer than its ttl. A volatile one over the mark is `slow`.
+ *
  * Of datagrams that arrive, which no sock can ask to wait: `behind`: too much waits for our handlers or at the
  * gate already; `refused`: whoever sent it was turned away.
  */
-export type DropReason = 'slow' | 'gone' | 'closed' | 'ending' | 'unsendable' | 'behind' | 'refused'
+export type DropReason =
+  | 'slow'
+  | 'gone'
+  | 'closed'
+  | 'ending'
+  | 'unsendable'
+  | 'away'
+  | 'replaced'
+  | 'expired'
+  | 'behind'
+  | 'refused'
 
 /** A node of the network: it listens, dials, and holds its peers. TcpSock and PipeSock are classes of it. */
 export interface Sock<C extends Codec = RawCodec, P extends Protocol | undefined = undefined>
@@ -271,15 +315,27 @@ export interface Handlers<C extends Codec = RawCodec> {
 
 /** What the option `handlers` takes: of a contract, for each of its types what that type needs. */
 export type HandlersFor<C extends Codec, P extends Protocol | undefined> = P extends Protocol
-  ? HandlersOf<P, Context<C, P>>
+  ? ContractHandlers<P, Context<C, P>>
   : Handlers<C>
+
+/**
+ * The handlers of a contract, in a module of their own: `export const handlers = { … } satisfies HandlersOf<typeof protocol>`.
+ * The codec that a sock has by itself is left unsaid here, and in the three below.
+ */
+export type HandlersOf<P extends Protocol> = HandlersFor<RawCodec, P>
+/** A peer under a contract: `const members = new Set<PeerOf<typeof protocol>>()`. */
+export type PeerOf<P extends Protocol> = Peer<RawCodec, P>
+/** A sock under a contract. */
+export type SockOf<P extends Protocol> = Sock<RawCodec, P>
+/** What `use` takes under a contract. */
+export type MiddlewareOf<P extends Protocol> = Middleware<RawCodec, P>
 
 /** What can have a handler. */
 export type TypesIn<P extends Protocol | undefined> = P extends Protocol ? keyof P & string : string | number
 
 export type HandlerFor<C extends Codec, P extends Protocol | undefined, T> = P extends Protocol
   ? T extends keyof P
-    ? NonNullable<HandlersOf<P, Context<C, P>>[T]>
+    ? NonNullable<ContractHandlers<P, Context<C, P>>[T]>
     : never
   : Handler<C>
 
@@ -345,7 +401,21 @@ export interface SockEvents<C extends Codec = RawCodec, P extends Protocol | und
   peer: { readonly peer: Peer<C, P> }
   /** A peer has finished sending: what it sent is handled and answered, then our side ends as well. */
   ended: { readonly peer: Peer<C, P> }
-  /** A peer's connection is over; with `error` it did not end in good order. */
+  /** The connection broke, and the session waits for another one: what is sent is kept, nothing is lost. Wire v1. */
+  detached: { readonly peer: Peer<C, P>; readonly error: SockError | undefined }
+  /** The session goes on over another connection, without loss and in order. */
+  resumed: { readonly peer: Peer<C, P> }
+  /**
+   * The session cannot go on; `gone` follows. `unknown`: messages that were written and never acknowledged, which may
+   * have arrived. `neverSent`: those that surely did not.
+   */
+  sessionLost: {
+    readonly peer: Peer<C, P>
+    readonly reason: SessionReason
+    readonly unknown: number
+    readonly neverSent: number
+  }
+  /** A peer is over, for good; with `error` it did not end in good order. */
   gone: { readonly peer: Peer<C, P>; readonly error: SockError | undefined; readonly lost: Lost }
   /** A connection was turned away. */
   refused: Candidate & { readonly error: SockError }
@@ -358,8 +428,17 @@ export interface SockEvents<C extends Codec = RawCodec, P extends Protocol | und
     readonly messages: number
     readonly bytes: number
   }
-  /** The codec could not read a message. */
-  invalid: { readonly peer: Peer<C, P>; readonly payload: Uint8Array; readonly error: SockError }
+  /**
+   * The codec could not read a message, or what was asked, or an item of a channel that is served here; or it is not what
+   * its schema takes.
+   */
+  invalid: {
+    readonly peer: Peer<C, P>
+    /** undefined where that cannot be read either. */
+    readonly type: string | number | undefined
+    readonly payload: Uint8Array
+    readonly error: SockError
+  }
   /** Nothing takes messages of this type. */
   unhandled: {
     readonly peer: Peer<C, P>

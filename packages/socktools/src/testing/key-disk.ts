@@ -1,7 +1,7 @@
 import type { Platform } from '../platform/platform.ts'
 
 /** What survives the processes of one simulated machine. `View` is what a process gets of it. */
-export interface SimDisk<View = unknown> {
+export interface NodeDisk<View = unknown> {
   /** For one process, on its platform: nothing may happen through it once `alive()` is false. */
   view(process: { readonly platform: Platform; readonly alive: () => boolean }): View
   /** The process is gone: `kill` leaves the system and its caches alone, `power` takes what was not synced. */
@@ -19,7 +19,7 @@ export interface KeyStore {
 }
 
 /** A disk as simple as can be: bytes by key. Each write is whole or not there; the unsynced ones are lost from some point on. */
-export class KeyDisk implements SimDisk<KeyStore> {
+export class KeyDisk implements NodeDisk<KeyStore> {
   readonly #synced = new Map<string, Uint8Array>()
   #unsynced: [key: string, bytes: Uint8Array | undefined][] = []
 

@@ -1,6 +1,6 @@
 import { fail, needFunction, needKnown } from '../errors.ts'
 import { checkFaults, drawFaults, type Fault, FAULT_KINDS, type FaultKind } from './faults.ts'
-import { KeyDisk, type KeyStore, type SimDisk } from './key-disk.ts'
+import { KeyDisk, type KeyStore, type NodeDisk } from './key-disk.ts'
 import { xoshiro128 } from './sim-platform.ts'
 
 /** Times are milliseconds of virtual time. */
@@ -27,7 +27,7 @@ export interface SimulateOptions<Disk = KeyStore> {
   /** What a segment takes from node to node, at least and at most. Default [0.1, 20]. */
   readonly latency?: readonly [least: number, most: number]
   /** Makes the disk of each node. Default: a KeyDisk. */
-  readonly disk?: () => SimDisk<Disk>
+  readonly disk?: () => NodeDisk<Disk>
   /** After a failure: how many runs may be spent on finding a smaller one. Default 0. */
   readonly shrink?: number
   /** More events than this are a run that never ends. Default 20 million. */
@@ -73,7 +73,7 @@ export function planOf<Disk>(options: SimulateOptions<Disk>): Plan<Disk> {
     mode,
     within: whole(options.within ?? 180_000, 'within', 0, 2 ** 31 - 1),
     latency,
-    disk: disk ?? ((() => new KeyDisk()) as unknown as () => SimDisk<Disk>),
+    disk: disk ?? ((() => new KeyDisk()) as unknown as () => NodeDisk<Disk>),
     shrink: whole(options.shrink ?? 0, 'shrink', 0, 1e6),
     maxEvents: whole(options.maxEvents ?? 20_000_000, 'maxEvents', 1, Number.MAX_SAFE_INTEGER),
     log,

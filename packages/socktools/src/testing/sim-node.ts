@@ -1,11 +1,13 @@
 import type { Protocol } from '../contract/protocol.ts'
 import type { Transport } from '../net/transport.ts'
+import type { Disk as Files } from '../platform/disk.ts'
 import type { Platform, Timer } from '../platform/platform.ts'
 import type { SockOptions } from '../sock/options.ts'
 import { PipeSock } from '../sock/pipe-sock.ts'
 import type { SockStats } from '../sock/types.ts'
 import type { Codec, RawCodec } from '../wire/codec.ts'
-import type { KeyStore, SimDisk } from './key-disk.ts'
+import type { KeyStore, NodeDisk } from './key-disk.ts'
+import { SimDisk } from './sim-disk.ts'
 import type { SimHost, SimNetwork } from './sim-network.ts'
 import { type SimPlatform, xoshiro128 } from './sim-platform.ts'
 import { EVENTS, type Trace } from './trace.ts'
@@ -41,8 +43,10 @@ export class SimNode<Disk = KeyStore> {
   readonly name: string
   /** Where a sock of it may listen: `tcp://n1:4000`. */
   readonly address: string
-  readonly disk: SimDisk<Disk>
+  readonly disk: NodeDisk<Disk>
   readonly random: () => number
+  /** What `platform.disk` of its processes is: files, as a store has them. */
+  readonly files: SimDisk
   readonly #world: SimWorld<Disk>
   #starts = 0
   #wallOffset = 0
@@ -51,7 +55,7 @@ export class SimNode<Disk = KeyStore> {
   /** The process that runs, unless the node is down. */
   process: SimProcess<Disk> | undefined
 
-  constructor(world: SimWorld<Disk>, index: number, disk: SimDisk<Disk>) {
+  constructor(world: SimWorld<Disk>, index: number, disk: NodeDisk<Disk>) {
     this.#world = world
     this.index = index
     this.name = nameOf(index)
@@ -59,6 +63,7 @@ export class SimNode<Disk = KeyStore> {
     this.disk = disk
     this.random = xoshiro128(world.seed * 31 + 1000 + index)
     this.#wallOffset = Math.round(this.random() * 2000 - 1000)
+    this.files = new SimDisk({ random: this.random, wallClock: () => this.wall() })
   }
 
   /** How often it was started. */
@@ -94,6 +99,8 @@ export class SimNode<Disk = KeyStore> {
     this.#frozen = []
     this.#world.network.stop(this.index, how)
     this.disk.crash(how, this.random)
+    if (how === 'kill') this.files.kill()
+    else this.files.crash(CRASHES[Math.floor(this.random() * CRASHES.length)])
     return true
   }
 
@@ -111,6 +118,8 @@ export class SimNode<Disk = KeyStore> {
     this.#frozen.push({ process, kind, fn })
   }
 }
+
+const CRASHES = ['lost', 'kept', 'torn'] as const
 
 export const nameOf = (index: number): string => `n${index + 1}`
 
@@ -219,6 +228,26 @@ export class SimProcess<Disk = KeyStore> implements SimHost {
     if (report !== undefined) throw report
   }
 
+  /** The same disk, which does nothing for the dead. */
+  #cutOff(files: Files): Files {
+    const alive =
+      <A extends unknown[], R>(fn: (...args: A) => Promise<R>) =>
+      (...args: A): Promise<R> =>
+        this.alive ? fn.apply(files, args) : NEVER
+    const { wallClock, crc32, makeDirectory, list, open, rename, remove, syncDirectory, lock } = files
+    return {
+      wallClock,
+      crc32,
+      makeDirectory: alive(makeDirectory),
+      list: alive(list),
+      open: alive(open),
+      rename: alive(rename),
+      remove: alive(remove),
+      syncDirectory: alive(syncDirectory),
+      lock: alive(lock),
+    }
+  }
+
   #platformOf(sim: SimPlatform): Platform {
     return {
       now: this.clock.now,
@@ -251,6 +280,7 @@ export class SimProcess<Disk = KeyStore> implements SimHost {
       random: this.random,
       randomBytes: (length) => Uint8Array.from({ length }, () => Math.floor(this.random() * 256)),
       hash: sim.hash,
+      disk: this.#cutOff(this.machine.files),
       unlink: sim.unlink,
       report: (error) => {
         if (this.alive) this.reports.push(error)
@@ -259,4 +289,5 @@ export class SimProcess<Disk = KeyStore> implements SimHost {
   }
 }
 
+const NEVER = new Promise<never>(() => undefined)
 const DEAD: Timer = { cancel: () => undefined }

@@ -1,5 +1,6 @@
 import { nodePlatform } from '../platform/node.ts'
 import type { Platform, Timer } from '../platform/platform.ts'
+import { SimDisk } from './sim-disk.ts'
 
 interface Event {
   readonly at: number
@@ -8,12 +9,16 @@ interface Event {
   fn: (() => void) | undefined
 }
 
+/** What the clock on the wall shows when virtual time begins: the first of January 2026. */
+const EPOCH = 1_767_225_600_000
+
 /**
  * A platform whose clock stands still until {@link run} moves it, and whose randomness comes from a seed:
  * the same seed and the same program give the same run, in no time at all.
  */
 export class SimPlatform implements Platform {
   readonly random: () => number
+  readonly disk: SimDisk
   /** Errors that reached the last resort. */
   readonly reports: Error[] = []
   #now = 0
@@ -23,6 +28,7 @@ export class SimPlatform implements Platform {
 
   constructor(seed = 1) {
     this.random = xoshiro128(seed)
+    this.disk = new SimDisk({ random: this.random, wallClock: () => EPOCH + this.#now })
   }
 
   readonly now = (): number => this.#now

@@ -64,11 +64,11 @@ export class Batch {
     return this.#slab !== undefined && this.#slab.length - this.#to < (n > COPY_MAX ? 0 : n) + SPARE
   }
 
-  /** Adds one payload. Throws CANNOT_FRAME, and then nothing was added. */
-  add(payload: Uint8Array): void {
+  /** Adds one payload, with which so many messages end. Throws CANNOT_FRAME, and then nothing was added. */
+  add(payload: Uint8Array, messages = 1): void {
     const framing = this.#framing
     if (payload.length > COPY_MAX && framing.around !== undefined) {
-      this.#lend(payload, framing.around)
+      this.#lend(payload, messages, framing.around)
     } else {
       const size = framing.size(payload.length)
       const slab = this.#room(size)
@@ -76,12 +76,12 @@ export class Batch {
       if (!(end >= this.#to && end <= this.#to + size)) wrongEnd(framing)
       this.bytes += end - this.#to
       this.#to = end
-      this.#open++
+      this.#open += messages
     }
-    this.messages++
+    this.messages += messages
   }
 
-  #lend(payload: Uint8Array, around: NonNullable<Framing['around']>): void {
+  #lend(payload: Uint8Array, messages: number, around: NonNullable<Framing['around']>): void {
     around.check?.(payload)
     const n = payload.length
     const edge = this.#framing.size(n) - n
@@ -95,8 +95,8 @@ export class Batch {
     this.#written(middle)
     this.#push(payload, 0)
     // A message counts with its last byte: that of the payload, unless something stands behind it.
-    if (end > this.#to) this.#open++
-    else this.#counts[this.#counts.length - 1] = 1
+    if (end > this.#to) this.#open += messages
+    else this.#counts[this.#counts.length - 1] = messages
     this.#written(end)
   }
 

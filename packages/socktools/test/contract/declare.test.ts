@@ -4,6 +4,7 @@ import { type } from 'arktype'
 import * as v from 'valibot'
 import { z } from 'zod'
 import { call, channel, feed, msg } from '../../src/contract/declare.ts'
+import { latest, ttl } from '../../src/contract/delivery.ts'
 import { errorCodes } from '../../src/errors.ts'
 import { bytes, nothing } from '../../src/schema.ts'
 
@@ -15,12 +16,14 @@ describe('declarations', () => {
     const full = type('number')
     const made = [
       msg(Line),
+      msg(Room, { delivery: ttl(5) }),
       call(Room, Line, { deadline: 1000, errors: { FULL: full, GONE: undefined } }),
       feed(Room, Line, { priority: 'low', maxSize: 100, version: 'b' }),
       channel(bytes(), nothing(), { version: 3 }),
     ]
     assert.deepEqual(made, [
-      { kind: 'msg', schema: Line, ...defaults },
+      { kind: 'msg', schema: Line, delivery: 'reliable', ...defaults },
+      { kind: 'msg', schema: Room, delivery: { kind: 'ttl', ms: 5 }, ...defaults },
       {
         ...{
           kind: 'call',
@@ -28,6 +31,7 @@ describe('declarations', () => {
           output: Line,
           errors: { FULL: full, GONE: undefined },
           deadline: 1000,
+          idempotent: false,
         },
         ...defaults,
       },
@@ -78,6 +82,28 @@ describe('declarations', () => {
     ],
     'a deadline of zero': [call, [Line, Line, { deadline: 0 }], /a whole number of milliseconds/],
     'a deadline past u32': [call, [Line, Line, { deadline: 2 ** 32 }], /a whole number of milliseconds/],
+    'an idempotence that is text': [
+      call,
+      [Line, Line, { idempotent: 'yes' }],
+      /^call\(\{ idempotent \}\) is true/,
+    ],
+    'an idempotent message': [msg, [Line, { idempotent: true }], /^msg\(\) has no "idempotent"/],
+    'a delivery of a call': [call, [Line, Line, { delivery: 'volatile' }], /^call\(\) has no "delivery"/],
+    'a delivery misspelt': [
+      msg,
+      [Line, { delivery: 'latest' }],
+      /as delivery 'reliable', 'volatile', latest\(key\)/,
+    ],
+    'latest itself as delivery': [msg, [Line, { delivery: latest }], /as delivery 'reliable'/],
+    'no delivery at all': [msg, [Line, { delivery: null }], /as delivery 'reliable'/],
+    'a ttl that was made by hand': [
+      msg,
+      [Line, { delivery: { kind: 'ttl', ms: 0 } }],
+      /as delivery 'reliable'/,
+    ],
+    'a key that is no function': [latest, ['id'], /^latest\(key\) takes a function of the data/],
+    'a ttl of zero': [ttl, [0], /^ttl\(ms\) takes a whole number of milliseconds from 1 to 4294967295/],
+    'a ttl that is text': [ttl, ['1s'], /^ttl\(ms\) takes a whole number/],
     'a size that is text': [msg, [Line, { maxSize: '1k' }], /\{ maxSize \} takes a whole number of bytes/],
     'an empty version': [msg, [Line, { version: '' }], /as version a text or a number/],
     'a version that is no number': [msg, [Line, { version: NaN }], /as version a text or a number/],

@@ -8,6 +8,7 @@ import { type } from 'arktype'
 import * as v from 'valibot'
 import { z } from 'zod'
 import { call, channel, feed, msg } from '../../src/contract/declare.ts'
+import { isCallError } from '../../src/contract/failed.ts'
 import { type Protocol, compile } from '../../src/contract/protocol.ts'
 import type {
   CallTypes,
@@ -28,6 +29,7 @@ import type {
   ServedChannel,
   TypesOf,
 } from '../../src/contract/types.ts'
+import { CallError, SockError } from '../../src/errors.ts'
 import { type InferInput, bytes, nothing, validate } from '../../src/schema.ts'
 import { raw } from '../../src/wire/codec.ts'
 
@@ -126,6 +128,19 @@ export async function uses(): Promise<void> {
       await here.end()
     },
   })
+  // Whatever can be iterated over.
+  handle({ follow: ({ room }) => [{ text: room, at: '1' }] })
+  handle({
+    *follow({ room }) {
+      yield { text: room, at: '1' }
+    },
+  })
+  handle({
+    // @ts-expect-error: an item of the wrong shape
+    *follow({ room }) {
+      yield { txt: room }
+    },
+  })
   // Some may be missing; a handler that waits is one that answers nothing.
   handle({ ping: async () => Promise.resolve() })
   // @ts-expect-error: no such type
@@ -208,9 +223,39 @@ same<Same<ErrorInput<Chat['history'], 'FULL'>, { free: number }>>()
 same<Same<ErrorOutput<Chat['history'], 'FULL'>, { free: number }>>()
 same<Same<ErrorInput<Chat['history'], 'NO_ROOM'>, undefined>>()
 
+/** Compiled, never run: what is known of an error that was caught. */
+export function caught(error: unknown): number | undefined {
+  if (isCallError(error, chat.history, 'FULL')) {
+    same<Same<typeof error.code, 'FULL'>>()
+    same<Same<typeof error.data, { free: number }>>()
+    return error.data.free
+  }
+  if (isCallError(error, chat.history, 'NO_ROOM')) return error.data
+  // @ts-expect-error: no such error
+  if (isCallError(error, chat.history, 'EMPTY')) return 0
+  // @ts-expect-error: a message has no errors
+  if (isCallError(error, chat.say, 'FULL')) return 0
+  return undefined
+}
+
 // The data may be left out where the schema takes undefined.
 same<Same<DataArgs<Chat['ping']>, [data?: Input<Chat['ping']>]>>()
 same<Same<DataArgs<Chat['blob'], 1>, [data: Uint8Array, options?: 1]>>()
+
+describe('an error that was caught', () => {
+  test('is that of a declaration by its code, of whichever copy of this package', () => {
+    const full = new CallError('FULL', { free: 1 })
+    assert.ok(isCallError(full, chat.history, 'FULL'))
+    assert.ok(!isCallError(full, chat.history, 'NO_ROOM'))
+    const others = Object.assign(new Error('FULL'), {
+      [Symbol.for('socktools.CallError')]: true,
+      code: 'FULL',
+    })
+    assert.ok(isCallError(others, chat.history, 'FULL'))
+    for (const other of [undefined, 'FULL', { code: 'FULL' }, new SockError('CLOSED', 'x')])
+      assert.ok(!isCallError(other, chat.history, 'FULL'))
+  })
+})
 
 describe('types', () => {
   test('of a protocol are those of its values', () => {

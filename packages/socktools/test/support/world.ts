@@ -45,6 +45,7 @@ export class World {
       random: sim.random,
       randomBytes: sim.randomBytes,
       hash: sim.hash,
+      disk: sim.disk,
       unlink: sim.unlink,
       report: sim.report,
       now: () => sim.now() + this.#lost,
@@ -68,8 +69,9 @@ export class World {
   sock<C extends Codec = RawCodec, P extends Protocol | undefined = undefined>(
     options: SockOptions<C, P> = {},
     platform = this.platform,
+    transports = this.transports,
   ): PipeSock<C, P> {
-    const sock = new PipeSock<C, P>(options, { platform, transports: this.transports })
+    const sock = new PipeSock<C, P>(options, { platform, transports })
     this.#socks.push(sock)
     return sock
   }

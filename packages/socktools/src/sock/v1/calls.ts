@@ -8,7 +8,7 @@ import { rejected } from '../waiter.ts'
 import { isThenable } from '../dispatch.ts'
 import { decodeData, encodeData, from } from './data.ts'
 import { Expiring, Expiry } from './expiry.ts'
-import { faultBody, faultOf } from './faults.ts'
+import { faultBody, faultOf, refusal, stopped } from './faults.ts'
 import type { Asked, Link } from './link.ts'
 
 export interface RequestOptions {
@@ -52,7 +52,7 @@ export class Calls {
   readonly #most: number
   readonly #open = new LaneTable<OwnCall>()
   /** Not sent, since as many are open as may be. */
-  #waiting: OwnCall[] = []
+  readonly #waiting = new Set<OwnCall>()
   readonly #serving = new LaneTable<Served>()
   /** Wait for that no call is open in either direction. */
   #onIdle: (() => void)[] = []
@@ -87,7 +87,7 @@ export class Calls {
   }
 
   get idle(): boolean {
-    return this.#open.size === 0 && this.#waiting.length === 0 && this.#serving.size === 0
+    return this.#open.size === 0 && this.#waiting.size === 0 && this.#serving.size === 0
   }
 
   // Ours
@@ -118,7 +118,7 @@ export class Calls {
       }
     }
     if (this.#open.size < this.#most) this.#send(call, timeout > 0 ? timeout : undefined)
-    else this.#waiting.push(call)
+    else this.#waiting.add(call)
     return call.promise
   }
 
@@ -148,7 +148,7 @@ export class Calls {
     this.#settle(call)
     call.refuse(why)
     if (call.lane < 0) {
-      this.#waiting = this.#waiting.filter((one) => one !== call)
+      this.#waiting.delete(call)
       this.#checkIdle()
     } else if (call.entry !== undefined && this.#link.revoke(call.lane, call.entry)) {
       this.#link.finish(call.lane)
@@ -175,6 +175,8 @@ export class Calls {
     const { codec, address } = this.#link
     // First, since it may end the connection, and then this call as well.
     const fault = kind !== REPLY ? faultOf(whole, type, codec, address) : undefined
+    // What of the question still waits for credit is not asked any more.
+    if (call.entry?.waits === true) this.#link.abort(lane, CANCEL, NOTHING)
     this.#link.finish(lane)
     this.#closed(call)
     if (call.settled) {
@@ -198,6 +200,19 @@ export class Calls {
     return true
   }
 
+  /** Who serves a call of ours gave it up: no answer comes. */
+  #forsaken(call: OwnCall): void {
+    const { lane, entry, type, settled } = call
+    const link = this.#link
+    // A long request that is not all written has to end as well.
+    if (entry !== undefined && !link.revoke(lane, entry)) link.abort(lane, CANCEL, NOTHING)
+    link.finish(lane)
+    this.#closed(call)
+    if (settled) return
+    this.#settle(call)
+    call.refuse(new RemoteError({ code: 'CANCELLED', text: `no answer to ${type.name} comes` }, link.address))
+  }
+
   /** Whose clock was first, ours or that of the far side, is all the same to who called. */
   #asCalled({ type, timeout }: OwnCall, fault: Error): Error {
     const late = fault instanceof RemoteError && fault.remote.code === 'CALL_TIMEOUT' && timeout > 0
@@ -208,8 +223,12 @@ export class Calls {
   #closed(call: OwnCall): void {
     this.#open.delete(call.lane)
     this.#link.closeIncoming(call.lane)
-    if (this.#waiting.length > 0) this.#sendNext(this.#waiting.shift() as OwnCall)
-    else if (this.#onIdle.length > 0) this.#checkIdle()
+    for (const call of this.#waiting) {
+      this.#waiting.delete(call)
+      this.#sendNext(call)
+      return
+    }
+    if (this.#onIdle.length > 0) this.#checkIdle()
   }
 
   // Theirs
@@ -227,8 +246,7 @@ export class Calls {
   onRequest(lane: number, asked: Asked): boolean {
     const { type } = asked
     if (this.#draining) {
-      const why = this.#link.error('DRAINING', 'this side is ending')
-      this.#give(lane, type, ERROR, faultBody(why, type, this.#link))
+      this.#give(lane, type, ERROR, refusal('DRAINING'))
       return false
     }
     let served: Served | undefined
@@ -249,10 +267,10 @@ export class Calls {
         return this.#serving.get(lane) === one
       }
       one.end()
-      this.#answer(lane, type, answer, false)
+      this.#answer(lane, type, answer)
     } catch (thrown) {
       served?.end()
-      this.#answer(lane, type, thrown, true)
+      this.#failed(lane, type, thrown)
     }
     return false
   }
@@ -262,24 +280,33 @@ export class Calls {
     this.#serving.delete(lane)
     served.end()
     // Nobody reads it, and it may be long: what closes the lane is enough.
-    if (served.reason !== undefined) this.#give(lane, type, ERROR, faultBody(served.reason, type, this.#link))
-    else this.#answer(lane, type, given, failed)
+    if (served.reason !== undefined) this.#give(lane, type, ERROR, stopped(served.reason))
+    else if (failed) this.#failed(lane, type, given)
+    else this.#answer(lane, type, given)
     this.#checkIdle()
   }
 
-  #answer(lane: number, type: TypeInfo, given: unknown, failed: boolean): void {
+  #failed(lane: number, type: TypeInfo, thrown: unknown): void {
+    this.#host.failed(thrown, type)
+    this.#give(lane, type, ERROR, faultBody(thrown, type, this.#link))
+  }
+
+  #answer(lane: number, type: TypeInfo, given: unknown): void {
     const link = this.#link
     let kind = REPLY
     let body: Uint8Array
     try {
-      if (failed) throw given
       body = encodeData(type.output ?? type.input, link.codec, given)
       const refused = link.tooLarge(type, body.length)
-      if (refused !== undefined) throw refused
+      if (refused !== undefined) {
+        kind = ERROR
+        this.#host.failed(refused, type)
+        body = refusal('TOO_LARGE')
+      }
     } catch (thrown) {
       kind = ERROR
-      this.#host.failed(thrown, type)
-      body = faultBody(thrown, type, link)
+      this.#host.failed(asSockError(thrown, 'CANNOT_ENCODE', 'the codec failed', link.address), type)
+      body = refusal('CANNOT_ENCODE')
     }
     this.#give(lane, type, kind, body)
   }
@@ -290,8 +317,13 @@ export class Calls {
     this.#link.closeIncoming(lane)
   }
 
-  /** Whether a call of the far side is served on this lane; if so it is not wanted any more. */
+  /** Whether a call is on this lane; if so it is not wanted any more, or not served. */
   onCancel(lane: number): boolean {
+    const call = this.#open.get(lane)
+    if (call !== undefined) {
+      this.#forsaken(call)
+      return true
+    }
     const served = this.#serving.get(lane)
     served?.abort(this.#link.error('CANCELLED', 'the far side gave this call up'))
     return served !== undefined
@@ -314,7 +346,7 @@ export class Calls {
     const ours = [...this.#open.values(), ...this.#waiting]
     const theirs = [...this.#serving.values()]
     this.#open.clear()
-    this.#waiting = []
+    this.#waiting.clear()
     this.#serving.clear()
     this.#expiry.end()
     for (const call of ours) {
@@ -322,7 +354,8 @@ export class Calls {
       this.#settle(call)
       const begun = call.lane >= 0 && call.entry?.started !== false
       const what = begun ? `no answer to ${call.type.name} came` : `${call.type.name} was not sent`
-      call.refuse(this.#link.error(begun ? 'OUTCOME_UNKNOWN' : 'NOT_SENT', what, why))
+      const code = call.type.idempotent ? 'ASK_AGAIN' : 'OUTCOME_UNKNOWN'
+      call.refuse(this.#link.error(begun ? code : 'NOT_SENT', what, why))
     }
     for (const served of theirs) served.abort(why)
     this.#checkIdle()

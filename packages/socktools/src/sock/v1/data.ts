@@ -1,5 +1,6 @@
 import { asSockError, fail } from '../../errors.ts'
 import { type Schema, isBytes, validate } from '../../schema.ts'
+import type { TypeInfo } from '../../contract/protocol.ts'
 import type { Values } from '../../wire/codec.ts'
 
 /** The codec of one connection, as v1 uses it. */
@@ -30,6 +31,22 @@ export function decodeData(schema: Schema, codec: DataCodec, body: Uint8Array): 
     throw asSockError(thrown, 'BAD_MESSAGE', 'the codec failed')
   }
   return validate(schema, data)
+}
+
+/** For which waiting messages of its type one with these data is the newer. Throws BAD_OPTION. */
+export function keyOf({ name, delivery }: TypeInfo, data: unknown): string | number | undefined {
+  if (typeof delivery !== 'object' || delivery.kind !== 'latest') return undefined
+  let key: unknown
+  try {
+    key = delivery.key(data as never)
+  } catch (thrown) {
+    throw asSockError(thrown, 'BAD_OPTION', `the key of latest() of ${JSON.stringify(name)}`)
+  }
+  if (typeof key === 'string' || typeof key === 'number') return key
+  return fail(
+    'BAD_OPTION',
+    `the key of latest() of ${JSON.stringify(name)} is a text or a number, not ${typeof key}`,
+  )
 }
 
 /** A view of all from `at` on: what `subarray` gives, in half the time. */

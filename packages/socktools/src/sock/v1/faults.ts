@@ -1,10 +1,11 @@
 import type { TypeInfo } from '../../contract/protocol.ts'
-import { CallError, RemoteError, SockError, isCallError, isSockError } from '../../errors.ts'
+import { CallError, RemoteError, SockError, isCallError } from '../../errors.ts'
 import { decodeFault, encodeFault } from '../../wire/v1/bodies.ts'
+import { Unserved } from '../dispatch.ts'
 import { decodeData, encodeData, type DataCodec } from './data.ts'
 
-/** Codes of our own that the far side may know of, with what it is told: never the text of an error of the application. */
-const SAFE: Readonly<Record<string, string>> = {
+/** What this side itself may decide about what was asked, with what the far side is told. */
+const DECIDED = {
   BAD_MESSAGE: 'what was sent is not what the schema takes',
   CANNOT_ENCODE: 'the answer cannot be encoded',
   TOO_LARGE: 'the answer is too large',
@@ -13,9 +14,26 @@ const SAFE: Readonly<Record<string, string>> = {
   UNHANDLED: 'nothing takes this type',
   DRAINING: 'this side is ending',
   REFUSED: 'it was not passed on',
-}
+  UNKNOWN_TYPE: 'this side has no such type',
+} as const
 
-/** What the far side is told of an error: a CallError as it is, anything else by its code at the most. */
+type Decided = keyof typeof DECIDED
+
+/** What the far side is told of what this side decided: never of an error that only has such a code. */
+export const refusal = (code: Decided, text: string = DECIDED[code]): Uint8Array => encodeFault(code, text)
+
+/** The same of data that were refused. Where in them is told, if that is known. */
+export const badMessage = ({ code, what }: SockError): Uint8Array =>
+  refusal('BAD_MESSAGE', code === 'BAD_MESSAGE' ? what : undefined)
+
+/** The same of why what is served was stopped. */
+export const stopped = ({ code }: SockError): Uint8Array =>
+  refusal(Object.hasOwn(DECIDED, code) ? (code as Decided) : 'CANCELLED')
+
+/**
+ * What the far side is told of what a handler threw: a CallError as it is, of anything else that it failed. An error of
+ * this library too may be about somebody else, whom the handler asked.
+ */
 export function faultBody(
   thrown: unknown,
   type: TypeInfo,
@@ -32,10 +50,8 @@ export function faultBody(
       return encodeFault('HANDLER_FAILED', 'the data of an error cannot be encoded')
     }
   }
-  const code = isSockError(thrown) ? thrown.code : ''
-  if (code === 'BAD_MESSAGE' && isSockError(thrown)) return encodeFault(code, thrown.what)
-  const text = Object.hasOwn(SAFE, code) ? SAFE[code] : undefined
-  return text === undefined ? encodeFault('HANDLER_FAILED', 'the handler failed') : encodeFault(code, text)
+  if (Unserved.is(thrown)) return refusal(thrown.code)
+  return encodeFault('HANDLER_FAILED', 'the handler failed')
 }
 
 /**

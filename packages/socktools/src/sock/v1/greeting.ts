@@ -7,6 +7,7 @@
 import { fail, SockError } from '../../errors.ts'
 import type { Pipe } from '../../net/pipe.ts'
 import type { Contract } from '../../contract/protocol.ts'
+import { Held } from '../../wire/held.ts'
 import { decodeTable, encodeGoodbye, MAX_TYPES } from '../../wire/v1/bodies.ts'
 import {
   GOODBYE,
@@ -29,6 +30,7 @@ import {
 } from '../../wire/v1/hello-bytes.ts'
 import {
   type Accepted,
+  agreedFeatures,
   type Hello,
   judgeWelcome,
   MAX_HELLO,
@@ -36,12 +38,18 @@ import {
   negotiate,
   type Offer,
   rejection,
+  type Resume,
+  type Session,
+  SESSIONS,
   tooSlow,
   VERSIONS,
 } from '../../wire/v1/hello.ts'
+import { keyOf as hex, SessionLost } from '../../wire/v1/resumption.ts'
 import type { Deadlines } from '../deadlines.ts'
+import type { Partings } from '../partings.ts'
 import { FarTypes } from './far-types.ts'
 import { HandshakePipe } from './handshake-pipe.ts'
+import { type Dial, Duplicate, type Twins } from './twins.ts'
 
 /** What a sock says of itself. */
 export interface Terms {
@@ -54,19 +62,49 @@ export interface Terms {
   readonly handshakeTimeout: number
   /** A peer that is silent for so long after it dialed speaks the plain wire, if `wire` is auto. */
   readonly autoWait: number
+  /** A new session; undefined: none is offered. */
+  newSession(): Session | undefined
+  /** Who goes on with the session that this HELLO names. Throws SESSION_LOST. */
+  resume(hello: Hello): Resumable
+  readonly twins: Twins
 }
 
 /** What came of it. */
 export type Greeted = GreetedV1 | { readonly wire: 'plain'; readonly early: Uint8Array }
 
+/** What comes of a HELLO that asks to go on with a session. */
+export interface Resumable {
+  /** Stops what is left of the old connection, and says where to go on. Throws SESSION_LOST. */
+  takeOver(hello: Hello): Session
+}
+
+export interface Resumed {
+  readonly connGen: number
+  readonly lastRecv: number
+}
+
+/** A dialer asks to go on. */
+export interface Again {
+  readonly resume: Resume
+  readonly codec: string
+  /** Of the far side's process. */
+  readonly incarnation: Uint8Array
+}
+
 export interface GreetedV1 {
   readonly wire: 'v1'
+  /** Both sides can go on after the connection broke: under this id, which may have been one before. */
+  readonly session: Session | undefined
+  /** With that session: this peer goes on, and up to where the far side had received. */
+  readonly resumed: Resumed | undefined
   /** Who the far side says it is, in hex. */
   readonly nodeId: string
   /** What it grants, and who it is. */
   readonly theirs: Offer
   readonly codec: string
   readonly types: FarTypes
+  /** To be called when its peer is gone. */
+  readonly onOver: (() => void) | undefined
   /** What it sent behind its handshake. */
   readonly early: Uint8Array
 }
@@ -75,6 +113,13 @@ export interface GreetedV1 {
 export interface Met {
   /** In hex. What it says of itself: nothing proves it. */
   readonly id: string | undefined
+  /** It goes on with a session, and was let in before. */
+  readonly again: boolean
+}
+
+interface GreetingHost {
+  readonly deadlines: Deadlines
+  readonly partings: Partings
 }
 
 export class Greeting {
@@ -82,6 +127,7 @@ export class Greeting {
   readonly #dialed: boolean
   readonly #terms: Terms
   readonly #deadlines: Deadlines
+  readonly #partings: Partings
   readonly #address: string
   /** The far side is one of v1: it understands a rejection. */
   #isV1 = false
@@ -90,13 +136,26 @@ export class Greeting {
   /** What the dialer said, and what it is to be answered once the gate is passed. */
   #hello: Hello | undefined
   #answer: Accepted | undefined
+  #resumable: Resumable | undefined
   #greeted: Greeted | undefined
+  readonly #again: Again | undefined
+  readonly #host: string
+  #dial: Dial | undefined
 
-  constructor(pipe: Pipe, dialed: boolean, terms: Terms, deadlines: Deadlines) {
+  constructor(
+    pipe: Pipe,
+    dialed: boolean,
+    terms: Terms,
+    { deadlines, partings }: GreetingHost,
+    again?: Again,
+  ) {
+    this.#again = again
     this.#dialed = dialed
     this.#terms = terms
     this.#deadlines = deadlines
+    this.#partings = partings
     this.#address = pipe.remote.address
+    this.#host = pipe.remote.host
     this.#pipe = new HandshakePipe(pipe, () =>
       dialed
         ? this.#error(
@@ -123,18 +182,22 @@ export class Greeting {
       const late = tooSlow('WELCOME', handshakeTimeout, this.#address)
       this.#greeted = await this.#within(handshakeTimeout, late, () => this.#welcome())
     }
-    this.#pipe.release()
+    this.#pipe.release(this.#greeted.wire === 'v1')
     return { ...this.#greeted, early: this.#pipe.early }
   }
 
   /** Lets go of the connection, and tells the far side why where it waits for that. */
   refuse(error: SockError): void {
-    this.#pipe.refuse(this.#lastWord(error), this.#deadlines)
+    this.#dial?.over()
+    this.#pipe.refuse(this.#lastWord(error), this.#partings)
   }
 
   #lastWord(error: SockError): Uint8Array | undefined {
     if (this.#agreed) return controlFrame(GOODBYE, 0, encodeGoodbye(error.code))
-    return this.#dialed || !this.#isV1 ? undefined : encodeWelcome(rejection(toldOf(error)))
+    if (this.#dialed || !this.#isV1) return undefined
+    const lastRecv = error instanceof SessionLost ? error.lastRecv : undefined
+    const nodeId = error instanceof Duplicate ? this.#terms.offer.nodeId : undefined
+    return encodeWelcome(rejection(toldOf(error), VERSIONS.high, { lastRecv, nodeId }))
   }
 
   /** Whoever waits for this hears `why`. */
@@ -148,31 +211,53 @@ export class Greeting {
   }
 
   async #meetAcceptor(): Promise<Met> {
-    const hello = { ...VERSIONS, ...this.#terms.offer }
+    const again = this.#again
+    const hello: Hello = { ...VERSIONS, ...this.#terms.offer, ...(again && askAgain(again)) }
+    // Who goes on with a session has no other connection to keep.
+    const dial = again === undefined ? (this.#dial = this.#terms.twins.dialing(this.#host)) : undefined
     await this.#pipe.write(encodeHello(hello))
     const payload = await this.#pipe.frame(MAX_HELLO, (n) =>
       fail('PEER_NOT_SESSION', `its first frame is of ${n} bytes: no WELCOME is`, { address: this.#address }),
     )
     if (!isMagic(payload))
       fail('PEER_NOT_SESSION', 'its first frame is no WELCOME', { address: this.#address })
-    const theirs = judgeWelcome(decodeWelcome(payload), hello)
+    const welcome = decodeWelcome(payload)
+    if (welcome.result === 'rejected' && welcome.code === 'SESSION_LOST')
+      throw SessionLost.told(welcome.text, welcome.lastRecv, this.#address)
+    if (welcome.result === 'rejected' && welcome.code === 'DUPLICATE' && welcome.nodeId !== undefined)
+      throw new Duplicate(hex(welcome.nodeId), this.#address)
+    const theirs = judgeWelcome(welcome, hello)
+    if (again !== undefined && (theirs.result !== 'resumed' || !equal(theirs.incarnation, again.incarnation)))
+      throw new SessionLost('incarnation-changed', undefined, this.#address)
     this.#agreed = true
+    dial?.met(theirs, this.#address)
     const types = await this.#tables(theirs)
+    const { session } = theirs
     this.#greeted = {
       wire: 'v1',
       nodeId: hex(theirs.nodeId),
+      session: this.#sessions(theirs) ? session : undefined,
+      resumed: again && {
+        connGen: again.resume.connGen,
+        lastRecv: session?.lastRecv ?? 0,
+      },
       theirs,
       codec: theirs.codecs[0] ?? '',
       types,
+      onOver:
+        dial &&
+        (() => {
+          dial.over()
+        }),
       early: this.#pipe.early,
     }
-    return metOf(theirs)
+    return metOf(theirs, again !== undefined)
   }
 
   async #meetDialer(): Promise<Met> {
     if (this.#terms.wire === 'auto' && !(await this.#saysHello())) {
       this.#greeted = { wire: 'plain', early: this.#pipe.early }
-      return { id: undefined }
+      return { id: undefined, again: false }
     }
     const mismatch = (what: string): never => fail('WIRE_MISMATCH', what, { address: this.#address })
     const payload = await this.#pipe.frame(MAX_HELLO, (n) =>
@@ -181,14 +266,16 @@ export class Greeting {
     if (!isMagic(payload)) mismatch('its first frame is no HELLO: it speaks the plain wire, and this sock v1')
     this.#isV1 = true
     const hello = decodeHello(payload)
+    if (hello.resume !== undefined && this.#sessions(hello)) this.#resumable = this.#terms.resume(hello)
     const answer = negotiate(hello, this.#terms.offer)
     if (answer.result === 'rejected') {
       // Its code is one of ours: negotiate() said it.
       throw new SockError(answer.code as 'NO_COMMON_CODEC', answer.text, { address: this.#address })
     }
+    if (this.#resumable === undefined) await this.#terms.twins.admit(hello, this.#host)
     this.#hello = hello
     this.#answer = answer
-    return metOf(hello)
+    return metOf(hello, this.#resumable !== undefined)
   }
 
   /** Whether the first bytes are those of HELLO. Silence says no; who has begun is given the time of a handshake. */
@@ -213,17 +300,31 @@ export class Greeting {
   async #welcome(): Promise<Greeted> {
     const [hello, answer] = [this.#hello, this.#answer]
     if (hello === undefined || answer === undefined) return fail('PROTOCOL_ERROR', 'welcome before hello')
+    const resumable = this.#resumable
+    const session =
+      resumable?.takeOver(hello) ?? (this.#sessions(hello) ? this.#terms.newSession() : undefined)
     this.#agreed = true
-    await this.#pipe.write(encodeWelcome(answer))
+    const result = resumable === undefined ? 'new' : 'resumed'
+    await this.#pipe.write(encodeWelcome({ ...answer, result, session }))
     const types = await this.#tables(hello)
     return {
       wire: 'v1',
       nodeId: hex(hello.nodeId),
+      session,
+      resumed: resumable && {
+        connGen: hello.resume?.connGen ?? 0,
+        lastRecv: hello.resume?.lastRecv ?? 0,
+      },
       theirs: hello,
       codec: answer.codecs[0] ?? '',
       types,
+      onOver: resumable === undefined ? this.#terms.twins.came(hello) : undefined,
       early: this.#pipe.early,
     }
+  }
+
+  #sessions({ features }: Offer): boolean {
+    return (agreedFeatures(this.#terms.offer.features, features) & SESSIONS) !== 0n
   }
 
   /** Two that have different contracts tell each other what is in theirs. */
@@ -232,8 +333,9 @@ export class Greeting {
     if (equal(fingerprint, offer.fingerprint)) return new FarTypes(contract)
     await this.#pipe.write(...tableFrames(table))
     const header = new Header()
-    const chunks: Uint8Array[] = [new Uint8Array(HEADER)]
-    for (let size = 0; ; ) {
+    const held = new Held()
+    held.add(new Uint8Array(HEADER), 0, HEADER, MAX_TABLE)
+    for (;;) {
       const payload = await this.#pipe.frame(HEADER + MAX_CHUNK, (n) =>
         fail('PROTOCOL_ERROR', `a frame of ${n} bytes where TABLE is due`),
       )
@@ -241,12 +343,13 @@ export class Greeting {
       if (header.kind !== TABLE)
         fail('PROTOCOL_ERROR', `${nameOfKind(header.kind)} where TABLE is due`, { address: this.#address })
       if (header.ack > 0) fail('PROTOCOL_ERROR', `an ack of ${header.ack} before anything was sent`)
-      chunks.push(payload.subarray(HEADER))
-      size += payload.length - HEADER
-      if (size > MAX_TABLE) fail('PROTOCOL_ERROR', `a TABLE of more than ${MAX_TABLE} bytes`)
+      const room = HEADER + MAX_TABLE - held.length
+      if (payload.length - HEADER > room) fail('PROTOCOL_ERROR', `a TABLE of more than ${MAX_TABLE} bytes`)
+      // However many chunks it is in, they take what they hold.
+      held.add(payload, HEADER, payload.length, room)
       if ((header.flags & MORE) === 0) break
     }
-    return new FarTypes(contract, decodeTable(concat(chunks)))
+    return new FarTypes(contract, decodeTable(held.take(NOTHING, 0, 0)))
   }
 
   async #within<T>(ms: number, late: SockError, work: () => Promise<T>): Promise<T> {
@@ -265,19 +368,25 @@ export class Greeting {
   }
 }
 
+const NOTHING = new Uint8Array(0)
+
 /** The longest TABLE, all chunks together: as many types as there may be, each with the longest name. */
 const MAX_TABLE = 2 + MAX_TYPES * (1 + 1 + 255 + 8)
 
 /** What a refused dialer is told: what it can act on, and nothing of what goes on in here. */
 const toldOf = (error: SockError): SockError =>
-  error.code === 'NO_COMMON_CODEC' || error.code === 'VERSION_MISMATCH' || error.code === 'BAD_HELLO'
+  error.code === 'NO_COMMON_CODEC' ||
+  error.code === 'VERSION_MISMATCH' ||
+  error.code === 'BAD_HELLO' ||
+  error.code === 'SESSION_LOST' ||
+  error.code === 'DUPLICATE'
     ? error
     : new SockError(error.code, 'this connection is not taken')
 
-const metOf = ({ nodeId }: Offer): Met => ({ id: hex(nodeId) })
+const metOf = ({ nodeId }: Offer, again: boolean): Met => ({ id: hex(nodeId), again })
 
-const hex = (bytes: Uint8Array): string =>
-  Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('')
+/** In the codec of the session there is no choice any more. */
+const askAgain = ({ resume, codec }: Again): Pick<Hello, 'resume' | 'codecs'> => ({ resume, codecs: [codec] })
 
 /** As long as nothing sequenced has been received. */
 function controlFrame(kind: number, flags: number, body: Uint8Array): Uint8Array {
@@ -300,13 +409,3 @@ function tableFrames(table: Uint8Array): Uint8Array[] {
 
 const equal = (a: Uint8Array, b: Uint8Array): boolean =>
   a.length === b.length && a.every((byte, i) => byte === b[i])
-
-function concat(chunks: readonly Uint8Array[]): Uint8Array {
-  const whole = new Uint8Array(chunks.reduce((sum, { length }) => sum + length, 0))
-  let at = 0
-  for (const chunk of chunks) {
-    whole.set(chunk, at)
-    at += chunk.length
-  }
-  return whole
-}

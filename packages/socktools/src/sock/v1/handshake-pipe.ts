@@ -2,11 +2,8 @@ import { fail, type SockError } from '../../errors.ts'
 import type { Pipe } from '../../net/pipe.ts'
 import { foreignProtocol } from '../../wire/foreign.ts'
 import { readU32, writeU32 } from '../../wire/length-header.ts'
-import type { Deadlines } from '../deadlines.ts'
+import type { Partings } from '../partings.ts'
 import { Waiter } from '../waiter.ts'
-
-/** What is still read of one that was refused, so that the refusal reaches it, in milliseconds. */
-const LINGER = 1_000
 
 const NOTHING = new Uint8Array(0)
 
@@ -17,6 +14,7 @@ export class HandshakePipe {
   #changed = new Waiter()
   #held = false
   #done = false
+  /** What still comes is read for the sake of the refusal alone. */
   /** Why no more comes. */
   #over: SockError | undefined
   readonly #onClose: () => SockError
@@ -113,23 +111,20 @@ export class HandshakePipe {
   }
 
   /** Says a last word to one that is refused, and lets go of it. */
-  refuse(payload: Uint8Array | undefined, deadlines: Deadlines): void {
+  refuse(payload: Uint8Array | undefined, partings: Partings): void {
     this.#done = true
+    this.#bytes = NOTHING
     if (payload === undefined || this.#over !== undefined || this.#held) {
       this.#pipe.destroy()
       return
     }
-    // Ended in good order: what a destroyed connection had been sent last may never be read.
-    this.#pipe.write([framed(payload)])
-    this.#pipe.end()
-    this.#pipe.resume()
-    deadlines.set(LINGER, () => {
-      this.#pipe.destroy()
-    })
+    if (this.#pipe.write([framed(payload)])) partings.add(this.#pipe)
+    else this.#pipe.destroy()
   }
 
-  /** The handshake is over; the peer hears of the pipe from now on. */
-  release(): void {
+  /** The handshake is over; the peer hears of the pipe from now on. Throws if there is none any more, and it `needs` one. */
+  release(needs: boolean): void {
+    if (needs && this.#over !== undefined) throw this.#over
     this.#done = true
     this.#pipe.pause()
   }

@@ -1,4 +1,4 @@
-import { type ErrorCode, type SockError, asSockError, fail } from '../../errors.ts'
+import { type SockError, asSockError, fail } from '../../errors.ts'
 import type { TypeInfo } from '../../contract/protocol.ts'
 import { Incoming } from '../../wire/v1/arrivals.ts'
 import {
@@ -8,7 +8,6 @@ import {
   decodeGoodbye,
   decodePrefix,
   encodeCredit,
-  encodeFault,
   type HeaderSlot,
   MAX_CREDITS,
   type Prefix,
@@ -24,6 +23,8 @@ import type { Loss } from '../pipe-peer.ts'
 import type { Calls } from './calls.ts'
 import { type DataCodec, decodeData, from } from './data.ts'
 import type { FarTypes } from './far-types.ts'
+import { badMessage, refusal } from './faults.ts'
+import { Keep, type Spare } from './keep.ts'
 import type { Outbound } from './outbound.ts'
 import type { Streams } from './streams.ts'
 
@@ -32,6 +33,7 @@ export interface Takers {
   readonly dialed: boolean
   readonly codec: DataCodec
   readonly types: FarTypes
+  readonly spare: Spare
   /** What we grant. */
   readonly own: Limits
   readonly calls: Calls
@@ -48,7 +50,7 @@ export interface Takers {
   /** A message of a type that this side has not. */
   unhandled(type: string, body: Uint8Array): void
   /** What was asked is not what the schema takes. */
-  invalid(body: Uint8Array, error: SockError): void
+  invalid(type: TypeInfo, body: Uint8Array, error: SockError): void
   /** A VOLATILE came, and too much waits already. */
   behind(bytes: number): void
   onIdle(): void
@@ -72,17 +74,21 @@ export class Inbound {
   readonly #lanes: Incoming
   /** By priority; each made when it is needed. */
   readonly #inboxes: (Inbox | undefined)[] = [undefined, undefined, undefined, undefined]
-  /** Open lanes of the far side, each with its type; text: the name of one that is not ours. */
-  readonly #theirs = new LaneTable<TypeInfo | string>()
-  /** Of those: what an asynchronous schema looks at. */
-  readonly #reading = new Map<number, Promise<unknown>>()
+  readonly #keeps: readonly Keep[]
+  /** Open lanes of the far side, each with its type, or what is open there of a type that is not ours. */
+  readonly #theirs = new LaneTable<TypeInfo | Foreign>()
+  /** Of those: what an asynchronous schema looks at, and whether it was given up meanwhile. */
+  readonly #reading = new Map<number, { cancelled: boolean }>()
   #theirCalls = 0
   #ackTimer: Deadline | undefined
+  /** An ack leaves by itself at the end of this turn, unless something else takes it along. */
+  #ackSet = false
 
   constructor(sequence: Sequence, out: Outbound, to: Takers) {
     this.#sequence = sequence
     this.#out = out
     this.#to = to
+    this.#keeps = this.#inboxes.map(() => new Keep(to.spare))
     this.#lanes = new Incoming(to.own.maxMessage)
     for (let lane = 0; lane < kinds.EVENT_LANES; lane++) this.#lanes.open(lane, to.own.eventWindow)
   }
@@ -100,8 +106,16 @@ export class Inbound {
 
   close(lane: number): void {
     this.#lanes.close(lane)
-    if (!this.#theirs.has(lane)) return
-    if (this.#reading.size > 0) this.#reading.delete(lane)
+    // What answers it waits to be written: until then it is open, or who never takes answers could ask for ever more.
+    if (this.#theirs.has(lane) && !this.#out.has(lane)) this.#free(lane)
+  }
+
+  /** All that was to be sent on this lane is written. */
+  written(lane: number): void {
+    if (this.#theirs.has(lane) && !this.#lanes.has(lane)) this.#free(lane)
+  }
+
+  #free(lane: number): void {
     if (isCall(this.#theirs.get(lane))) this.#theirCalls--
     this.#theirs.delete(lane)
   }
@@ -121,6 +135,10 @@ export class Inbound {
   #grant(): void {
     const credits: Credit[] = []
     this.#lanes.credits((lane, limit) => credits.push([lane, limit]))
+    this.#tell(credits)
+  }
+
+  #tell(credits: readonly Credit[]): void {
     for (let at = 0; at < credits.length; at += MAX_CREDITS)
       this.#out.control(kinds.CREDIT, encodeCredit(credits.slice(at, at + MAX_CREDITS)))
   }
@@ -176,13 +194,28 @@ export class Inbound {
   onChunk(): void {
     this.#out.pump()
     if (this.#lanes.due) this.#grant()
-    if (this.#sequence.due) this.#out.control(kinds.ACK, NOTHING)
+    // One that is about to leave waits for it.
+    if (this.draining && this.#sequence.pending) this.#out.control(kinds.ACK, NOTHING)
+    else if (this.#sequence.due) this.#ackSoon()
     else if (this.#sequence.pending && this.#ackTimer === undefined) {
       this.#ackTimer = this.#to.deadlines.set(ACK_DELAY, () => {
         this.#ackTimer = undefined
         if (this.#sequence.pending && !this.#to.isGone()) this.#out.control(kinds.ACK, NOTHING)
       })
     }
+  }
+
+  /**
+   * Behind what this chunk makes the application send in this turn: that carries the ack, and saves a write of its own,
+   * which costs more than all else of a hundred calls.
+   */
+  #ackSoon(): void {
+    if (this.#ackSet) return
+    this.#ackSet = true
+    this.#to.inbox.afterPoll(() => {
+      this.#ackSet = false
+      if (this.#sequence.due && !this.#to.isGone()) this.#out.control(kinds.ACK, NOTHING)
+    })
   }
 
   #onEvent(header: Header, payload: Uint8Array): void {
@@ -196,7 +229,14 @@ export class Inbound {
     const inbox = (this.#inboxes[lane] ??= this.#inbox(lane))
     // Nobody promised that these arrive, and no credit bounds them.
     if (kind === kinds.VOLATILE && inbox.high) this.#to.behind(whole.length)
-    else inbox.put(whole)
+    else inbox.put(this.#kept(lane, whole, inbox.waiting > 0))
+  }
+
+  #kept(lane: number, whole: Uint8Array, waits: boolean): Uint8Array {
+    const keep = this.#keeps[lane]
+    if (waits && keep !== undefined) return keep.keep(whole)
+    keep?.clear()
+    return whole
   }
 
   #inbox(lane: number): Inbox {
@@ -230,7 +270,7 @@ export class Inbound {
   #onAsked(header: Header, payload: Uint8Array): void {
     const { lane, kind, flags } = header
     const opens = !this.#theirs.has(lane)
-    const type = opens ? this.#admit(header) : this.#theirs.get(lane)
+    const type = this.#theirs.get(lane) ?? this.#admit(header)
     const short = opens && kind === kinds.REQUEST && (flags & kinds.MORE) === 0
     let whole: Uint8Array | undefined
     // Nearly all calls are one frame, and many are answered before the next: no lane is opened for them.
@@ -244,7 +284,7 @@ export class Inbound {
       this.taken(lane, whole.length)
     }
     if (typeof type !== 'object') {
-      this.#turnAway(lane, isCall(type, kind), 1, 'UNKNOWN_TYPE', 'this side has no such type')
+      this.#turnAway(lane, type, refusal('UNKNOWN_TYPE'))
       return
     }
     const prefix = decodePrefix(whole, whole[1] ?? 0)
@@ -255,12 +295,14 @@ export class Inbound {
         return
       }
       this.#own(lane, type)
-      // It may have been given up meanwhile, and its lane be another's.
-      this.#reading.set(lane, read)
+      // Open until the schema has answered, though it may be given up meanwhile: as many run as may be open.
+      const reading = { cancelled: false }
+      this.#reading.set(lane, reading)
       const isStill = (): boolean => {
-        const still = !this.#to.isGone() && this.#reading.get(lane) === read
-        if (still) this.#reading.delete(lane)
-        return still
+        this.#reading.delete(lane)
+        if (this.#to.isGone()) return false
+        if (reading.cancelled) this.#turnAway(lane, type, refusal('CANCELLED'))
+        return !reading.cancelled
       }
       read.then(
         (data: unknown) => {
@@ -284,8 +326,8 @@ export class Inbound {
     )
   }
 
-  /** The type of a frame that opens a lane; text: the name of one that is not ours. */
-  #admit(header: Header): TypeInfo | string {
+  /** The type of a frame that opens a lane. */
+  #admit(header: Header): TypeInfo | Foreign {
     const { lane, kind, type } = header
     const { dialed, own, types } = this.#to
     if (((lane & 1) === 1) === dialed)
@@ -298,17 +340,19 @@ export class Inbound {
     const open = call ? this.#theirCalls : this.#theirs.size - this.#theirCalls
     const most = call ? own.maxCalls : own.maxStreams
     if (open >= most) fail('PROTOCOL_ERROR', `${nameOfKind(kind)}: ${open} are open, and ${most} are allowed`)
-    return info
+    if (this.#out.has(lane))
+      fail('PROTOCOL_ERROR', `${nameOfKind(kind)} on lane ${lane}, which is open: an answer waits there`)
+    return typeof info === 'object' ? info : call ? 'call' : 'stream'
   }
 
-  #openTheirs(lane: number, kind: number, type: TypeInfo | string | undefined): void {
-    this.#own(lane, type ?? '')
+  #openTheirs(lane: number, kind: number, type: TypeInfo | Foreign): void {
+    this.#own(lane, type)
     this.#lanes.open(lane, this.#to.own.laneWindow)
     if (kind === kinds.OPEN) this.#out.open(lane, typeof type === 'object' ? type.priority : 1)
   }
 
   /** Keeps a lane of the far side until it is closed. */
-  #own(lane: number, type: TypeInfo | string): void {
+  #own(lane: number, type: TypeInfo | Foreign): void {
     if (this.#theirs.has(lane)) return
     if (isCall(type)) this.#theirCalls++
     this.#theirs.add(lane, type)
@@ -317,18 +361,20 @@ export class Inbound {
   #ask(lane: number, type: TypeInfo, data: unknown, { headers = NO_HEADERS, deadline }: Prefix): void {
     const asked = { type, data, headers, deadline }
     if (!isCall(type)) this.#to.streams.onOpen(lane, asked)
-    else if (this.#to.calls.onRequest(lane, asked)) this.#own(lane, type)
+    else if (this.#to.calls.onRequest(lane, asked) || this.#out.has(lane)) this.#own(lane, type)
   }
 
   #notAsked(lane: number, type: TypeInfo, whole: Uint8Array, thrown: unknown): void {
     const error = asSockError(thrown, 'BAD_MESSAGE', 'the codec failed')
-    this.#to.invalid(whole, error)
-    this.#turnAway(lane, isCall(type), type.priority, 'BAD_MESSAGE', error.what)
+    this.#to.invalid(type, whole, error)
+    this.#turnAway(lane, type, badMessage(error))
   }
 
   /** Answers what cannot be served, and frees the lane. */
-  #turnAway(lane: number, call: boolean, priority: number, code: ErrorCode, text: string): void {
-    this.#out.last(lane, priority, call ? kinds.ERROR : kinds.RESET, encodeFault(code, text))
+  #turnAway(lane: number, type: TypeInfo | Foreign, fault: Uint8Array): void {
+    const kind = isCall(type) ? kinds.ERROR : kinds.RESET
+    this.#out.last(lane, typeof type === 'object' ? type.priority : 1, kind, fault)
+    if (this.#out.has(lane)) this.#own(lane, type)
     this.close(lane)
   }
 
@@ -366,17 +412,19 @@ export class Inbound {
     const { lane } = header
     const isOpen = this.#lanes.has(lane)
     // It crossed with the end of what it is about.
-    if (!isOpen && !this.#theirs.has(lane)) return
-    const partial = this.#lanes.partialOf(lane)
+    if (!isOpen && !this.#theirs.has(lane) && !this.#to.calls.has(lane)) return
     if (isOpen) this.#lanes.chunk(header, payload)
     const stream = this.#to.streams.at(lane)
-    if (stream !== undefined) stream.onCancel()
-    else if (!this.#to.calls.onCancel(lane) && this.#theirs.has(lane)) {
-      // In the middle of being asked, or while the schema looked at it.
-      const type = this.#theirs.get(lane)
-      const priority = typeof type === 'object' ? type.priority : 1
-      this.#turnAway(lane, isCall(type, partial), priority, 'CANCELLED', 'cancelled')
+    if (stream !== undefined) {
+      stream.onCancel()
+      return
     }
+    const reading = this.#reading.get(lane)
+    const type = this.#theirs.get(lane)
+    if (reading !== undefined) reading.cancelled = true
+    // In the middle of being asked.
+    else if (!this.#to.calls.onCancel(lane) && type !== undefined && this.#lanes.has(lane))
+      this.#turnAway(lane, type, refusal('CANCELLED'))
   }
 
   #onControl(kind: number, payload: Uint8Array): void {
@@ -436,15 +484,30 @@ export class Inbound {
     return { messages, bytes }
   }
 
-  /** The connection is over. */
+  /** There is no pipe any more. */
+  detach(): void {
+    this.#ackTimer?.cancel()
+    this.#ackTimer = undefined
+  }
+
+  /** Another pipe carries on: the far side is told again how much may come. */
+  attach(): void {
+    const credits: Credit[] = []
+    this.#lanes.restate((lane, limit) => credits.push([lane, limit]))
+    this.#tell(credits)
+  }
+
+  /** It is over. */
   end(): void {
     this.#ackTimer?.cancel()
   }
 }
 
-/** Of a type that is not ours the frame alone tells. */
-const isCall = (type: TypeInfo | string | undefined, kind = kinds.OPEN): boolean =>
-  typeof type === 'object' ? type.kind === 'call' : kind === kinds.REQUEST
+/** What is open of a type that is not ours. */
+type Foreign = 'call' | 'stream'
+
+const isCall = (type: TypeInfo | Foreign | undefined): boolean =>
+  typeof type === 'object' ? type.kind === 'call' : type === 'call'
 
 /** Whether it is of those that bulkInFlight bounds; the last chunk of what was cut may pass for another. */
 const isBulk = (kind: number, payload: Uint8Array): boolean =>

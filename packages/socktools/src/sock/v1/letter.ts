@@ -4,7 +4,7 @@ import type { Codec } from '../../wire/codec.ts'
 import type { LivePeer } from '../peer.ts'
 import { encode } from '../payload.ts'
 import type { MessageOptions } from '../types.ts'
-import { type DataCodec, encodeData } from './data.ts'
+import { type DataCodec, encodeData, keyOf } from './data.ts'
 import type { V1Peer } from './peer.ts'
 
 /** One message of a contract on its way to several peers: encoded once for each codec among them. */
@@ -57,7 +57,8 @@ export class Letter {
   /** To one of several. */
   offerTo<C extends Codec>(peer: LivePeer<C> | V1Peer<C>, options: MessageOptions): void {
     if (peer.wire === 'v1') {
-      peer.offer(this.#type, this.#body(peer.codec, peer.codec), options)
+      const key = this.#type.delivery === undefined ? undefined : keyOf(this.#type, this.#data)
+      peer.offer(this.#type, this.#body(peer.codec, peer.codec), options, key)
       return
     }
     this.#payload ??= encode(this.#codec, this.#type.name, this.#data as never)

@@ -4,6 +4,7 @@ import type { HeaderSlot } from '../../wire/v1/bodies.ts'
 import type { TypeInfo } from '../../contract/protocol.ts'
 import type { Deadlines } from '../deadlines.ts'
 import type { DataCodec } from './data.ts'
+import type { Spare } from './keep.ts'
 
 /** What calls and streams need of the connection that they go over. */
 export interface Link {
@@ -12,6 +13,7 @@ export interface Link {
   /** The longest message that the far side takes, in bytes. */
   readonly maxMessage: number
   readonly deadlines: Deadlines
+  readonly spare: Spare
   readonly now: () => number
   /** Opens a lane of ours, in both directions. */
   openLane(priority: number): number

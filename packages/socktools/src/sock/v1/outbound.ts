@@ -1,13 +1,18 @@
+import type { TypeInfo } from '../../contract/protocol.ts'
 import type { Platform } from '../../platform/platform.ts'
 import { encodeGoodbye, encodePing } from '../../wire/v1/bodies.ts'
 import * as kinds from '../../wire/v1/frame.ts'
 import type { Limits } from '../../wire/v1/hello.ts'
 import { type Entry, Outgoing } from '../../wire/v1/lanes.ts'
+import type { Again, Retained } from '../../wire/v1/retained.ts'
 import type { Sequence } from '../../wire/v1/session.ts'
 import type { Outbox, OutboxShared } from '../outbox.ts'
+import type { Deadlines } from '../deadlines.ts'
 import type { Loss } from '../pipe-peer.ts'
+import type { DropReason } from '../types.ts'
 import { Waiter } from '../waiter.ts'
 import type { FrameWriter } from './frame-writer.ts'
+import { type Key, Parcels, type Settle } from './parcels.ts'
 
 /** How much the outbox is given before the pipe has got rid of it: what is in there has no order of priority any more. */
 const FEED = 256 * 1024
@@ -20,10 +25,14 @@ const NO_NONCE = new Uint8Array(8)
 
 /** Where frames go, and whom that concerns. */
 export interface Way {
-  readonly outbox: Outbox
+  /** What a session keeps until it is acknowledged; undefined: there is no session. */
+  readonly retained: Retained | undefined
+  /** Above so many bytes kept, nothing new is written. */
+  readonly maxRetained: number
   readonly outboxes: OutboxShared
   readonly writer: FrameWriter
   readonly platform: Platform
+  readonly deadlines: Deadlines
   readonly highWaterMark: number
   /** What the far side grants. */
   readonly theirs: Limits
@@ -32,13 +41,23 @@ export interface Way {
   onWait(waiting: boolean): void
   /** There is room again on this lane. */
   onRoom(lane: number): void
+  /** Nothing follows on this lane, and all of it was written. */
+  onWritten(lane: number): void
+  /** A message was dropped, as the delivery of its type says. */
+  drop(reason: DropReason, bytes: number): void
 }
 
-/** The way out of one connection of v1: lanes, their order and credit; frames with their seq and ack. */
+/**
+ * The way out to one far side over v1: lanes, their order and credit; frames with their seq and ack. While there is no
+ * pipe everything waits on its lane; what was written and not acknowledged is written again, first of all, on the next.
+ */
 export class Outbound {
   messages = 0
   readonly #way: Way
   readonly #sequence: Sequence
+  readonly #retained: Retained | undefined
+  /** Undefined: there is no pipe. */
+  #outbox: Outbox | undefined
   readonly #lanes: Outgoing
   #room: Waiter | undefined
   #empty: Waiter | undefined
@@ -48,18 +67,30 @@ export class Outbound {
   /** The far side has ended: it gives no more credit, and no more acks. */
   #last = false
   #lately = 0
+  /** Of messages that somebody wants to know about, or that may be dropped. */
+  #parcels: Parcels | undefined
+  /** Waits for that all is acknowledged. */
+  #settled: Waiter | undefined
+  readonly #again: Again = (kind, flags, type, lane, seq, body) => {
+    this.#put(kind, flags, type, lane, seq, body, -1)
+  }
 
-  constructor(sequence: Sequence, way: Way) {
+  constructor(sequence: Sequence, outbox: Outbox, way: Way) {
     this.#way = way
     this.#sequence = sequence
+    this.#outbox = outbox
+    this.#retained = way.retained
     this.#lanes = new Outgoing(sequence, {
       frame: (kind, flags, type, lane, seq, body, from, to) => {
         const part = from === 0 && to === body.length ? body : body.subarray(from, to)
         this.#write(kind, flags, type, lane, seq, part)
       },
-      room: () => FEED - way.outbox.queued,
+      room: () => this.#roomForNew(),
       onRoom: (lane) => {
         way.onRoom(lane)
+      },
+      onWritten: (lane) => {
+        way.onWritten(lane)
       },
     })
     for (let lane = 0; lane < kinds.EVENT_LANES; lane++) this.#lanes.open(lane, way.theirs.eventWindow, lane)
@@ -67,7 +98,33 @@ export class Outbound {
 
   /** Bytes accepted and not yet taken by the system. */
   get queued(): number {
-    return this.#way.outbox.queued + this.#lanes.queued
+    return (this.#outbox?.queued ?? 0) + this.#lanes.queued
+  }
+
+  /** How many bytes of new frames may be written now. */
+  #roomForNew(): number {
+    const retained = this.#retained
+    if (retained !== undefined && (retained.replaying || retained.bytes > this.#way.maxRetained)) return 0
+    return this.#outbox === undefined ? 0 : FEED - this.#outbox.queued
+  }
+
+  // Pipes
+
+  detach(): void {
+    this.#outbox = undefined
+    this.#parcels?.detached()
+  }
+
+  /** Another pipe has taken over: what the far side has not acknowledged is written first, in `pump`. */
+  attach(outbox: Outbox): void {
+    this.#outbox = outbox
+    this.#retained?.rewind()
+    this.#lanes.restart()
+  }
+
+  /** The far side has all that was ever to be sent. */
+  get confirmed(): boolean {
+    return this.#lanes.queued === 0 && this.#sequence.acked === this.#sequence.sent
   }
 
   // Lanes
@@ -88,6 +145,40 @@ export class Outbound {
   put(lane: number, kind: number, flags: number, type: number, body: Uint8Array): Entry | undefined {
     const now = body.length > LONG ? this.#way.platform.now() : this.#lately
     return this.#lanes.put(lane, kind, flags, type, body, now)
+  }
+
+  /** An event with a receipt, or one that may be dropped while it waits. */
+  send(
+    type: TypeInfo,
+    flags: number,
+    body: Uint8Array,
+    key: Key | undefined,
+    settle: Settle | undefined,
+  ): void {
+    const parcels = (this.#parcels ??= this.#newParcels())
+    const parcel = parcels.add(type, body.length, key, settle)
+    const kind = type.delivery === 'volatile' ? kinds.VOLATILE : kinds.EVENT
+    const now = this.#way.platform.now()
+    parcels.waits(parcel, this.#lanes.put(type.priority, kind, flags, type.index, body, now, parcel))
+  }
+
+  /** Bytes that `send` would free first, since what waits is older. */
+  replaceable(type: TypeInfo, key: Key): number {
+    return this.#parcels?.replaceable(type, key) ?? 0
+  }
+
+  #newParcels(): Parcels {
+    const way = this.#way
+    const revoke = (lane: number, entry: Entry): boolean => {
+      const revoked = this.#lanes.revoke(lane, entry)
+      // Whoever waits for room may have it now.
+      if (revoked) this.pumpSoon()
+      return revoked
+    }
+    const drop = (reason: DropReason, bytes: number): void => {
+      way.drop(reason, bytes)
+    }
+    return new Parcels({ deadlines: way.deadlines, now: way.platform.now, revoke, drop })
   }
 
   /**
@@ -137,7 +228,13 @@ export class Outbound {
 
   /** The far side has all frames up to the sequence's `acked`. */
   acked(): void {
-    this.#lanes.acked(this.#sequence.acked, this.#lately)
+    const { acked } = this.#sequence
+    this.#retained?.acked(acked)
+    // By the clock of now where bulk is timed: by an older one the far side seems to be as near as can be, whatever
+    // waits in between, and the window would grow without end.
+    const timed = this.#lanes.bulk.inFlight > 0
+    this.#lanes.acked(acked, timed ? this.#way.platform.now() : this.#lately)
+    this.#parcels?.acked(acked)
   }
 
   // Frames
@@ -152,15 +249,31 @@ export class Outbound {
     deadline = -1,
   ): void {
     if (this.#over) return
+    if (seq > 0) this.#retained?.add(kind, flags, type, lane, seq, body, deadline)
+    this.#put(kind, flags, type, lane, seq, body, deadline)
+  }
+
+  #put(
+    kind: number,
+    flags: number,
+    type: number,
+    lane: number,
+    seq: number,
+    body: Uint8Array,
+    deadline: number,
+  ): void {
+    if (this.#outbox === undefined) return
     this.#way.writer.set(kind, flags, type, lane, seq, this.#sequence.received, deadline)
+    // Calls and streams tell their own end; what else there is beside messages nobody misses.
+    const ends = (kind === kinds.EVENT || kind === kinds.VOLATILE) && (flags & kinds.MORE) === 0
     // Who waits for room waits here, for all lanes.
-    void this.#way.outbox.put(body)
+    void this.#outbox.put(body, ends ? 1 : 0)
     this.#sequence.left()
   }
 
-  /** A frame that has no lane and no seq. */
+  /** A frame that has no lane and no seq. Without a pipe there is nobody to tell, and later there will be other news. */
   control(kind: number, body: Uint8Array): void {
-    this.#write(kind, 0, 0, 0, 0, body)
+    if (!this.#over) this.#put(kind, 0, 0, 0, 0, body, -1)
   }
 
   /** The last frame of this side. */
@@ -177,10 +290,10 @@ export class Outbound {
 
   /** What a send returns: resolved already, unless too much waits. */
   room(): Promise<void> {
-    const { highWaterMark, outbox, outboxes } = this.#way
+    const { highWaterMark, outboxes } = this.#way
     if (this.queued > highWaterMark) {
       // Only a write can bring the drain that ends a wait.
-      outbox.flush()
+      this.#outbox?.flush()
       if (this.queued > highWaterMark) return this.#wait()
     }
     return outboxes.turn.pause
@@ -201,7 +314,19 @@ export class Outbound {
 
   /** Nothing waits on any lane, or nothing of it can ever leave. */
   get #isEmpty(): boolean {
-    return this.#lanes.queued === 0 || (this.#last && this.#way.outbox.queued === 0)
+    return this.#lanes.queued === 0 || (this.#last && this.#outbox?.queued === 0)
+  }
+
+  /** The far side has all that was sent, or will not say so any more. */
+  get #isSettled(): boolean {
+    if (!this.#isEmpty) return false
+    return this.#retained === undefined || this.#last || this.#sequence.acked === this.#sequence.sent
+  }
+
+  /** Resolves when all that was sent is with the system, and under a session with the far side. */
+  settled(): Promise<void> {
+    if (this.#last) this.pumpSoon()
+    return this.#isSettled ? Promise.resolve() : (this.#settled ??= new Waiter()).promise
   }
 
   /** Resolves when nothing waits on any lane that can still leave. */
@@ -224,6 +349,7 @@ export class Outbound {
   pump(): void {
     const { highWaterMark, outboxes, platform } = this.#way
     this.#lately = platform.now()
+    if (this.#retained?.replaying === true) this.#replay(this.#retained)
     this.#lanes.pump(this.#lately)
     const { queued } = this
     if (queued <= highWaterMark) outboxes.onRoom()
@@ -236,12 +362,38 @@ export class Outbound {
       this.#empty.resolve()
       this.#empty = undefined
     }
+    if (this.#settled !== undefined && this.#isSettled) {
+      this.#settled.resolve()
+      this.#settled = undefined
+    }
   }
 
-  /** The connection is over: who waits hears of it. Returns the messages that never were sent whole. */
-  end(why: Error): Loss {
+  #replay(retained: Retained): void {
+    const outbox = this.#outbox
+    if (outbox === undefined) return
+    while (FEED - outbox.queued > 0 && retained.next(this.#again));
+  }
+
+  /** Messages that were written and not acknowledged. */
+  get unacknowledged(): number {
+    return this.#retained?.messages ?? 0
+  }
+
+  /** GOODBYE was sent: the session has ended on this side. */
+  get saidGoodbye(): boolean {
+    return this.#over
+  }
+
+  /**
+   * The connection is over: who waits hears of it. Returns the messages that never were sent whole. `unknown`, `proved`: of
+   * those that were, and are not acknowledged; see Parcels.
+   */
+  end(why: Error, unknown: 'gone' | 'lost' | 'closed', proved: boolean): Loss {
+    this.#parcels?.end(unknown, proved)
     this.#room?.reject(why)
     this.#empty?.reject(why)
+    this.#settled?.reject(why)
+    this.#retained?.clear()
     let messages = 0
     let bytes = 0
     for (let lane = 0; lane < kinds.EVENT_LANES; lane++) {

@@ -12,22 +12,26 @@ import type { Pipe } from '../../net/pipe.ts'
 import type { Codec } from '../../wire/codec.ts'
 import { encodeGoaway, encodePrefix, type HeaderSlot, prefixFlags } from '../../wire/v1/bodies.ts'
 import * as kinds from '../../wire/v1/frame.ts'
-import type { Mine } from '../../wire/v1/hello.ts'
 import type { Entry } from '../../wire/v1/lanes.ts'
+import type { Hello, Mine, Resume, Session } from '../../wire/v1/hello.ts'
+import { type Blocks, Retained } from '../../wire/v1/retained.ts'
+import { Resumption, SessionLost } from '../../wire/v1/resumption.ts'
 import { Sequence } from '../../wire/v1/session.ts'
-import type { Deadlines } from '../deadlines.ts'
+import type { Deadline, Deadlines } from '../deadlines.ts'
 import type { OutboxShared } from '../outbox.ts'
 import { type Loss, type PeerOwner, PipePeer } from '../pipe-peer.ts'
-import type { MessageOptions, RequestOptions, StreamOptions } from '../types.ts'
-import { rejected } from '../waiter.ts'
+import type { DropReason, MessageOptions, Outcome, Receipt, RequestOptions, StreamOptions } from '../types.ts'
+import { rejected, Waiter } from '../waiter.ts'
 import { Calls, joined, type Served } from './calls.ts'
-import { type DataCodec, encodeData } from './data.ts'
+import { type DataCodec, encodeData, keyOf } from './data.ts'
 import type { FarTypes } from './far-types.ts'
 import { type FrameWriter, MAX_FRAME } from './frame-writer.ts'
-import type { GreetedV1 } from './greeting.ts'
+import type { Again, GreetedV1, Resumable } from './greeting.ts'
 import { Inbound, type Takers } from './inbound.ts'
+import { Spare } from './keep.ts'
 import type { Asked, Link } from './link.ts'
 import { Outbound } from './outbound.ts'
+import type { Key, Settle } from './parcels.ts'
 import type { Stream } from './stream.ts'
 import { ChannelEnd, FeedReader } from './stream-ends.ts'
 import { Streams } from './streams.ts'
@@ -54,25 +58,44 @@ export interface V1Host<C extends Codec> extends PeerOwner<C, V1Peer<C>> {
   serve(peer: V1Peer<C>, asked: Asked, channel: ChannelEnd | undefined): { answer: unknown; served: Served }
   /** A handler threw, or there was none. */
   failed(peer: V1Peer<C>, thrown: unknown, type: TypeInfo): void
-  /** What was asked is not what the schema takes. */
-  invalid(peer: V1Peer<C>, body: Uint8Array, error: SockError): void
+  /** What was asked, or an item of a channel that is served here, is not what the schema takes. */
+  invalid(peer: V1Peer<C>, type: TypeInfo, body: Uint8Array, error: SockError): void
   /** A message of a type that this side has not. */
   unhandled(peer: V1Peer<C>, type: string | number, body: Uint8Array): void
   /** An answer came that nobody waits for any more. */
   late(): void
+  /** What sessions keep is kept in these. */
+  readonly blocks: Blocks
+  randomBytes(n: number): Uint8Array
+  /** The connection broke, and the session waits for another one. */
+  onDetached(peer: V1Peer<C>, error: SockError | undefined): void
+  onResumed(peer: V1Peer<C>): void
+  onSessionLost(peer: V1Peer<C>, why: SessionLost, unknown: number, neverSent: number): void
 }
 
 const NO_OPTIONS: RequestOptions = {}
 
+/** More than this waits to be written only where frames of our own making answer frames that nothing else bounds. */
+const MOST_QUEUED = 512 * 1024
+/** One connection may keep the loop for so many milliseconds of a turn, then the others are served. */
+const TURN_BUDGET = 5
+
 const FIRST_LANE = kinds.EVENT_LANES
 const LAST_LANE = 0xffff_ffff
 
-export class V1Peer<C extends Codec> extends PipePeer<C> implements Link {
+export class V1Peer<C extends Codec> extends PipePeer<C> implements Link, Resumable {
   readonly wire = 'v1'
+  /** Where it was dialed, as that was written: it can be dialed again. */
+  readonly dialedAt: string | undefined
+  /** To be called when it is gone. */
+  readonly onOver: (() => void) | undefined
+  /** Undefined: the session ends with the connection. */
+  readonly session: Resumption | undefined
   readonly codec: DataCodec
   readonly maxMessage: number
   readonly deadlines: Deadlines
   readonly now: () => number
+  readonly spare = new Spare()
   /** Who the far side says it is, in hex. Nothing proves it. */
   readonly nodeId: string
   readonly #host: V1Host<C>
@@ -81,12 +104,31 @@ export class V1Peer<C extends Codec> extends PipePeer<C> implements Link {
   readonly #in: Inbound
   readonly #calls: Calls
   readonly #streams: Streams
-  readonly #vitals: Vitals
+  readonly #sequence = new Sequence()
+  #vitals: Vitals
   /** Of what we open next; odd: we dialed. */
   #lane: number
   #reused = false
+  /** Ends the session that waits for another connection. */
+  #expiry: Deadline | undefined
+  /** Nothing has come over this connection yet. */
+  #unconfirmed = true
+  /** Not read, until the outbox has got rid of something, or until the next turn. */
+  #held = false
+  #yielding = false
+  /** Frames of this chunk came. */
+  #begun = false
+  /** The session is over, and the far side told up to where it had what we sent. */
+  #proved = false
 
-  constructor(id: string, pipe: Pipe, dialed: boolean, host: V1Host<C>, greeted: GreetedV1) {
+  constructor(
+    id: string,
+    pipe: Pipe,
+    dialed: boolean,
+    host: V1Host<C>,
+    greeted: GreetedV1,
+    dialedAt: string | undefined,
+  ) {
     const { settings, platform, outboxes, writer, offer, deadlines } = host
     const { theirs, types, nodeId } = greeted
     super(id, pipe, dialed, host, {
@@ -94,6 +136,7 @@ export class V1Peer<C extends Codec> extends PipePeer<C> implements Link {
       maxFrame: MAX_FRAME,
       outboxes,
       timeout: settings.timeout,
+      saysWhy: true,
     })
     this.#host = host
     this.#types = types
@@ -107,7 +150,16 @@ export class V1Peer<C extends Codec> extends PipePeer<C> implements Link {
     const failed = (thrown: unknown, type: TypeInfo): void => {
       host.failed(this, thrown, type)
     }
-    const sequence = new Sequence()
+    const invalid = (type: TypeInfo, body: Uint8Array, error: SockError): void => {
+      host.invalid(this, type, body, error)
+    }
+    const sequence = this.#sequence
+    const { session } = greeted
+    this.dialedAt = dialedAt
+    this.onOver = greeted.onOver
+    // Who cannot dial again, nor be dialed, has nothing to wait for.
+    if (session !== undefined && (!dialed || dialedAt !== undefined))
+      this.session = new Resumption(session.sessionId, session.token, theirs.incarnation)
     this.#calls = new Calls(
       this,
       {
@@ -120,27 +172,36 @@ export class V1Peer<C extends Codec> extends PipePeer<C> implements Link {
       theirs.maxCalls,
     )
     const serve = (asked: Asked, stream: Stream): { answer: unknown; served: Served } =>
-      host.serve(this, asked, asked.type.kind === 'channel' ? new ChannelEnd(stream) : undefined)
-    this.#streams = new Streams(this, { serve, failed }, theirs.maxStreams)
-    this.#out = new Outbound(sequence, {
-      outbox: this.outbox,
+      host.serve(this, asked, asked.type.kind === 'channel' ? new ChannelEnd(stream, true) : undefined)
+    this.#streams = new Streams(this, { serve, failed, invalid }, theirs.maxStreams)
+    this.#out = new Outbound(sequence, this.outbox, {
+      retained: this.session && new Retained(host.blocks),
+      maxRetained: settings.maxRetained,
       outboxes,
       writer,
       platform,
+      deadlines,
       highWaterMark: settings.highWaterMark,
       theirs,
       isGone,
+      drop: (reason, bytes) => {
+        this.drop(reason, 1, bytes)
+      },
       onWait: (waiting) => {
         this.#in.lend(waiting ? settings.maxQueue : 0)
       },
       onRoom: (lane) => {
         this.#streams.at(lane)?.onRoom()
       },
+      onWritten: (lane) => {
+        this.#in.written(lane)
+      },
     })
     this.#in = new Inbound(sequence, this.#out, {
       dialed,
       codec: this.codec,
       types,
+      spare: this.spare,
       own: offer,
       calls: this.#calls,
       streams: this.#streams,
@@ -151,9 +212,7 @@ export class V1Peer<C extends Codec> extends PipePeer<C> implements Link {
       unhandled: (type, body) => {
         host.unhandled(this, type, body)
       },
-      invalid: (body, error) => {
-        host.invalid(this, body, error)
-      },
+      invalid,
       behind: (bytes) => {
         this.drop('behind', 1, bytes)
       },
@@ -161,14 +220,19 @@ export class V1Peer<C extends Codec> extends PipePeer<C> implements Link {
         this.onIdle()
       },
     })
-    this.#vitals = new Vitals(settings, deadlines, {
+    this.#vitals = this.#newVitals()
+  }
+
+  #newVitals(): Vitals {
+    const { settings, deadlines, offer } = this.#host
+    return new Vitals(settings, deadlines, {
       silent: () => this.watch.silent,
       stuckFor: () => this.outbox.stuckFor,
       ping: () => {
         this.#out.ping(offer.ttl)
       },
       dead: (error) => {
-        this.failAs(error)
+        this.broke(error)
       },
     })
   }
@@ -182,24 +246,30 @@ export class V1Peer<C extends Codec> extends PipePeer<C> implements Link {
   // What the application calls
 
   sendMsg(type: string, data: unknown, options: MessageOptions = {}): Promise<void> {
+    return this.#send(type, data, options, undefined)
+  }
+
+  send(type: string, data: unknown, options: MessageOptions = {}): Receipt {
+    const outcome = new Waiter<Outcome>()
+    return { accepted: this.#send(type, data, options, outcome.resolve), outcome: outcome.promise }
+  }
+
+  #send(type: string, data: unknown, options: MessageOptions, settle: Settle | undefined): Promise<void> {
     try {
       const info = this.#typeOf(type, 'msg')
-      return this.post(info, encodeData(info.input, this.codec, data), options)
+      const body = encodeData(info.input, this.codec, data)
+      const key = info.delivery === undefined ? undefined : keyOf(info, data)
+      return this.#post(info, body, options, this.owner.settings.slowPeer ?? 'reject', key, settle)
     } catch (thrown) {
       const error = asSockError(thrown, 'CANNOT_ENCODE', 'the codec failed', this.address)
-      return this.refuse('unsendable', error, 0)
+      return this.#refuse('unsendable', error, 0, settle)
     }
   }
 
-  /** Sends data that stand in the codec of this connection. */
-  post(type: TypeInfo, body: Uint8Array, options: MessageOptions): Promise<void> {
-    return this.#post(type, body, options, this.owner.settings.slowPeer ?? 'reject')
-  }
-
-  /** One of several who are sent this: it never rejects, and holds nobody up. */
-  offer(type: TypeInfo, body: Uint8Array, options: MessageOptions): void {
+  /** One of several who are sent this, in the codec of this connection: it never rejects, and holds nobody up. */
+  offer(type: TypeInfo, body: Uint8Array, options: MessageOptions, key: Key | undefined): void {
     // What is refused is counted there; the promise is marked handled.
-    void this.#post(type, body, options, this.owner.settings.slowPeer ?? 'drop')
+    void this.#post(type, body, options, this.owner.settings.slowPeer ?? 'drop', key, undefined)
   }
 
   #post(
@@ -207,6 +277,8 @@ export class V1Peer<C extends Codec> extends PipePeer<C> implements Link {
     body: Uint8Array,
     { headers }: MessageOptions,
     slow: 'drop' | 'reject' | 'close',
+    key: Key | undefined,
+    settle: Settle | undefined,
   ): Promise<void> {
     const { highWaterMark, maxQueue } = this.owner.settings
     let sent = body
@@ -215,20 +287,41 @@ export class V1Peer<C extends Codec> extends PipePeer<C> implements Link {
         sent = joined(encodePrefix(undefined, headers), body)
       } catch (thrown) {
         const error = asSockError(thrown, 'BAD_OPTION', 'the headers', this.address)
-        return this.refuse('unsendable', error, body.length)
+        return this.#refuse('unsendable', error, body.length, settle)
       }
     }
     const refused = this.unsendable(type, body.length, sent.length - body.length)
-    if (refused !== undefined)
-      return this.refuse(this.state === 'open' ? 'unsendable' : this.state, refused, body.length)
+    if (refused !== undefined) return this.#refuse(this.over ?? 'unsendable', refused, body.length, settle)
     const { queued } = this.#out
-    if (queued > highWaterMark && queued + sent.length > maxQueue) return this.#overflow(sent.length, slow)
-    this.#out.put(type.priority, kinds.EVENT, prefixFlags(undefined, headers), type.index, sent)
+    const { delivery } = type
+    if (delivery === 'volatile' && (queued > highWaterMark || !this.attached))
+      return this.#miss(this.attached ? 'slow' : 'away', sent.length, settle)
+    if (queued > highWaterMark) {
+      const freed = key === undefined ? 0 : this.#out.replaceable(type, key)
+      if (queued - freed + sent.length > maxQueue) return this.#overflow(sent.length, slow, settle)
+    }
+    const flags = prefixFlags(undefined, headers)
+    if (delivery === undefined && settle === undefined)
+      this.#out.put(type.priority, kinds.EVENT, flags, type.index, sent)
+    else this.#out.send(type, flags, sent, key, settle)
     this.#out.messages++
     return this.#out.room()
   }
 
-  #overflow(bytes: number, policy: 'drop' | 'reject' | 'close'): Promise<void> {
+  #refuse(why: DropReason, error: SockError, bytes: number, settle: Settle | undefined): Promise<never> {
+    settle?.({ status: 'not-delivered', reason: why })
+    return this.refuse(why, error, bytes)
+  }
+
+  /** It is dropped without an error. */
+  #miss(why: DropReason, bytes: number, settle: Settle | undefined): Promise<void> {
+    settle?.({ status: 'not-delivered', reason: why })
+    this.drop(why, 1, bytes)
+    return this.#host.outboxes.turn.pause
+  }
+
+  #overflow(bytes: number, policy: 'drop' | 'reject' | 'close', settle: Settle | undefined): Promise<void> {
+    settle?.({ status: 'not-delivered', reason: 'slow' })
     this.drop('slow', 1, bytes)
     if (policy === 'drop') return this.#host.outboxes.turn.pause
     const error = this.error('SLOW_PEER', `${this.queued} bytes wait to be sent already`)
@@ -246,6 +339,8 @@ export class V1Peer<C extends Codec> extends PipePeer<C> implements Link {
     try {
       const info = this.#typeOf(type, 'call')
       const { timeout = info.deadline ?? this.owner.settings.callTimeout } = options
+      if (!(timeout >= 0))
+        throw this.error('BAD_OPTION', `timeout is a number of milliseconds, not ${timeout}`)
       return this.#calls.request(info, data, options, timeout) as Promise<never>
     } catch (thrown) {
       return rejected(thrown as Error)
@@ -259,7 +354,7 @@ export class V1Peer<C extends Codec> extends PipePeer<C> implements Link {
 
   channel(type: string, options: StreamOptions = {}): ChannelEnd & AsyncIterable<never> {
     const stream = this.#streams.open(this.#typeOf(type, 'channel'), undefined, options)
-    return new ChannelEnd(stream) as ChannelEnd & AsyncIterable<never>
+    return new ChannelEnd(stream, false) as ChannelEnd & AsyncIterable<never>
   }
 
   #typeOf(name: string, kind: TypeInfo['kind']): TypeInfo {
@@ -272,7 +367,14 @@ export class V1Peer<C extends Codec> extends PipePeer<C> implements Link {
 
   flushed(): Promise<void> {
     if (this.state === 'gone') return rejected(this.goneError())
-    return this.#out.emptied().then(() => this.outbox.emptied())
+    const { session } = this
+    const flushed = this.#out.emptied().then(() => this.outbox.emptied())
+    // What was with a connection that broke is sent again: then there is no telling but by its acknowledgement.
+    return session === undefined
+      ? flushed
+      : flushed.catch((thrown: unknown) =>
+          this.state === 'gone' ? rejected(thrown as Error) : this.#out.settled(),
+        )
   }
 
   // What calls and streams use
@@ -282,7 +384,7 @@ export class V1Peer<C extends Codec> extends PipePeer<C> implements Link {
   }
 
   unsendable(type: TypeInfo, bytes: number, prefix = 0): SockError | undefined {
-    if (this.state !== 'open') return this.goneError()
+    if (this.over !== undefined) return this.goneError()
     if (type.kind !== 'msg') {
       // Nobody is there to answer, though what came before may still be handled here.
       if (this.farEnded) return this.error('PEER_GONE', 'the far side has ended')
@@ -377,6 +479,13 @@ export class V1Peer<C extends Codec> extends PipePeer<C> implements Link {
   // What the connection needs
 
   protected override onFrame(payload: Uint8Array): void {
+    if (!this.#begun) {
+      this.#begun = true
+      // From here on the turn is counted, if it is not already.
+      this.#host.outboxes.turn.spent()
+      if (this.#unconfirmed) this.session?.confirm()
+      this.#unconfirmed = false
+    }
     this.#in.onFrame(payload)
   }
 
@@ -384,10 +493,36 @@ export class V1Peer<C extends Codec> extends PipePeer<C> implements Link {
     if (this.state === 'gone') return
     this.#vitals.heard()
     this.#in.onChunk()
+    this.#giveWay()
+  }
+
+  /**
+   * The pipe is always read, but for these two. A far side that has us answer frame by frame, PING by PONG, and takes none
+   * of it waits until it has. And one that has much to say lets the others have their turn.
+   */
+  #giveWay(): void {
+    const { outboxes, platform } = this.#host
+    this.#begun = false
+    if (this.outbox.queued > MOST_QUEUED) this.#held = true
+    else if (outboxes.turn.spent() > TURN_BUDGET && !this.#yielding) {
+      this.#yielding = true
+      platform.afterPoll(() => {
+        this.#yielding = false
+        this.#goOn()
+      })
+    }
+    if (this.#held || this.#yielding) this.pipe.pause()
+  }
+
+  #goOn(): void {
+    if (!this.#held && !this.#yielding && this.attached && this.state !== 'gone') this.pipe.resume()
   }
 
   protected override onProgress(): void {
     this.#out.pumpSoon()
+    if (!this.#held || this.outbox.queued > MOST_QUEUED / 2) return
+    this.#held = false
+    this.#goOn()
   }
 
   protected override onSendersWait(): void {
@@ -419,11 +554,111 @@ export class V1Peer<C extends Codec> extends PipePeer<C> implements Link {
     return this.#in.waiting
   }
 
+  // Another connection
+
+  /** A farewell of either side ends the session with the connection. */
+  protected override get outlives(): boolean {
+    return this.session !== undefined && this.#in.farewell === undefined && !this.#out.saidGoodbye
+  }
+
+  protected override onDetached(error: SockError | undefined): void {
+    const { settings, deadlines } = this.#host
+    this.#vitals.stop()
+    this.#held = this.#begun = false
+    this.#in.detach()
+    this.#out.detach()
+    this.#expiry = deadlines.set(settings.sessionTtl, () => {
+      this.lose(new SessionLost('expired', undefined, this.address))
+    })
+    this.#host.onDetached(this, error)
+  }
+
+  /** It had no connection when it ended, or has none now. */
+  get wasDetached(): boolean {
+    return !this.attached
+  }
+
+  /** Up to where we have what the far side sent. */
+  get received(): number {
+    return this.#sequence.received
+  }
+
+  /** A dialer: what HELLO asks for now. */
+  again(): Again {
+    const { session } = this
+    if (session === undefined) throw new SessionLost('unknown-session', undefined, this.address)
+    const { incarnation } = session
+    return { resume: session.request(this.#sequence.received), codec: this.codec.name, incarnation }
+  }
+
+  /** An acceptor: this HELLO goes on with our session. */
+  takeOver(hello: Hello): Session {
+    const { session, state } = this
+    const refusal = session === undefined || state === 'gone' ? 'unknown-session' : session.refusal(hello)
+    if (session === undefined || refusal !== undefined)
+      throw new SessionLost(refusal ?? 'unknown-session', undefined, this.address)
+    const resume = hello.resume as Resume
+    if (!this.#canGoOnFrom(resume.lastRecv)) {
+      // What we received is for the far side to know; it says nothing about what that has of ours.
+      this.lose(new SessionLost('position-gone', undefined, this.address))
+      throw new SessionLost('position-gone', this.#sequence.received, this.address)
+    }
+    // First of all: what the old connection still held must not be counted as received, since it is sent again.
+    if (this.attached)
+      this.detach(this.error('PIPE_FAILED', 'the far side has come back over another connection'))
+    const token = this.#host.randomBytes(16)
+    session.grant(resume, token)
+    return { sessionId: session.id, token, lastRecv: this.#sequence.received }
+  }
+
+  /** Goes on over another connection. `lastRecv`: up to where the far side has what we sent. */
+  resume(pipe: Pipe, { early, session, resumed }: GreetedV1): void {
+    const { lastRecv = 0, connGen } = resumed ?? {}
+    if (this.attached || this.state === 'gone' || connGen !== this.session?.connGen) {
+      // Overtaken by a later connection, or ended meanwhile.
+      pipe.destroy()
+      return
+    }
+    if (!this.#canGoOnFrom(lastRecv)) {
+      pipe.destroy()
+      this.lose(new SessionLost('position-gone', undefined, this.address))
+      return
+    }
+    this.#expiry?.cancel()
+    if (this.dialed && session !== undefined) this.session?.granted(session)
+    this.#sequence.ack(lastRecv)
+    this.#out.acked()
+    this.#unconfirmed = true
+    this.reattach(pipe)
+    this.#vitals = this.#newVitals()
+    this.#out.attach(this.outbox)
+    this.#in.attach()
+    this.#out.pump()
+    this.#host.onResumed(this)
+    this.start(early)
+  }
+
+  #canGoOnFrom(lastRecv: number): boolean {
+    return lastRecv >= this.#sequence.acked && lastRecv <= this.#sequence.sent
+  }
+
+  /** The session cannot go on. What the far side had received is told if it is known. */
+  lose(why: SessionLost): void {
+    const { lastRecv } = why
+    if (lastRecv !== undefined && this.#canGoOnFrom(lastRecv)) {
+      this.#sequence.ack(lastRecv)
+      this.#out.acked()
+      this.#proved = true
+    }
+    if (this.attached) this.fail(why)
+    else this.endDetached(why)
+  }
+
   // Endings
 
   /** Takes nothing new, and finishes what was begun. */
   protected override async settled(): Promise<void> {
-    if (this.state === 'open') this.#out.control(kinds.GOAWAY, encodeGoaway({ delay: 0, code: '' }))
+    if (this.over === undefined) this.#out.control(kinds.GOAWAY, encodeGoaway({ delay: 0, code: '' }))
     this.#calls.drain()
     this.#streams.drain()
     await Promise.all([this.#in.settled(), this.#calls.settled(), this.#streams.settled()])
@@ -434,7 +669,7 @@ export class V1Peer<C extends Codec> extends PipePeer<C> implements Link {
   }
 
   protected override async readyToEnd(): Promise<void> {
-    await this.#out.emptied()
+    await this.#out.settled()
     this.#out.goodbye('')
     await this.outbox.emptied()
   }
@@ -444,6 +679,14 @@ export class V1Peer<C extends Codec> extends PipePeer<C> implements Link {
     if (farewell === undefined) return this.error('PIPE_FAILED', 'the connection ended without GOODBYE')
     if (farewell === '' || farewell === CLOSED) return undefined
     return this.error('PIPE_FAILED', `the far side ended the connection: ${farewell}`)
+  }
+
+  /** Behind its GOODBYE a write may well fail: that alone is nothing wrong. */
+  protected override broken(cause: Error): SockError | undefined {
+    const { farewell } = this.#in
+    // Drained, it was to take all that we still had for it; closed, it takes nothing any more.
+    const missed = farewell === '' && !this.#out.confirmed
+    return farewell === undefined || missed ? super.broken(cause) : this.cutShort
   }
 
   protected override onFarEnded(): void {
@@ -463,14 +706,26 @@ export class V1Peer<C extends Codec> extends PipePeer<C> implements Link {
   protected override letGo(ours: boolean, error: SockError | undefined): Loss {
     this.#vitals.stop()
     this.#in.end()
-    if (ours) {
+    this.#expiry?.cancel()
+    if (ours && this.attached) {
       // As far as the system takes it at once.
       this.#out.goodbye(error?.code ?? CLOSED)
       this.outbox.flush()
     }
     const why = this.goneError()
+    const left = this.#out.unacknowledged
     this.#cut(why)
-    return this.#out.end(why)
+    const isLost = error instanceof SessionLost
+    const loss = this.#out.end(
+      why,
+      isLost ? 'lost' : ours && error === undefined ? 'closed' : 'gone',
+      this.#proved,
+    )
+    if (isLost) {
+      const [unknown, never] = this.#proved ? [0, left] : [left, 0]
+      this.#host.onSessionLost(this, error, unknown, loss.messages + never)
+    }
+    return loss
   }
 }
 

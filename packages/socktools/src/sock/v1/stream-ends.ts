@@ -37,9 +37,12 @@ export class FeedReader implements AsyncIterableIterator<unknown> {
 /** One end of a channel as the application has it. */
 export class ChannelEnd implements AsyncIterableIterator<unknown> {
   readonly #stream: Stream
+  readonly #served: boolean
 
-  constructor(stream: Stream) {
+  /** `served`: of the handler, whose end is that of the channel. */
+  constructor(stream: Stream, served: boolean) {
     this.#stream = stream
+    this.#served = served
   }
 
   send(item: unknown): Promise<void> {
@@ -61,6 +64,11 @@ export class ChannelEnd implements AsyncIterableIterator<unknown> {
 
   /** Leaving the loop closes the channel: nothing more is read, and nothing more is sent. */
   return(): Promise<IteratorResult<unknown, undefined>> {
+    if (this.#served) {
+      // By what it throws, perhaps: the far side is to hear of that, and not of an end in good order.
+      this.#stream.discard()
+      return Promise.resolve(DONE)
+    }
     this.#stream.end()
     return this.#stream.return()
   }

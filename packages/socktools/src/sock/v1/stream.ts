@@ -1,10 +1,12 @@
 import { asSockError, fail, type SockError } from '../../errors.ts'
 import type { TypeInfo } from '../../contract/protocol.ts'
 import type { Schema } from '../../schema.ts'
+import type { Entry } from '../../wire/v1/lanes.ts'
 import { CANCEL, END, HEADER, ITEM, RESET } from '../../wire/v1/frame.ts'
-import { Waiter } from '../waiter.ts'
+import { rejected, Waiter } from '../waiter.ts'
 import { decodeData, encodeData } from './data.ts'
-import { faultBody, faultOf } from './faults.ts'
+import { badMessage, faultBody, faultOf, refusal } from './faults.ts'
+import { Keep } from './keep.ts'
 import type { Link } from './link.ts'
 
 /** How the items of a stream go, seen from this side. */
@@ -32,6 +34,7 @@ export class Stream implements AsyncIterableIterator<unknown> {
   readonly #outgoing: Schema | undefined
   readonly #onOver: () => void
   #items: Uint8Array[] = []
+  readonly #keep: Keep
   #readers: {
     resolve: (result: IteratorResult<unknown, undefined>) => void
     reject: (error: Error) => void
@@ -39,11 +42,14 @@ export class Stream implements AsyncIterableIterator<unknown> {
   #inEnded: boolean
   #outEnded: boolean
   #discarding = false
+  #cancelled = false
   /** How it ended, for whoever reads next. */
   #error: Error | undefined
   /** Why nothing more is to be sent. */
   #stopped: SockError | undefined
   #room: Waiter | undefined
+  /** What the last item that could not be sent was refused with. */
+  #unsendable: SockError | undefined
 
   constructor(
     lane: number,
@@ -55,6 +61,7 @@ export class Stream implements AsyncIterableIterator<unknown> {
     this.lane = lane
     this.type = type
     this.#link = link
+    this.#keep = new Keep(link.spare)
     this.#incoming = incoming
     this.#outgoing = outgoing
     this.#inEnded = incoming === undefined
@@ -62,8 +69,16 @@ export class Stream implements AsyncIterableIterator<unknown> {
     this.#onOver = onOver
   }
 
+  /** Of a stream of ours: what opens it, unless that was written at once. */
+  opening: Entry | undefined
+
   /** Called when the far side asks for no more, or the connection ends. */
   onStop: ((why: SockError) => void) | undefined
+
+  /** Called where the far side opened it and sent what our schema does not take. */
+  onInvalid: ((body: Uint8Array, error: SockError) => void) | undefined
+  /** What the reader was told of that. */
+  refused: SockError | undefined
 
   // What comes
 
@@ -74,7 +89,7 @@ export class Stream implements AsyncIterableIterator<unknown> {
       return
     }
     const reader = this.#readers.shift()
-    if (reader === undefined) this.#items.push(whole)
+    if (reader === undefined) this.#items.push(this.#keep.keep(whole))
     else this.#take(whole).then(reader.resolve, reader.reject)
   }
 
@@ -90,8 +105,10 @@ export class Stream implements AsyncIterableIterator<unknown> {
     const fault = faultOf(whole, this.type, codec, address)
     if (!this.#outEnded) {
       const why = this.#link.error('CANCELLED', 'the far side ended this channel with an error')
+      const served = this.onStop !== undefined
       this.#stop(why)
-      this.reset(why)
+      // Whoever serves it is told, and ends it: so as many are served as may be open, however fast others follow.
+      if (!served) this.reset(refusal('CANCELLED'))
     }
     if (fault instanceof Promise) void fault.then((error) => this.#endIn(error))
     else this.#endIn(fault)
@@ -103,7 +120,7 @@ export class Stream implements AsyncIterableIterator<unknown> {
       const why = this.#link.error('CANCELLED', 'the far side takes no more of this')
       const served = this.onStop !== undefined
       this.#stop(why)
-      if (!served) this.reset(why)
+      if (!served) this.reset(refusal('CANCELLED'))
     }
     this.#endIn(undefined)
   }
@@ -111,38 +128,58 @@ export class Stream implements AsyncIterableIterator<unknown> {
   #endIn(error: Error | undefined): void {
     if (this.#inEnded) return
     this.#inEnded = true
-    this.#error = this.#discarding ? undefined : error
+    if (!this.#discarding) this.#error = error
     for (const reader of this.#readers.splice(0)) this.#ended().then(reader.resolve, reader.reject)
     this.#checkOver()
   }
 
   next(): Promise<IteratorResult<unknown, undefined>> {
     const whole = this.#items.shift()
+    if (this.#items.length === 0) this.#keep.clear()
     if (whole !== undefined) return this.#take(whole)
     if (this.#inEnded || this.#discarding) return this.#ended()
-    return new Promise((resolve, reject) => this.#readers.push({ resolve, reject }))
+    const next = new Promise<IteratorResult<unknown, undefined>>((resolve, reject) =>
+      this.#readers.push({
+        resolve,
+        reject: (error) => {
+          // Whoever reads ahead may look at it later: the far side ends no process.
+          next.catch(() => undefined)
+          reject(error)
+        },
+      }),
+    )
+    return next
   }
 
   /** The bytes are credited when the application takes them. What the schema refuses ends the stream. */
-  async #take(whole: Uint8Array): Promise<IteratorResult<unknown, undefined>> {
+  #take(whole: Uint8Array): Promise<IteratorResult<unknown, undefined>> {
     this.#link.taken(this.lane, whole.length)
+    const body = whole.subarray(HEADER)
+    const refuse = (thrown: unknown): Promise<never> => {
+      const error = asSockError(thrown, 'BAD_MESSAGE', 'the codec failed', this.#link.address)
+      this.refused ??= error
+      this.onInvalid?.(body, error)
+      // With the reason, where there still is a way to tell it.
+      this.reset(badMessage(error))
+      this.stopReading()
+      return rejected(error)
+    }
     try {
       // Items come only where they have a schema.
-      const value = decodeData(this.#incoming as Schema, this.#link.codec, whole.subarray(HEADER))
-      return { value: await value, done: false }
+      const value = decodeData(this.#incoming as Schema, this.#link.codec, body)
+      if (!(value instanceof Promise)) return Promise.resolve({ value, done: false })
+      const taken = value.then((given: unknown) => ({ value: given, done: false as const }), refuse)
+      taken.catch(() => undefined)
+      return taken
     } catch (thrown) {
-      // With the reason, where there still is a way to tell it.
-      this.reset(thrown)
-      this.stopReading()
-      throw thrown
+      return refuse(thrown)
     }
   }
 
-  async #ended(): Promise<IteratorResult<unknown, undefined>> {
+  #ended(): Promise<IteratorResult<unknown, undefined>> {
     const error = this.#error
     this.#error = undefined
-    if (error !== undefined) throw error
-    return { value: undefined, done: true }
+    return error === undefined ? Promise.resolve({ value: undefined, done: true }) : rejected(error)
   }
 
   /** Nobody reads any more: `break` in a `for await` comes here. */
@@ -151,12 +188,24 @@ export class Stream implements AsyncIterableIterator<unknown> {
     return Promise.resolve({ value: undefined, done: true })
   }
 
-  /** Gives it up: what waits and what still comes is dropped, and the far side is asked to end. We send no more either. */
-  stopReading(): void {
+  /** What waits and what still comes is dropped. The far side does not hear of that. `why`: see stopReading. */
+  discard(why?: SockError): void {
     for (const whole of this.#items.splice(0)) this.#link.taken(this.lane, whole.length)
+    this.#keep.clear()
     if (this.#inEnded || this.#discarding) return
     this.#discarding = true
-    for (const reader of this.#readers.splice(0)) reader.resolve({ value: undefined, done: true })
+    this.#error = why
+    for (const reader of this.#readers.splice(0)) this.#ended().then(reader.resolve, reader.reject)
+  }
+
+  /**
+   * Gives it up: nothing more is read, and the far side is asked to end. We send no more either. `why` is what the reader
+   * is told, once; without it the items seem to be over.
+   */
+  stopReading(why?: SockError): void {
+    this.discard(why)
+    if (this.#inEnded || this.#cancelled) return
+    this.#cancelled = true
     if (this.#outEnded) this.#link.put(this.lane, CANCEL, 0, 0, NOTHING)
     else {
       this.#link.abort(this.lane, CANCEL, NOTHING)
@@ -181,7 +230,8 @@ export class Stream implements AsyncIterableIterator<unknown> {
       const refused = this.#link.tooLarge(this.type, body.length)
       if (refused !== undefined) throw refused
     } catch (thrown) {
-      return Promise.reject(asSockError(thrown, 'CANNOT_ENCODE', 'the codec failed', this.#link.address))
+      this.#unsendable = asSockError(thrown, 'CANNOT_ENCODE', 'the codec failed', this.#link.address)
+      return Promise.reject(this.#unsendable)
     }
     this.#link.put(this.lane, ITEM, 0, 0, body)
     if (!this.#link.isFull(this.lane)) return RESOLVED
@@ -201,11 +251,18 @@ export class Stream implements AsyncIterableIterator<unknown> {
     this.#endOut()
   }
 
-  /** The same because of an error: what waits is dropped, and the far side hears of it as `faultBody` tells. */
-  reset(why: unknown): void {
+  /** The same because of an error: what waits is dropped, and the far side hears `fault`. */
+  reset(fault: Uint8Array): void {
     if (this.#outEnded) return
-    this.#link.abort(this.lane, RESET, faultBody(why, this.type, this.#link))
+    this.#link.abort(this.lane, RESET, fault)
     this.#endOut()
+  }
+
+  /** The same because of what whoever serves it threw, which may be what an item here was refused with. */
+  fail(thrown: unknown): void {
+    const refused = thrown === this.#unsendable ? this.#unsendable : undefined
+    if (refused === undefined) this.reset(faultBody(thrown, this.type, this.#link))
+    else this.reset(refusal(refused.code === 'TOO_LARGE' ? 'TOO_LARGE' : 'CANNOT_ENCODE'))
   }
 
   #endOut(): void {
@@ -229,6 +286,8 @@ export class Stream implements AsyncIterableIterator<unknown> {
 
   #checkOver(): void {
     if (this.open) return
+    // It has ended before it was asked to the end.
+    if (this.opening?.waits === true) this.#link.abort(this.lane, CANCEL, NOTHING)
     this.#link.finish(this.lane)
     this.#link.closeIncoming(this.lane)
     this.#onOver()

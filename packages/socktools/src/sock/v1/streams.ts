@@ -5,6 +5,7 @@ import { OPEN } from '../../wire/v1/frame.ts'
 import { isThenable } from '../dispatch.ts'
 import { joined, type Served } from './calls.ts'
 import { encodeData } from './data.ts'
+import { refusal, stopped } from './faults.ts'
 import type { Asked, Link } from './link.ts'
 import { Stream } from './stream.ts'
 
@@ -18,6 +19,8 @@ export interface StreamHost {
   /** What the handler gives: an async iterable of a feed; for a channel, when it is through. */
   serve(asked: Asked, stream: Stream): { answer: unknown; served: Served }
   failed(thrown: unknown, type: TypeInfo): void
+  /** What came is not what the schema takes. */
+  invalid(type: TypeInfo, body: Uint8Array, error: SockError): void
 }
 
 /** The feeds and channels over one connection, in both roles. */
@@ -72,7 +75,8 @@ export class Streams {
     const lane = link.openLane(type.priority)
     this.#ours++
     const onAbort = (): void => {
-      stream.stopReading()
+      // No `break` of the reader's: what it has is not all, and it may not know.
+      stream.stopReading(link.error('ABORTED', `${type.name} was given up`, signal?.reason))
     }
     const direction = { incoming: type.output, outgoing: type.kind === 'channel' ? type.input : undefined }
     const stream = new Stream(lane, type, direction, link, () => {
@@ -81,7 +85,7 @@ export class Streams {
       this.#over(stream)
     })
     this.#streams.set(lane, stream)
-    link.put(lane, OPEN, flags, type.index, prefixed)
+    stream.opening = link.put(lane, OPEN, flags, type.index, prefixed)
     signal?.addEventListener('abort', onAbort, { once: true })
     return stream
   }
@@ -97,9 +101,12 @@ export class Streams {
     })
     this.#streams.set(lane, stream)
     if (this.#draining) {
-      stream.reset(this.#link.error('DRAINING', 'this side is ending'))
+      stream.reset(refusal('DRAINING'))
       stream.stopReading()
       return
+    }
+    stream.onInvalid = (body, error) => {
+      this.#host.invalid(type, body, error)
     }
     try {
       const { answer, served } = this.#host.serve(asked, stream)
@@ -121,7 +128,7 @@ export class Streams {
       stream.stopReading()
     } catch (thrown) {
       // It was told to stop, and said so.
-      if (served.reason !== undefined && isGivingUp(thrown)) stream.reset(served.reason)
+      if (served.reason !== undefined && isGivingUp(thrown)) stream.reset(stopped(served.reason))
       else this.#failed(stream, thrown)
     } finally {
       served.end()
@@ -160,8 +167,9 @@ export class Streams {
   }
 
   #failed(stream: Stream, thrown: unknown): void {
-    this.#host.failed(thrown, stream.type)
-    stream.reset(thrown)
+    // What the far side sent was told as invalid. A handler that let it pass has not failed.
+    if (thrown !== stream.refused) this.#host.failed(thrown, stream.type)
+    stream.fail(thrown)
     stream.stopReading()
   }
 
@@ -179,7 +187,7 @@ export class Streams {
     for (const stream of [...this.#streams.values()]) {
       this.#serving.get(stream)?.abort(why)
       stream.onStop?.(why)
-      stream.reset(why)
+      stream.reset(refusal('DRAINING'))
       stream.stopReading()
     }
   }

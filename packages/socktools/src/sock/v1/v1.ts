@@ -1,38 +1,52 @@
-import { isCallError, isSockError } from '../../errors.ts'
+import { isCallError, type SockError } from '../../errors.ts'
 import { fingerprint, structureHash } from '../../contract/fingerprint.ts'
 import type { Contract, TypeInfo } from '../../contract/protocol.ts'
 import type { Pipe } from '../../net/pipe.ts'
 import type { Codec } from '../../wire/codec.ts'
 import { encodeTable } from '../../wire/v1/bodies.ts'
-import { MIN_WINDOW } from '../../wire/v1/hello.ts'
+import { MIN_WINDOW, SESSIONS } from '../../wire/v1/hello.ts'
+import { Blocks } from '../../wire/v1/retained.ts'
+import { keyOf, SessionLost, Tombstones } from '../../wire/v1/resumption.ts'
 import { NO_HEADERS } from '../context.ts'
 import type { Core } from '../core.ts'
-import { NotPassed } from '../dispatch.ts'
+import { Unserved } from '../dispatch.ts'
 import type { PeerOwner } from '../pipe-peer.ts'
 import type { AnyPeer, Sends } from '../sends.ts'
 import type { Peer, Sock } from '../types.ts'
 import type { DataCodec } from './data.ts'
 import { FrameWriter } from './frame-writer.ts'
-import { type GreetedV1, Greeting, type Terms } from './greeting.ts'
+import { type Again, type GreetedV1, Greeting, type Terms } from './greeting.ts'
 import { V1Peer, type V1Host } from './peer.ts'
 import { ServeContext } from './serve-context.ts'
+import { Twins } from './twins.ts'
 
 /** What a sock that speaks v1 has for it: what it says of itself, and how its application is reached. */
 export class V1<C extends Codec> {
   readonly #terms: Terms
   readonly #host: V1Host<C>
+  /** By the id of their session: those that a dialer may come back to. */
+  readonly #sessions = new Map<string, V1Peer<C>>()
+  readonly #tombstones = new Tombstones()
 
-  constructor(sock: Sock<C>, core: Core<C>, owner: PeerOwner<C, AnyPeer<C>>, sends: Sends<C>) {
+  constructor(
+    sock: Sock<C>,
+    core: Core<C>,
+    owner: PeerOwner<C, AnyPeer<C>>,
+    sends: Sends<C>,
+    events: Pick<V1Host<C>, 'onDetached' | 'onResumed' | 'onSessionLost'>,
+  ) {
     const { settings, platform } = core
     const contract = settings.contract as Contract
     const hash = platform.hash
+    const nodeId = platform.randomBytes(16)
     this.#terms = {
       ...settings,
+      twins: new Twins({ nodeId }),
       wire: settings.wire === 'auto' ? 'auto' : 'v1',
       contract,
       offer: {
-        features: 0n,
-        nodeId: platform.randomBytes(16),
+        features: settings.sessions ? SESSIONS : 0n,
+        nodeId,
         incarnation: platform.randomBytes(16),
         fingerprint: fingerprint(contract, hash),
         codecs: settings.codecs.map(({ name }) => name),
@@ -43,6 +57,19 @@ export class V1<C extends Codec> {
         maxStreams: u32(settings.maxStreams),
         heartbeat: u32(settings.heartbeat),
         ttl: u32(settings.timeout),
+      },
+      newSession: () => ({
+        sessionId: platform.randomBytes(16),
+        token: platform.randomBytes(16),
+        lastRecv: 0,
+      }),
+      resume: (hello) => {
+        const key = keyOf(hello.resume?.sessionId ?? new Uint8Array(0))
+        const peer = this.#sessions.get(key)
+        const refusal = peer?.session?.refusal(hello)
+        if (peer === undefined) throw this.#tombstones.tell(hello, key)
+        if (refusal !== undefined) throw new SessionLost(refusal)
+        return peer
       },
       table: encodeTable(
         contract.types.map((type) => ({ kind: type.kind, name: type.name, hash: structureHash(type, hash) })),
@@ -56,6 +83,13 @@ export class V1<C extends Codec> {
     const clock = { deadlines: owner.deadlines, now: platform.now }
     this.#host = {
       ...(owner as PeerOwner<C, V1Peer<C>>),
+      onGone: (peer, error, lost) => {
+        this.#forget(peer, error)
+        owner.onGone(peer, error, lost)
+      },
+      ...events,
+      blocks: new Blocks(),
+      randomBytes: platform.randomBytes,
       outboxes: sends.framedBy(writer),
       writer,
       contract,
@@ -79,9 +113,9 @@ export class V1<C extends Codec> {
       failed: (peer, thrown, type) => {
         this.#failed(core, of(peer), thrown, type)
       },
-      invalid: (peer, body, error) => {
+      invalid: (peer, { name }, body, error) => {
         core.counters.invalid++
-        core.events.emit('invalid', { peer: of(peer), payload: body, error })
+        core.events.emit('invalid', { peer: of(peer), type: name, payload: body, error })
       },
       unhandled: (peer, type, body) => {
         core.counters.unhandled++
@@ -93,18 +127,40 @@ export class V1<C extends Codec> {
     }
   }
 
-  greet(pipe: Pipe, dialed: boolean): Greeting {
-    return new Greeting(pipe, dialed, this.#terms, this.#host.deadlines)
+  /** `again`: to go on with a session that we dialed. */
+  greet(pipe: Pipe, dialed: boolean, again?: Again): Greeting {
+    return new Greeting(pipe, dialed, this.#terms, this.#host, again)
   }
 
-  join(id: string, pipe: Pipe, dialed: boolean, greeted: GreetedV1): V1Peer<C> {
-    return new V1Peer<C>(id, pipe, dialed, this.#host, greeted)
+  /** `dialedAt`: the address that was dialed, where it can be dialed again. */
+  join(id: string, pipe: Pipe, dialed: boolean, greeted: GreetedV1, dialedAt: string | undefined): V1Peer<C> {
+    const peer = new V1Peer<C>(id, pipe, dialed, this.#host, greeted, dialedAt)
+    if (peer.session !== undefined && !dialed) this.#sessions.set(peer.session.key, peer)
+    return peer
+  }
+
+  /** One that dialed us goes on with its session. */
+  comeBack(pipe: Pipe, greeted: GreetedV1): V1Peer<C> {
+    const peer = this.#sessions.get(keyOf(greeted.session?.sessionId ?? new Uint8Array(0)))
+    if (peer === undefined) throw new SessionLost('ended', undefined, pipe.remote.address)
+    peer.resume(pipe, greeted)
+    return peer
+  }
+
+  #forget(peer: V1Peer<C>, error: SockError | undefined): void {
+    const { session, dialed, received } = peer
+    peer.onOver?.()
+    if (session === undefined || dialed) return
+    this.#sessions.delete(session.key)
+    const reason = error instanceof SessionLost ? error.reason : 'ended'
+    this.#tombstones.add({ resumption: session, reason, lastRecv: received })
   }
 
   /** What a handler threw: a CallError is an answer like any other. */
   #failed(core: Core<C>, peer: Peer<C>, thrown: unknown, { name }: TypeInfo): void {
-    if (isCallError(thrown) || thrown instanceof NotPassed) return
-    if (isSockError(thrown) && thrown.code === 'UNHANDLED') {
+    if (isCallError(thrown)) return
+    if (Unserved.is(thrown)) {
+      if (thrown.code === 'REFUSED') return
       core.counters.unhandled++
       core.events.emit('unhandled', { peer, type: name, data: undefined as never })
       return

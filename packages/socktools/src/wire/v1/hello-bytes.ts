@@ -51,6 +51,8 @@ const FINGERPRINT = 0x12
 const CODECS = 0x13
 const RESUME = 0x20
 const SESSION = 0x21
+const LAST_RECV = 0x22
+const KEPT_WITH = 0x23
 const REJECTION = 0x30
 const OFFERED = [...LIMITS.map((_, i) => FIRST_LIMIT + i), NODE_ID, INCARNATION, FINGERPRINT, CODECS]
 
@@ -81,7 +83,9 @@ export function encodeWelcome(welcome: Welcome): Uint8Array {
   const { version, result } = welcome
   const out = new Writer().bytes(MAGIC).u8(WELCOME).u8(version).u8(RESULTS.indexOf(result))
   if (welcome.result === 'rejected') {
-    const { code, text } = welcome
+    const { code, text, lastRecv, nodeId } = welcome
+    if (lastRecv !== undefined) put(out, LAST_RECV, new Writer().u64(lastRecv))
+    if (nodeId !== undefined) put(out, KEPT_WITH, new Writer().bytes(nodeId))
     put(out, REJECTION, new Writer().text(code, 1).text(cutText(text, MAX_REASON), 2))
     return out.done()
   }
@@ -186,7 +190,7 @@ function fieldsOf(from: Reader, strict = true): Fields {
   return fields
 }
 
-const KNOWN = new Set([FEATURES, ...OFFERED, RESUME, SESSION, REJECTION])
+const KNOWN = new Set([FEATURES, ...OFFERED, RESUME, SESSION, LAST_RECV, KEPT_WITH, REJECTION])
 
 function need<T>(fields: Fields, tag: number, read: (value: Reader) => T): T {
   const field = fields.get(tag)
@@ -237,10 +241,15 @@ const sessionOf = (value: Reader): Session => ({
   lastRecv: value.u64(),
 })
 
-const rejectionOf = (fields: Fields, version: number): Rejected =>
-  need(fields, REJECTION, (value) => ({
+function rejectionOf(fields: Fields, version: number): Rejected {
+  const lastRecv = fields.get(LAST_RECV)?.((value) => value.u64())
+  const nodeId = fields.get(KEPT_WITH)?.(nodeIdOf)
+  return need(fields, REJECTION, (value) => ({
     result: 'rejected',
     version,
     code: value.code(),
     text: value.text(value.u16()),
+    ...(lastRecv !== undefined && { lastRecv }),
+    ...(nodeId !== undefined && { nodeId }),
   }))
+}

@@ -3,6 +3,8 @@ import { type ErrorCode, errorCodes, fail, SockError } from '../../errors.ts'
 
 /** The versions of the wire that are spoken here. */
 export const VERSIONS: Versions = Object.freeze({ low: 1, high: 1 })
+/** The feature of going on with a session over another connection. */
+export const SESSIONS = 1n
 /** The longest HELLO or WELCOME, in bytes. */
 export const MAX_HELLO = 4096
 /** The smallest window that may be granted: less could not hold a frame of SEND_CHUNK. */
@@ -34,7 +36,7 @@ export interface Limits {
 
 /** What a side says of itself. */
 export interface Offer extends Limits {
-  /** One bit for each. None is defined yet. */
+  /** One bit for each: SESSIONS. */
   readonly features: bigint
   /** 16 to 64 bytes. */
   readonly nodeId: Uint8Array
@@ -86,6 +88,10 @@ export interface Rejected {
   readonly version: number
   readonly code: string
   readonly text: string
+  /** Of a session that is over: up to where the acceptor had received. */
+  readonly lastRecv?: number | undefined
+  /** Of the acceptor, where it keeps another connection with this dialer. */
+  readonly nodeId?: Uint8Array | undefined
 }
 
 /** What the acceptor answers: the highest common version, and the first of the dialer's codecs that it takes. */
@@ -99,11 +105,17 @@ export function negotiate(hello: Hello, mine: Mine): Welcome {
 }
 
 /** A HELLO that is refused, by `negotiate`, by its decoder or by a gate, as the WELCOME that says so. */
-export const rejection = ({ code, what: text }: SockError, version = VERSIONS.high): Rejected => ({
+export const rejection = (
+  { code, what: text }: SockError,
+  version = VERSIONS.high,
+  { lastRecv, nodeId }: Pick<Rejected, 'lastRecv' | 'nodeId'> = {},
+): Rejected => ({
   result: 'rejected',
   version,
   code,
   text,
+  ...(lastRecv !== undefined && { lastRecv }),
+  ...(nodeId !== undefined && { nodeId }),
 })
 
 /**

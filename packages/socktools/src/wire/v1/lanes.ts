@@ -2,10 +2,10 @@ import { fail } from '../../errors.ts'
 import { COPY_MAX } from '../batch.ts'
 import { BulkWindow } from './bulk.ts'
 import { EVENT_LANES, HEADER, ITEM, MAX_U53, MORE, RESET, SEND_CHUNK, VOLATILE } from './frame.ts'
-import { type Entry, isCredited, Lane, Message, Ring } from './queue.ts'
+import { type Entry, type Fate, isCredited, Lane, Message, Ring } from './queue.ts'
 import type { Sequence } from './session.ts'
 
-export type { Entry } from './queue.ts'
+export type { Entry, Fate } from './queue.ts'
 
 /** Bytes that wait on a lane before its owner is told to wait, unless `open` says otherwise. */
 const MARK = 1024 * 1024
@@ -31,6 +31,8 @@ export interface LaneSink {
    * that was closed or aborted: who waits there was told otherwise.
    */
   onRoom(lane: number): void
+  /** The lane is gone: all that had to be written there was. */
+  onWritten?(lane: number): void
 }
 
 /** What was dropped, an END and the like not counted. */
@@ -108,7 +110,8 @@ export class Outgoing {
   /**
    * Sends a message, at once if nothing has to wait for it or it for anything; undefined: it was written whole. What
    * must not wait, as VOLATILE, can be taken back with `revoke`. `flags`: HEADERS and DEADLINE; MORE is set here. On a
-   * lane that is not open, or is ending, it is dropped without a word: whoever ended the lane knows.
+   * lane that is not open, or is ending, it is dropped without a word: whoever ended the lane knows. `fate` hears when
+   * all of it is written, which may be before this returns.
    */
   put(
     lane: number,
@@ -117,6 +120,7 @@ export class Outgoing {
     type: number,
     body: Uint8Array,
     now: number,
+    fate?: Fate,
   ): Entry | undefined {
     const to = this.#find(lane)
     if (to === undefined || to.ending) return undefined
@@ -126,10 +130,11 @@ export class Outgoing {
       if (isCredited(kind)) to.written += HEADER + n
       if (kind === ITEM) this.bulk.sent(seq, HEADER + n, now)
       this.#sink.frame(kind, flags, type, lane, seq, body, 0, n)
+      fate?.written(seq)
       return undefined
     }
     // Copied where a batch would copy it, too: the sender may write to it again.
-    const message = new Message(kind, flags, type, n > COPY_MAX ? body : body.slice())
+    const message = new Message(kind, flags, type, n > COPY_MAX ? body : body.slice(), fate)
     to.add(message)
     this.queued += HEADER + n
     if (to.queued > to.mark) to.over = true
@@ -254,6 +259,7 @@ export class Outgoing {
       this.#remove(lane, message)
       this.#line(lane)
       this.#lessWaits(lane)
+      message.fate?.cutOff()
     }
   }
 
@@ -298,6 +304,7 @@ export class Outgoing {
     this.#line(lane)
     const flags = (from === 0 ? message.flags : 0) | (more ? MORE : 0)
     this.#sink.frame(kind, flags, message.type, lane.id, seq, body, from, to)
+    if (!more) message.fate?.written(seq)
     this.#lessWaits(lane)
     if (lane.ending) this.#goneIfEmpty(lane)
   }
@@ -354,6 +361,7 @@ export class Outgoing {
     if (lane.first !== undefined || this.#find(lane.id) !== lane) return
     if (lane.id < EVENT_LANES) this.#events[lane.id] = undefined
     else this.#lanes.delete(lane.id)
+    this.#sink.onWritten?.(lane.id)
   }
 }
 

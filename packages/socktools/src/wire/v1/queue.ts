@@ -8,6 +8,14 @@ export interface Entry {
   readonly waits: boolean
 }
 
+/** Who wants to know what becomes of a message. */
+export interface Fate {
+  /** Its last frame was written, with this seq; 0: it has none. */
+  written(seq: number): void
+  /** The pipe that its first frames went to is gone, and the rest is not written any more. */
+  cutOff(): void
+}
+
 /** Kinds whose frames count against the credit of their lane. */
 const CREDITED = new Set([EVENT, REQUEST, REPLY, ERROR, OPEN, ITEM])
 /** For the hot path: by kind. */
@@ -21,6 +29,7 @@ export class Message implements Entry {
   readonly flags: number
   readonly type: number
   readonly body: Uint8Array
+  readonly fate: Fate | undefined
   /** Where the next chunk begins. */
   at = 0
   started = false
@@ -29,11 +38,12 @@ export class Message implements Entry {
   before: Message | undefined
   after: Message | undefined
 
-  constructor(kind: number, flags: number, type: number, body: Uint8Array) {
+  constructor(kind: number, flags: number, type: number, body: Uint8Array, fate: Fate | undefined) {
     this.kind = kind
     this.flags = flags
     this.type = type
     this.body = body
+    this.fate = fate
   }
 
   get waits(): boolean {

@@ -431,6 +431,29 @@ describe('errors', GUARD, () => {
       assert.equal(await asked, 'OUTCOME_UNKNOWN')
     }))
 
+  test('a CANCEL from who serves it ends a call, one that is not all written too, and makes room for the next', () =>
+    knocking(async (world, door) => {
+      const { far: dialer, peer } = await far(world, door, protocol, {}, { maxCalls: 1 })
+      const gone = (error: unknown): true => remote('CANCELLED', /no answer to (ask|blob) comes/)(error)
+      const short = assert.rejects(peer.request('ask', 1), gone)
+      const long = assert.rejects(peer.request('blob', new Uint8Array(1_000_000)), gone)
+      const last = peer.request('ask', 2)
+      await world.quiet()
+      dialer.send(kinds.CANCEL, { lane: 4 })
+      await short
+      await world.quiet()
+      assert.equal(dialer.of('REQUEST').at(-1)?.flags, kinds.MORE)
+      dialer.send(kinds.CANCEL, { lane: 6 })
+      await long
+      await world.quiet()
+      assert.deepEqual(
+        dialer.of('CANCEL').map(({ lane }) => lane),
+        [6],
+      )
+      dialer.send(kinds.REPLY, { lane: 8 }, '3')
+      assert.equal(await last, 3)
+    }))
+
   test('a RESET answers a call as well as an ERROR does', () =>
     knocking(async (world, door) => {
       const { far: dialer, peer } = await far(world, door, protocol)
@@ -459,7 +482,7 @@ describe('validation', GUARD, () => {
       assert.equal(await there.request('ask', 50), 100)
       await assert.rejects(there.request('ask', -1), remote('BAD_MESSAGE', /./))
       await assert.rejects(there.request('ask', 'text' as never), remote('BAD_MESSAGE', /./))
-      assert.deepEqual([invalid.length, server.stats().invalid], [2, 2])
+      assert.deepEqual([invalid.map(({ type }) => type), server.stats().invalid], [['ask', 'ask'], 2])
       // The answer leaves as the handler gave it; the caller refuses it.
       await assert.rejects(there.request('ask', 51), coded('BAD_MESSAGE', /./))
     }))
@@ -474,7 +497,7 @@ describe('validation', GUARD, () => {
       assert.equal(await there.request('trim', '  x  '), '<x>')
     }))
 
-  test('one that was given up while its schema looked at it is not served, though its lane is in use again', () =>
+  test('one that was given up while its schema looked at it is not served, and its lane is free when that has answered', () =>
     knocking(async (world, door) => {
       const gates = [signal(), signal()]
       let looks = 0
@@ -492,11 +515,10 @@ describe('validation', GUARD, () => {
       })
       dialer.send(kinds.REQUEST, { lane: 5, type: 0 }, '"first"')
       dialer.send(kinds.CANCEL, { lane: 5 })
-      await world.quiet()
-      dialer.send(kinds.REQUEST, { lane: 5, type: 0 }, '"second"')
       gates[0]?.give()
       await world.quiet()
       assert.deepEqual(served, [])
+      dialer.send(kinds.REQUEST, { lane: 5, type: 0 }, '"second"')
       gates[1]?.give()
       await world.quiet()
       assert.deepEqual(

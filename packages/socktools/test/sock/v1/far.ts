@@ -71,7 +71,12 @@ export class Far {
   }
 
   /** A frame; its seq and ack are in order unless they are given. */
-  send(
+  send(...of: Parameters<Far['framed']>): void {
+    this.raw(this.framed(...of))
+  }
+
+  /** The payload of one. */
+  framed(
     kind: number,
     {
       lane = 0,
@@ -81,12 +86,12 @@ export class Far {
       ack = this.ack ?? this.received,
     } = {},
     body: Uint8Array | string = '',
-  ): void {
+  ): Uint8Array {
     const data = Buffer.from(body as Uint8Array)
     const payload = new Uint8Array(HEADER + data.length)
     writeHeader(payload, 0, kind, flags, type, lane, seq, ack)
     payload.set(data, HEADER)
-    this.raw(payload)
+    return payload
   }
 
   /** All that came behind the handshake. */

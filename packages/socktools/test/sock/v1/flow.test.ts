@@ -3,9 +3,12 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { z } from 'zod'
 import { bytes, call, feed, msg, nothing } from '../../../src/index.ts'
+import * as kinds from '../../../src/wire/v1/frame.ts'
 import { noCrashes } from '../../support/crashes.ts'
-import { GUARD } from '../../support/tcp.ts'
+import { knocking } from '../../support/knock.ts'
+import { frame, GUARD } from '../../support/tcp.ts'
 import { simulate } from '../../support/world.ts'
+import { type Far, far } from './far.ts'
 import { pair } from './pair.ts'
 
 noCrashes()
@@ -162,4 +165,76 @@ describe('two that flood each other', GUARD, () => {
         await all
       }))
   }
+})
+
+describe('an ack that is due', GUARD, () => {
+  const asks = { ask: call(z.number(), z.number()) }
+  const MANY = 64
+
+  test('leaves with what the application sends in that turn, and by itself if it sends nothing', () =>
+    knocking(async (world, door) => {
+      const { far: dialer, peer } = await far(world, door, asks)
+      const twice = Promise.all(
+        Array.from({ length: MANY }, async (_, n) => {
+          await peer.request('ask', n)
+          await peer.request('ask', n)
+        }),
+      )
+      await world.quiet()
+      answerAll(dialer, 0)
+      await world.quiet()
+      const again = dialer.of('REQUEST').slice(MANY)
+      assert.equal(again.length, MANY)
+      assert.deepEqual(new Set(again.map(({ ack }) => ack)), new Set([MANY]))
+      assert.deepEqual(dialer.of('ACK'), [])
+
+      answerAll(dialer, MANY)
+      await twice
+      await world.quiet()
+      assert.deepEqual(
+        dialer.of('ACK').map(({ ack }) => ack),
+        [2 * MANY],
+      )
+    }))
+
+  /** Answers all requests from this one on, in one chunk. */
+  function answerAll(dialer: Far, from: number): void {
+    const frames = dialer
+      .of('REQUEST')
+      .slice(from)
+      .map(({ lane, seq }) => {
+        const payload = Buffer.alloc(kinds.HEADER + 1, '7')
+        kinds.writeHeader(payload, 0, kinds.REPLY, 0, 0, lane, dialer.seq++, seq)
+        return frame(payload)
+      })
+    dialer.pipe.say(Buffer.concat(frames))
+  }
+})
+
+describe('bulk in flight', GUARD, () => {
+  test('is soon no more than at first again, when each round trip takes much longer than the first', () =>
+    knocking(async (world, door) => {
+      const feeds = { chunks: feed(nothing(), bytes()) }
+      const endless = {
+        async *chunks() {
+          for (;;) yield new Uint8Array(60_000)
+        },
+      }
+      const wide = { laneWindow: 64 * MB }
+      const { far: dialer, server } = await far(world, door, feeds, { handlers: endless }, wide)
+      dialer.send(kinds.OPEN, { lane: 5 })
+      await world.quiet()
+      let acked = 0
+      for (let round = 0; round < 12; round++) {
+        await world.sim.sleep(round < 2 ? 1 : 50)
+        const items = dialer.of('ITEM').filter(({ seq }) => seq > acked)
+        const inFlight = items.reduce((sum, { body }) => sum + kinds.HEADER + body.length, 0)
+        assert.ok(items.length > 0)
+        if (round >= 6) assert.ok(inFlight <= 256 * 1024, `round ${round}: ${inFlight} bytes`)
+        acked = dialer.received
+        dialer.send(kinds.ACK, { ack: acked })
+        await world.quiet()
+      }
+      await server.close()
+    }))
 })

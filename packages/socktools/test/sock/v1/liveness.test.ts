@@ -81,12 +81,15 @@ describe('half-open', GUARD, () => {
     [1_000, 3_000],
     [5_000, 6_000],
   ] as const) {
-    test(`is noticed on both sides within heartbeat (${heartbeat}) + timeout (${timeout}) + 10 %, and not before the timeout`, () =>
-      cabled({ heartbeat, timeout }, async (world, { server, client, cable }) => {
+    const within = `within heartbeat (${heartbeat}) + timeout (${timeout}) + 10 %, and not before the timeout`
+    const noticed = (sessions: boolean): Promise<void> =>
+      cabled({ heartbeat, timeout, sessions }, async (world, { server, client, cable }) => {
         // At an odd moment of both their clocks.
         await world.sim.sleep(heartbeat * 1.37)
         const gone = [server, client].map((sock) =>
-          next(sock, 'gone').then(({ error }) => [error?.code, world.sim.now()] as const),
+          next(sock, sessions ? 'detached' : 'gone').then(
+            ({ error }) => [error?.code, world.sim.now()] as const,
+          ),
         )
         cable.cut = true
         const cutAt = world.sim.now()
@@ -96,11 +99,13 @@ describe('half-open', GUARD, () => {
           assert.ok(took <= (heartbeat + timeout) * 1.1, `${took} ms`)
           assert.ok(took > timeout - heartbeat * 1.1, `${took} ms`)
         }
-      }))
+      })
+    test(`is noticed on both sides ${within}: the session waits for another connection`, () => noticed(true))
+    test(`is noticed on both sides ${within}: without sessions that is the end`, () => noticed(false))
   }
 
   test('an open call is OUTCOME_UNKNOWN by then', () =>
-    cabled({ callTimeout: 0 }, async (world, { client, cable }) => {
+    cabled({ callTimeout: 0, sessions: false }, async (world, { client, cable }) => {
       cable.cut = true
       const asked = client.knownPeers[0]
         ?.request('ask', 1)

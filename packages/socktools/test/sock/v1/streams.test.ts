@@ -2,7 +2,15 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { z } from 'zod'
-import { CallError, bytes, channel, feed, nothing, type RemoteError } from '../../../src/index.ts'
+import {
+  CallError,
+  bytes,
+  channel,
+  feed,
+  nothing,
+  type RemoteError,
+  type SockError,
+} from '../../../src/index.ts'
 import * as kinds from '../../../src/wire/v1/frame.ts'
 import { coded } from '../../support/coded.ts'
 import { noCrashes } from '../../support/crashes.ts'
@@ -59,7 +67,7 @@ describe('a feed', GUARD, () => {
     simulate(async (world) => {
       const given: unknown[] = [[1, 2, 3], new Set([4, 5]), upTo(2)]
       const { there } = await pair(world, protocol, {
-        handlers: { count: (n) => given[n] as AsyncIterable<number> },
+        handlers: { count: (n) => given[n] as Iterable<number> },
       })
       assert.deepEqual(await read(there.stream('count', 0)), [1, 2, 3])
       assert.deepEqual(await read(there.stream('count', 1)), [4, 5])
@@ -179,7 +187,11 @@ describe('leaving a feed', GUARD, () => {
               aborter.abort()
             }
           }
-          await reading().catch((error: unknown) => assert.equal((error as Error).message, 'mine'))
+          const thrown = await reading().then(
+            () => '',
+            (error: unknown) => (how === 'throw' ? (error as Error).message : codeOf(error)),
+          )
+          assert.equal(thrown, { break: '', return: '', throw: 'mine', signal: 'ABORTED' }[how])
           assert.deepEqual(got, [0, 1, 2])
           assert.deepEqual(await items.next(), { value: undefined, done: true })
           await world.quiet()
@@ -247,6 +259,48 @@ describe('leaving a feed', GUARD, () => {
       assert.deepEqual(await first, { value: undefined, done: true })
       await world.quiet()
       assert.deepEqual(ended, ['told'])
+    }))
+
+  test('a signal that is aborted in the middle is an error: what came is not taken for all', () =>
+    simulate(async (world) => {
+      const { there, here } = await pair(world, protocol, {
+        handlers: {
+          async *count(n, { signal: told }) {
+            yield* upTo(n)
+            await new Promise((resolve) => told.addEventListener('abort', resolve))
+          },
+        },
+      })
+      const aborter = new AbortController()
+      const items = there.stream('count', 5, { signal: aborter.signal })
+      assert.deepEqual(await items.next(), { value: 0, done: false })
+      await world.quiet()
+      aborter.abort(new Error('why'))
+      // What waits here is dropped.
+      await assert.rejects(items.next(), (error: SockError) => {
+        assert.deepEqual([error.code, (error.cause as Error).message], ['ABORTED', 'why'])
+        return true
+      })
+      assert.deepEqual(await items.next(), { value: undefined, done: true })
+      // The same where somebody waits for the next one.
+      const later = new AbortController()
+      const waiting = read(there.stream('count', 5, { signal: later.signal }))
+      await world.quiet()
+      later.abort()
+      await assert.rejects(waiting, coded('ABORTED', /given up/))
+      // Both lanes are free again.
+      await Promise.all([there.drain(), here.drain()])
+    }))
+
+  test('a signal that is aborted behind the end changes nothing of what came', () =>
+    simulate(async (world) => {
+      const { there } = await pair(world, protocol, { handlers: { count: (n) => upTo(n) } })
+      const aborter = new AbortController()
+      const items = there.stream('count', 3, { signal: aborter.signal })
+      const first = await items.next()
+      await world.quiet()
+      aborter.abort()
+      assert.deepEqual([first.value, await read(items)], [0, [1, 2]])
     }))
 
   test('a signal that is aborted already opens nothing', () =>
@@ -526,15 +580,87 @@ describe('a channel', GUARD, () => {
       await assert.rejects(ch.send('b'), coded('CANCELLED', /./))
     }))
 
+  test('a handler that throws in the middle of reading: its opener hears of that, not of an end', () =>
+    simulate(async (world) => {
+      const { there, server } = await pair(world, protocol, {
+        maxStreams: 1,
+        handlers: {
+          async echo(ch) {
+            for await (const text of ch) {
+              await ch.send(text)
+              throw new CallError('BROKEN')
+            }
+          },
+        },
+      })
+      const faults = all(server, 'fault')
+      for (let round = 0; round < 3; round++) {
+        const ch = there.channel('echo')
+        const got: string[] = []
+        for (const text of ['a', 'b', 'c']) await ch.send(text)
+        await assert.rejects(async () => {
+          for await (const text of ch) got.push(text)
+        }, remote('BROKEN'))
+        assert.deepEqual(got, ['a'])
+        await world.quiet()
+        await assert.rejects(ch.send('d'), coded('CANCELLED', /./))
+      }
+      assert.equal(faults.length, 0)
+    }))
+
+  test('a handler that has left its loop may go on to send; what comes is dropped, and holds nobody up', () =>
+    simulate(async (world) => {
+      const { there } = await pair(world, protocol, {
+        streamWindow: 65_536,
+        handlers: {
+          async echo(ch) {
+            for await (const _ of ch) break
+            await world.sim.sleep(100)
+            await ch.send('bye')
+          },
+        },
+      })
+      const ch = there.channel('echo')
+      for (let i = 0; i < 50; i++) await ch.send('x'.repeat(10_000))
+      assert.deepEqual(await read(ch), ['bye'])
+      assert.equal(world.sim.now() >= 100, true)
+      await world.quiet()
+      await assert.rejects(ch.send('d'), coded('CANCELLED', /./))
+    }))
+
   test('what the schema refuses ends it', () =>
     simulate(async (world) => {
       const { there, server } = await pair(world, protocol, { handlers: echo })
-      const faults = all(server, 'fault')
+      const [faults, invalid] = [all(server, 'fault'), all(server, 'invalid')]
       const ch = there.channel('echo')
       await ch.send(1 as never)
       await assert.rejects(read(ch), remote('BAD_MESSAGE'))
-      assert.equal(faults.length, 1)
+      // The far side's doing, and no failure of a handler that let it pass.
+      assert.deepEqual([faults.length, server.stats().faults], [0, 0])
+      assert.deepEqual([invalid.map(({ type }) => type), server.stats().invalid], [['echo'], 1])
+      assert.deepEqual([invalid[0]!.error.code, [...invalid[0]!.payload]], ['BAD_MESSAGE', [0x31]])
       assert.equal(there.state, 'open')
+    }))
+
+  test('what the schema refuses is told though the handler expects it; what the handler throws then is its own', () =>
+    simulate(async (world) => {
+      const { there, server } = await pair(world, protocol, {
+        handlers: {
+          async echo(words) {
+            try {
+              for await (const word of words) await words.send(word)
+            } catch {
+              throw new Error('of the handler')
+            }
+          },
+        },
+      })
+      const [faults, invalid] = [all(server, 'fault'), all(server, 'invalid')]
+      const ch = there.channel('echo')
+      await ch.send(1 as never)
+      await assert.rejects(read(ch), remote('BAD_MESSAGE'))
+      await world.quiet()
+      assert.deepEqual([faults.length, invalid.length], [1, 1])
     }))
 
   test('send waits while nobody reads at the other end', () =>
@@ -593,10 +719,10 @@ describe('a channel', GUARD, () => {
       })
       const aborter = new AbortController()
       const ch = there.channel('echo', { signal: aborter.signal })
-      const reading = read(ch)
+      const reading = assert.rejects(read(ch), coded('ABORTED', /given up/))
       await world.quiet()
       aborter.abort()
-      assert.deepEqual(await reading, [])
+      await reading
       await assert.rejects(ch.send('x'), coded('CANCELLED', /./))
       await world.quiet()
       assert.deepEqual(told, ['CANCELLED'])

@@ -10,11 +10,11 @@ import {
   type Peer,
   type PipeSock,
   RemoteError,
-} from '../../src/index.ts'
-import { encodePrefix, prefixFlags } from '../../src/wire/v1/bodies.ts'
-import { signal as signalOf, type Signal } from '../support/events.ts'
-import { toHex } from '../wire/bytes.ts'
-import type { World } from '../support/world.ts'
+} from '../../../src/index.ts'
+import { encodePrefix, prefixFlags } from '../../../src/wire/v1/bodies.ts'
+import { signal as signalOf, type Signal } from '../../support/events.ts'
+import { toHex } from '../../wire/bytes.ts'
+import type { World } from '../../support/world.ts'
 
 /** Bytes: so that a case may have what it likes in a body. */
 export const protocol = {

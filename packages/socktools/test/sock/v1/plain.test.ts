@@ -16,13 +16,13 @@ import {
   type Sock,
   type SockOptions,
   UdpSock,
-} from '../../src/index.ts'
-import { coded } from '../support/coded.ts'
-import { noCrashes } from '../support/crashes.ts'
-import { all } from '../support/events.ts'
-import { GUARD } from '../support/tcp.ts'
-import { simulateUdp, type UdpWorld } from '../support/udp-world.ts'
-import { simulate } from '../support/world.ts'
+} from '../../../src/index.ts'
+import { coded } from '../../support/coded.ts'
+import { noCrashes } from '../../support/crashes.ts'
+import { all } from '../../support/events.ts'
+import { GUARD } from '../../support/tcp.ts'
+import { simulateUdp, type UdpWorld } from '../../support/udp-world.ts'
+import { simulate } from '../../support/world.ts'
 
 noCrashes()
 

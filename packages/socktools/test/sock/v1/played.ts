@@ -1,15 +1,15 @@
 /** The far side of one connection of wire v1, played by a test frame by frame. */
 import assert from 'node:assert/strict'
-import type { Pipe } from '../../src/index.ts'
-import { compile, type Protocol } from '../../src/contract/protocol.ts'
-import { fingerprint } from '../../src/contract/fingerprint.ts'
-import { lengthPrefixed } from '../../src/wire/length-prefixed.ts'
-import { decodeGoodbye, encodePing } from '../../src/wire/v1/bodies.ts'
-import * as kinds from '../../src/wire/v1/frame.ts'
-import { decodeHello, encodeHello, encodeWelcome } from '../../src/wire/v1/hello-bytes.ts'
-import type { Offer } from '../../src/wire/v1/hello.ts'
-import { frame } from '../wire/bytes.ts'
-import type { World } from './world.ts'
+import type { Pipe } from '../../../src/index.ts'
+import type { Protocol } from '../../../src/contract/protocol.ts'
+import { lengthPrefixed } from '../../../src/wire/length-prefixed.ts'
+import { decodeGoodbye, encodePing } from '../../../src/wire/v1/bodies.ts'
+import * as kinds from '../../../src/wire/v1/frame.ts'
+import { decodeHello, encodeHello, encodeWelcome } from '../../../src/wire/v1/hello-bytes.ts'
+import type { Offer } from '../../../src/wire/v1/hello.ts'
+import { frame } from '../../wire/bytes.ts'
+import { offerOf as offerOfFar } from './far.ts'
+import type { World } from '../../support/world.ts'
 
 const framing = lengthPrefixed()
 
@@ -56,7 +56,7 @@ export class Far {
   /** Dials a sock that listens. */
   static async dial(world: World, address: string, options: FarOptions): Promise<Far> {
     const far = new Far(await world.transports[0]!.dial(new URL(address), {}))
-    far.send(encodeHello({ low: 1, high: 1, ...offerOf(world, options), resume: undefined }))
+    far.send(encodeHello({ low: 1, high: 1, ...offerOf(options), resume: undefined }))
     await world.quiet()
     return far
   }
@@ -76,7 +76,7 @@ export class Far {
     await world.quiet()
     assert.ok(far !== undefined)
     decodeHello(far.#handshake[0]!)
-    const offer = offerOf(world, options)
+    const offer = offerOf(options)
     far.send(encodeWelcome({ version: 1, result: 'new', ...offer, session: undefined }))
     await world.quiet()
     return far
@@ -124,14 +124,7 @@ export function cameOf(payload: Uint8Array): Came {
   }
 }
 
-function offerOf(world: World, { protocol, limits, stranger }: FarOptions): Offer {
-  const mark = fingerprint(compile(protocol), world.platform.hash)
-  return {
-    ...limits,
-    features: 0n,
-    nodeId: new Uint8Array(16).fill(1),
-    incarnation: new Uint8Array(16).fill(2),
-    fingerprint: stranger ? mark.map((byte) => byte ^ 0xff) : mark,
-    codecs: ['json'],
-  }
+function offerOf({ protocol, limits, stranger }: FarOptions): Offer {
+  const { fingerprint, ...offer } = offerOfFar(protocol)
+  return { ...offer, ...limits, fingerprint: stranger ? fingerprint.map((byte) => byte ^ 0xff) : fingerprint }
 }

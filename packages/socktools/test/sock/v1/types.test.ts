@@ -13,22 +13,27 @@ import {
   channel,
   type Codec,
   feed,
+  type HandlersOf,
   json,
   type Message,
   MetaSock,
   type MiddlewareContext,
+  type MiddlewareOf,
   msg,
   nothing,
   type Peer,
+  type PeerOf,
   type Protocol,
   type RawCodec,
   type Sock,
+  type SockOf,
   type SockOptions,
   TcpSock,
   type TcpSockOptions,
   UdpSock,
-} from '../../src/index.ts'
-import { GUARD } from '../support/tcp.ts'
+} from '../../../src/index.ts'
+import { msgpack } from '../../../src/adapters/msgpack.ts'
+import { GUARD } from '../../support/tcp.ts'
 
 // One type of each library, and data that are not on the way what they are at its ends.
 const Line = z.object({ text: z.string(), at: z.string().transform(Number) })
@@ -374,6 +379,33 @@ export class Wrong extends TcpSock<Codec<unknown>, Chat> {
     // @ts-expect-error: an answer of the wrong shape
     this.addHandler('history', ({ room }) => [{ txt: room }])
   }
+}
+
+/** Compiled, never run: what is written apart from a sock has its types by name, whichever codec the sock has. */
+export async function apart(): Promise<void> {
+  const members = new Map<PeerOf<Chat>, string>()
+  const handlers = {
+    say: ({ text }, { peer }) => members.set(peer, text),
+    history: ({ room }) => [{ text: room }],
+    *follow({ room }) {
+      yield { text: room, at: '1' }
+    },
+  } satisfies HandlersOf<Chat>
+  const around: MiddlewareOf<Chat> = ({ type }, { headers, peer }, next) =>
+    headers['token'] === type && members.has(peer) ? next() : undefined
+  const greet = (sock: SockOf<Chat>): Promise<void> => sock.sendMsg('note', { room: 'here' })
+  for (const codec of [undefined, json(), [msgpack(), json()]]) {
+    const sock = await TcpSock.open({ protocol: chat, handlers, ...(codec === undefined ? {} : { codec }) })
+    sock.use(around)
+    await greet(sock)
+    for (const peer of sock.knownPeers) members.delete(peer)
+  }
+  const meta = new MetaSock({ protocol: chat, handlers })
+  meta.use(around)
+  await greet(meta)
+  // @ts-expect-error: an answer of the wrong shape
+  const wrong = { history: ({ room }) => [{ txt: room }] } satisfies HandlersOf<Chat>
+  await greet(wrong as never)
 }
 
 /** A class of one's own, for any. */

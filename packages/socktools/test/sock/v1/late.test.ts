@@ -1,12 +1,12 @@
 /** A deadline is kept by two clocks: whichever is first, who called hears the same. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { encodeFault } from '../../src/wire/v1/bodies.ts'
-import * as kinds from '../../src/wire/v1/frame.ts'
-import { GUARD } from '../support/tcp.ts'
-import { Far } from '../support/v1-far.ts'
-import { simulate } from '../support/world.ts'
-import { Application, protocol } from './v1-talk-application.ts'
+import { encodeFault } from '../../../src/wire/v1/bodies.ts'
+import * as kinds from '../../../src/wire/v1/frame.ts'
+import { GUARD } from '../../support/tcp.ts'
+import { Far } from './played.ts'
+import { simulate } from '../../support/world.ts'
+import { Application, protocol } from './talk-application.ts'
 
 const MiB = 1_048_576
 const limits = { maxMessage: MiB, eventWindow: MiB, laneWindow: MiB, maxCalls: 2, maxStreams: 2 }

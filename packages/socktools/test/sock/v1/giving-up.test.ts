@@ -1,17 +1,13 @@
-/**
- * A handler that waits with the signal it was given, as Node's own functions take one, does nothing wrong by that; and
- * whoever asked hears of a deadline in one way, whichever side came to it first.
- */
+/** A handler that waits with the signal it was given, as Node's own functions take one, does nothing wrong by that. */
 import assert from 'node:assert/strict'
 import { EventEmitter, once } from 'node:events'
 import { test } from 'node:test'
 import { z } from 'zod'
-import { call, feed, nothing, PipeSock, RemoteError, SockError } from '../../src/index.ts'
-import { coded } from '../support/coded.ts'
-import { GUARD } from '../support/tcp.ts'
-import { simulate } from '../support/world.ts'
+import { feed, nothing, PipeSock, type SockError } from '../../../src/index.ts'
+import { GUARD } from '../../support/tcp.ts'
+import { simulate } from '../../support/world.ts'
 
-const protocol = { ticks: feed(nothing(), z.number()), ask: call(nothing(), nothing()) }
+const protocol = { ticks: feed(nothing(), z.number()) }
 
 for (const [what, thrown, faults] of [
   ['the AbortError of what it waited for', undefined, 0],
@@ -60,23 +56,3 @@ for (const [what, thrown, faults] of [
     }),
   )
 }
-
-test('a deadline at which the far side answers first is CALL_TIMEOUT all the same', GUARD, () =>
-  simulate(async (world) => {
-    const handlers = {
-      ask: () => {
-        throw new SockError('CALL_TIMEOUT', 'as its context does at the deadline')
-      },
-    }
-    const server = new PipeSock({ protocol, bind: 'memory:a', handlers }, world)
-    await server.start()
-    server.on('fault', () => undefined)
-    const client = new PipeSock({ protocol }, world)
-    const peer = await client.connectTo('memory:a')
-    const error: unknown = await peer.request('ask').catch((thrown: unknown) => thrown)
-    assert.ok(coded('CALL_TIMEOUT', /no answer to ask in time/)(error))
-    assert.ok((error as SockError).cause instanceof RemoteError)
-    await client.close()
-    await server.close()
-  }),
-)

@@ -1,0 +1,181 @@
+import type { TypeInfo } from '../../contract/protocol.ts'
+import type { Entry, Fate } from '../../wire/v1/lanes.ts'
+import type { Deadlines } from '../deadlines.ts'
+import type { DropReason, Outcome } from '../types.ts'
+import { Expiring, Expiry } from './expiry.ts'
+
+/** Whoever has the receipt hears. */
+export type Settle = (outcome: Outcome) => void
+
+/** For which waiting messages one is the newer. */
+export type Key = string | number
+
+export interface ParcelHost {
+  readonly deadlines: Deadlines
+  readonly now: () => number
+  /** Takes a message back. False: some of it has left. */
+  revoke(lane: number, entry: Entry): boolean
+  /** A message was dropped. */
+  drop(reason: DropReason, bytes: number): void
+}
+
+/** A message whose outcome somebody waits for, or that may be dropped while it waits. */
+export class Parcel extends Expiring implements Fate {
+  readonly type: TypeInfo
+  readonly bytes: number
+  readonly key: Key | undefined
+  settle: Settle | undefined
+  /** Undefined: all of it was written. */
+  entry: Entry | undefined
+  /** Of its last frame; 0: that has none, or was not written. */
+  seq = 0
+  readonly #all: Parcels
+
+  constructor(type: TypeInfo, bytes: number, key: Key | undefined, settle: Settle | undefined, all: Parcels) {
+    super()
+    this.type = type
+    this.bytes = bytes
+    this.key = key
+    this.settle = settle
+    this.#all = all
+  }
+
+  written(seq: number): void {
+    this.#all.written(this, seq)
+  }
+
+  cutOff(): void {
+    this.#all.dropped(this, 'away')
+  }
+}
+
+/**
+ * What is to be known of single messages of one peer, beside that they were sent.
+ *
+ * ```
+ *   add ──▶ waits ──▶ begun ──▶ written(seq) ──▶ acked ≥ seq: delivered
+ *             │         └── its session is over: not delivered      └── … unless proved: unknown
+ *             └── replaced, expired, away: taken back, not delivered
+ * ```
+ *
+ * Messages that are reliable and have no receipt never come here.
+ */
+export class Parcels {
+  readonly #host: ParcelHost
+  readonly #open = new Set<Parcel>()
+  /** In the order of their seq; those before `first` are settled. */
+  #written: Parcel[] = []
+  #first = 0
+  readonly #newest = new Map<TypeInfo, Map<Key, Parcel>>()
+  readonly #expiry: Expiry<Parcel>
+
+  constructor(host: ParcelHost) {
+    this.#host = host
+    this.#expiry = new Expiry(host, (parcel) => {
+      this.#takeBack(parcel, 'expired')
+    })
+  }
+
+  /** Of what waits for this key, to be replaced by the next one: its bytes. */
+  replaceable(type: TypeInfo, key: Key): number {
+    const older = this.#newest.get(type)?.get(key)
+    return older === undefined || older.entry?.started !== false ? 0 : older.bytes
+  }
+
+  /** To be put on its lane now, with the parcel as its fate. What it replaces is dropped. */
+  add(type: TypeInfo, bytes: number, key: Key | undefined, settle: Settle | undefined): Parcel {
+    const parcel = new Parcel(type, bytes, key, settle, this)
+    if (key !== undefined) {
+      const older = this.#newest.get(type)?.get(key)
+      if (older !== undefined) this.#takeBack(older, 'replaced')
+    }
+    this.#open.add(parcel)
+    return parcel
+  }
+
+  /** It was put there; undefined: it was written. */
+  waits(parcel: Parcel, entry: Entry | undefined): void {
+    if (entry === undefined) return
+    const { type, key } = parcel
+    parcel.entry = entry
+    if (entry.started) return
+    if (key !== undefined) this.#keysOf(type).set(key, parcel)
+    else if (typeof type.delivery === 'object' && type.delivery.kind === 'ttl')
+      this.#expiry.add(parcel, type.delivery.ms)
+  }
+
+  #keysOf(type: TypeInfo): Map<Key, Parcel> {
+    let keys = this.#newest.get(type)
+    if (keys === undefined) this.#newest.set(type, (keys = new Map<Key, Parcel>()))
+    return keys
+  }
+
+  #takeBack(parcel: Parcel, reason: DropReason): void {
+    const { entry, type } = parcel
+    if (entry !== undefined && this.#host.revoke(type.priority, entry)) this.dropped(parcel, reason)
+  }
+
+  dropped(parcel: Parcel, reason: DropReason): void {
+    this.#waitsNoMore(parcel)
+    this.#close(parcel, { status: 'not-delivered', reason })
+    this.#host.drop(reason, parcel.bytes)
+  }
+
+  written(parcel: Parcel, seq: number): void {
+    this.#waitsNoMore(parcel)
+    parcel.entry = undefined
+    parcel.seq = seq
+    if (parcel.settle === undefined) this.#open.delete(parcel)
+    else if (seq === 0) this.#close(parcel, { status: 'unknown', reason: 'volatile' })
+    else this.#written.push(parcel)
+  }
+
+  #waitsNoMore(parcel: Parcel): void {
+    const { type, key } = parcel
+    this.#expiry.remove(parcel)
+    if (key === undefined) return
+    const keys = this.#newest.get(type)
+    if (keys?.get(key) === parcel) keys.delete(key)
+  }
+
+  #close(parcel: Parcel, outcome: Outcome): void {
+    this.#open.delete(parcel)
+    parcel.settle?.(outcome)
+    parcel.settle = undefined
+  }
+
+  /** The far side has every frame up to `seq`. */
+  acked(seq: number): void {
+    for (let one = this.#written[this.#first]; one !== undefined && one.seq <= seq; ) {
+      this.#close(one, DELIVERED)
+      one = this.#written[++this.#first]
+    }
+    if (this.#first > 64 && this.#first * 2 > this.#written.length) {
+      this.#written = this.#written.slice(this.#first)
+      this.#first = 0
+    }
+  }
+
+  /** There is no pipe: what is volatile does not wait for the next one. */
+  detached(): void {
+    for (const parcel of this.#open) if (parcel.type.delivery === 'volatile') this.#takeBack(parcel, 'away')
+  }
+
+  /**
+   * It is over. `proved`: what was not acknowledged did not arrive. Else that is unknown, for this reason. What was not
+   * written whole did not arrive in any case, and is counted by whoever ends its lane.
+   */
+  end(unknown: 'gone' | 'lost' | 'closed', proved: boolean): void {
+    const reason = unknown === 'closed' ? 'closed' : 'gone'
+    for (const parcel of this.#open) {
+      if (parcel.seq === 0 || proved) this.#close(parcel, { status: 'not-delivered', reason })
+      else this.#close(parcel, { status: 'unknown', reason: unknown })
+    }
+    this.#written = []
+    this.#first = 0
+    this.#newest.clear()
+    this.#expiry.end()
+  }
+}
+
+const DELIVERED: Outcome = Object.freeze({ status: 'delivered' })

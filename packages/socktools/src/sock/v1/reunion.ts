@@ -1,0 +1,68 @@
+import { asSockError, type SockError } from '../../errors.ts'
+import type { Platform, Timer } from '../../platform/platform.ts'
+import { SessionLost } from '../../wire/v1/resumption.ts'
+import { type Backoff, backoffDelay } from '../backoff.ts'
+
+export interface ReunionHost {
+  /** Dials once and goes on with the session. Rejects with SESSION_LOST when that can never be. */
+  dial(): Promise<void>
+  /** It cannot be: nothing is tried any more. */
+  lost(error: SessionLost): void
+  onFailed(error: SockError, retryIn: number): void
+}
+
+/** A dialer whose connection broke: dials until the session goes on, is lost, or nobody wants it any more. */
+export class Reunion {
+  readonly #backoff: Backoff
+  readonly #platform: Platform
+  readonly #host: ReunionHost
+  #failures = 0
+  #upSince = Infinity
+  #timer: Timer | undefined
+  #dialing = false
+  #wanted = false
+
+  constructor(backoff: Backoff, platform: Platform, host: ReunionHost) {
+    this.#backoff = backoff
+    this.#platform = platform
+    this.#host = host
+  }
+
+  /** The connection broke. The first attempt waits a little, too: all who lost the same server come at once otherwise. */
+  start(): void {
+    const { now } = this.#platform
+    if (now() - this.#upSince >= this.#backoff.healthy) this.#failures = 0
+    this.#upSince = Infinity
+    this.#wanted = true
+    if (!this.#dialing && this.#timer === undefined) this.#wait()
+  }
+
+  stop(): void {
+    this.#wanted = false
+    this.#timer?.cancel()
+    this.#timer = undefined
+  }
+
+  #wait(): number {
+    const delay = backoffDelay(++this.#failures, this.#backoff, this.#platform.random())
+    this.#timer = this.#platform.setTimer(() => void this.#attempt(), delay)
+    return delay
+  }
+
+  async #attempt(): Promise<void> {
+    this.#timer = undefined
+    this.#dialing = true
+    try {
+      await this.#host.dial()
+      this.#upSince = this.#platform.now()
+      this.#dialing = false
+    } catch (thrown) {
+      this.#dialing = false
+      // Ended while it dialed.
+      if (!this.#wanted) return
+      const error = asSockError(thrown, 'CONNECT_FAILED', 'could not connect')
+      if (error instanceof SessionLost) this.#host.lost(error)
+      else this.#host.onFailed(error, this.#wait())
+    }
+  }
+}

@@ -1,0 +1,3 @@
+import { leaks } from './leaks.ts'
+
+leaks(1)
