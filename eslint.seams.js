@@ -77,6 +77,26 @@ const rooms = {
     ],
   },
   'testing/': { values: [...pure, ...concrete, 'sock/', 'identity/'] },
+  // The chaos proxy breaks real connections.
+  'testing/chaos.ts': {
+    values: [
+      'errors.ts',
+      'address.ts',
+      'platform/',
+      'testing/chaos-lane.ts',
+      'testing/chaos-options.ts',
+      'testing/sim-platform.ts',
+    ],
+    packages: ['node:net'],
+  },
+  'testing/chaos-lane.ts': { types: ['platform/', 'testing/chaos-options.ts'], packageTypes: ['node:net'] },
+  // What a simulation takes the place of, it has to touch.
+  'testing/outside.ts': {
+    values: ['errors.ts'],
+    types: ['platform/'],
+    packages: ['node:(child_process|crypto|dgram|dns|fs|module|net|timers|timers/promises)'],
+    globals: 'all',
+  },
 
   // The entry files: where the concrete platform and transports meet the socks.
   'sock/tcp-sock.ts': {

@@ -164,3 +164,16 @@ Ends when the far side has taken the message. Whether it has a handler for it is
 Examples:
   socktools send tcp://127.0.0.1:4000 say '{"text":"hi"}'
   echo '{"text":"hi"}' | socktools send tcp://127.0.0.1:4000 say -`
+
+export const CHAOS = `
+Each thing that it does is one line of JSON on stdout: listening (with its address), open, refused, cut, limit, end and
+close, with the number of the connection and the bytes that passed each way.
+
+SIGUSR1 freezes everything: nothing is read and nothing passes, until the next one. SIGUSR2 swallows what is sent,
+until the next one, which resets the connections that lost something. It stays until SIGINT or SIGTERM.
+
+Examples:
+  socktools chaos --listen tcp://127.0.0.1:4001 --to tcp://127.0.0.1:4000 --latency 50 --jitter 20
+  socktools chaos --listen tcp://127.0.0.1:4001 --to tcp://127.0.0.1:4000 --cut-after 1 --cut-grows
+  socktools chaos --listen tcp://127.0.0.1:4001 --to tcp://127.0.0.1:4000 --black-hole --only down
+  socktools chaos --listen tcp://127.0.0.1:0 --to unix:/tmp/a.sock --config bad-day.json`

@@ -4,6 +4,7 @@ import { EXIT, type ExitCode } from './exit.ts'
 import {
   ASK,
   CALL,
+  CHAOS,
   COMPAT,
   CONNECT,
   DEMO,
@@ -127,6 +128,33 @@ program
   })
 
 program
+  .command('chaos')
+  .description('a proxy that breaks what passes through it: slow, in pieces, cut, swallowed, frozen')
+  .requiredOption('--listen <address>', 'where to listen: tcp://127.0.0.1:0, unix:/path')
+  .requiredOption('--to <address>', 'where what comes is passed on to')
+  .option('--seed <number>', 'of all chance in it (default: 1)', count)
+  .option('--latency <ms>', 'hold bytes back for so long', number)
+  .option('--jitter <ms>', 'and by chance up to so much longer', number)
+  .option('--bandwidth <bytes>', 'pass on so many a second', atLeastOne)
+  .option('--slice <bytes>', 'pass on pieces of 1 to so many', atLeastOne)
+  .option('--cut-after <bytes>', 'reset a connection once so many have passed', count)
+  .option('--cut-grows', 'cut connection i after i times as many')
+  .option('--limit <bytes>', 'end a direction in good order once so many have passed', count)
+  .option('--black-hole', 'swallow everything')
+  .addOption(
+    new Option(
+      '--only <direction>',
+      'all of these in one direction: up is from who connects (default: both)',
+    ).choices(['up', 'down']),
+  )
+  .option('--config <file>', 'the options of chaos() as JSON; what is given here as well goes before it')
+  .addHelpText('after', CHAOS)
+  .action(async (options: import('./commands/chaos.ts').ChaosFlags) => {
+    const { runChaos } = await import('./commands/chaos.ts')
+    exitCode = await runChaos(options)
+  })
+
+program
   .command('outbox')
   .description('look at a durable outbox: what waits in it, and whether it is whole')
   .addArgument(new Argument('<action>', 'what to print').choices(['ls', 'verify', 'export']))
@@ -244,6 +272,11 @@ function seconds(text: string): number {
   if (number * 1000 >= 2 ** 31 || (number > 0 && number < 0.001))
     throw new InvalidArgumentError('It must be a number of seconds, 2147483 at the most.')
   return number
+}
+
+function number(text: string): number {
+  if (!/^\d{1,15}(\.\d+)?$/.test(text)) throw new InvalidArgumentError('It must be a number.')
+  return Number(text)
 }
 
 function count(text: string): number {

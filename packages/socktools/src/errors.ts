@@ -62,6 +62,10 @@ const ADVICE = {
   SEND_FAILED: 'the cause tells what the system said of this datagram',
   SESSION_LOST:
     'the far side cannot go on where the connection broke: what it had not confirmed may or may not have been done there',
+  SIMULATION_FAILED: '`report.replay` is the same run in one line; `lines` are the last of what happened',
+  SIMULATION_REAL_IO:
+    'in a simulation use the sock, the disk and the timers of the process that the program is given',
+  SIMULATION_RUNNING: 'await one simulation before you begin the next: it has the clock of the whole process',
   SLOW_CONSUMER: 'read the iterable faster, or raise its `limit`',
   SLOW_PEER: 'await each send, or raise maxQueue; slowPeer tells what happens at that point',
   STORE_CORRUPT:

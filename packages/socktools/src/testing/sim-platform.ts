@@ -64,15 +64,20 @@ export class SimPlatform implements Platform {
 
   /**
    * Runs `scenario` in virtual time until it settles, and gives what it gave. Throws when nothing is left to
-   * happen while it still waits, or at `limit` milliseconds of virtual time (default: a day).
+   * happen while it still waits, or at `limit` milliseconds of virtual time (default: a day). `after` is called after
+   * each event, once everything that it set off is done; what it throws ends the run.
    */
-  async run<T>(scenario: () => Promise<T>, { limit = 86_400_000 } = {}): Promise<T> {
+  async run<T>(
+    scenario: () => Promise<T>,
+    { limit = 86_400_000, after }: { readonly limit?: number; readonly after?: () => void } = {},
+  ): Promise<T> {
     const state = { settled: false }
     const result = scenario().finally(() => {
       state.settled = true
     })
     result.catch(() => undefined)
     await this.#step()
+    after?.()
     while (!state.settled) {
       const event = this.#next()
       if (event === undefined)
@@ -81,6 +86,7 @@ export class SimPlatform implements Platform {
       this.#now = Math.max(this.#now, event.at)
       event.fn?.()
       await this.#step()
+      after?.()
     }
     return result
   }

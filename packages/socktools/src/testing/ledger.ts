@@ -1,0 +1,167 @@
+/** One thing that was sent, as the ledger has it. */
+interface Entry {
+  readonly digest: number
+  arrived: number
+  excused: boolean
+}
+
+interface Lane {
+  readonly sent: Entry[]
+  /** By receiver: the number that came last. */
+  readonly last: Map<string, number>
+}
+
+interface Asked {
+  handled: number
+  outcome: string | undefined
+}
+
+/** Codes by which a caller was told that nothing was ever done. */
+const NEVER_DONE = new Set([
+  'NOT_SENT',
+  'DRAINING',
+  'PEER_GONE',
+  'CLOSED',
+  'TOO_LARGE',
+  'CANNOT_ENCODE',
+  'UNKNOWN_TYPE',
+])
+
+/**
+ * What was sent and what arrived, of a whole simulation: it knows at once what came twice, late, changed or from nowhere.
+ *
+ * A lane is what has an order: the events that one side sends to another, say. Its messages carry its name and the number
+ * that `send` gave. Each of the checks throws with the first case, and costs nothing while there is none: hand them to
+ * `sim.always`, and `nothingLost` to the end of a run.
+ */
+export class Ledger {
+  readonly #lanes = new Map<string, Lane>()
+  readonly #asked = new Map<string, Asked>()
+  readonly #twice: string[] = []
+  readonly #disorder: string[] = []
+  readonly #altered: string[] = []
+  readonly #untrue: string[] = []
+  sends = 0
+  deliveries = 0
+
+  /** Before it is sent. Gives its number in the lane, from 1. `digest` is whatever tells its content. */
+  send(lane: string, digest = 0): number {
+    this.sends++
+    return this.#lane(lane).sent.push({ digest, arrived: 0, excused: false })
+  }
+
+  /** It came. `at` is who got it, where a lane leads to several: each has it once, in order. */
+  deliver(lane: string, n: number, digest = 0, at = ''): void {
+    this.deliveries++
+    const { sent, last } = this.#lane(lane)
+    const entry = sent[n - 1]
+    const what = `${lane} #${n}${at === '' ? '' : ` at ${at}`}`
+    if (entry === undefined) {
+      this.#altered.push(`${what} was never sent`)
+      return
+    }
+    if (entry.digest !== digest)
+      this.#altered.push(`${what} came as ${digest}, and was sent as ${entry.digest}`)
+    const before = last.get(at) ?? 0
+    if (n === before) this.#twice.push(`${what} came twice`)
+    else if (n < before) this.#disorder.push(`${what} came after #${before}, or twice`)
+    last.set(at, Math.max(n, before))
+    entry.arrived++
+  }
+
+  /** These may be lost: their sender was told so, or what knew of them is gone. Absent `n`: all of the lane so far. */
+  excuse(lane: string, n?: number): void {
+    const { sent } = this.#lane(lane)
+    for (const entry of n === undefined ? sent : sent.slice(n - 1, n)) entry.excused = true
+  }
+
+  /** The same for every lane whose name `belongs`. */
+  excuseAll(belongs: (lane: string) => boolean): void {
+    for (const lane of this.#lanes.keys()) if (belongs(lane)) this.excuse(lane)
+  }
+
+  /** A call, by an id of its own, before it is made. */
+  ask(id: string): void {
+    this.sends++
+    this.#asked.set(id, { handled: 0, outcome: undefined })
+  }
+
+  /** Its handler began. */
+  handled(id: string): void {
+    this.deliveries++
+    const asked = this.#asked.get(id)
+    if (asked === undefined) {
+      this.#altered.push(`the call ${id} was never made`)
+      return
+    }
+    if (++asked.handled > 1) this.#twice.push(`the call ${id} was handled twice`)
+    this.#judge(id, asked)
+  }
+
+  /** It settled: `answered`, or the code with which it failed. */
+  settled(id: string, outcome: string): void {
+    const asked = this.#asked.get(id)
+    if (asked === undefined) return
+    if (asked.outcome !== undefined) this.#untrue.push(`the call ${id} was ${asked.outcome}, then ${outcome}`)
+    asked.outcome = outcome
+    this.#judge(id, asked)
+  }
+
+  #judge(id: string, { handled, outcome }: Asked): void {
+    if (outcome === undefined) return
+    if (outcome === 'answered' && handled === 0) this.#untrue.push(`the call ${id} was answered by nobody`)
+    if (handled > 0 && NEVER_DONE.has(outcome))
+      this.#untrue.push(`the call ${id} was ${outcome}, and was handled`)
+  }
+
+  /** Calls that have not settled. `but` names those that need not: of processes that are gone. */
+  unsettled(but: (id: string) => boolean = () => false): string[] {
+    return [...this.#asked].flatMap(([id, { outcome }]) => (outcome === undefined && !but(id) ? [id] : []))
+  }
+
+  /** Everything that came was sent, as it was sent. */
+  whole(): void {
+    needNone(this.#altered)
+  }
+
+  atMostOnce(): void {
+    needNone(this.#twice)
+  }
+
+  inOrder(): void {
+    needNone(this.#disorder)
+  }
+
+  /** No call settled twice, or as never done when it was. */
+  truthful(): void {
+    needNone(this.#untrue)
+  }
+
+  /** Everything of these lanes that is not excused has come. For the end of a run. */
+  nothingLost(lanes: (lane: string) => boolean = () => true): void {
+    needNone(this.missing(lanes))
+  }
+
+  /** What `nothingLost` would find. */
+  missing(lanes: (lane: string) => boolean = () => true): string[] {
+    return [...this.#lanes].flatMap(([name, { sent }]) =>
+      lanes(name)
+        ? sent.flatMap(({ arrived, excused }, i) =>
+            arrived > 0 || excused ? [] : [`${name} #${i + 1} was lost`],
+          )
+        : [],
+    )
+  }
+
+  #lane(name: string): Lane {
+    let lane = this.#lanes.get(name)
+    if (lane === undefined) this.#lanes.set(name, (lane = { sent: [], last: new Map() }))
+    return lane
+  }
+}
+
+function needNone(cases: readonly string[]): void {
+  const [first] = cases
+  if (first !== undefined)
+    throw new Error(cases.length === 1 ? first : `${first}, and ${cases.length - 1} more`)
+}

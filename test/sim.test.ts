@@ -1,0 +1,34 @@
+/** Tier C: a thousand simulated networks. `npm run sim` tells what happened in them. */
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { simulate, SimulationError } from 'socktools/testing'
+import { sim } from './sim/run.ts'
+import { optionsOf, v1Socks } from './sim/v1-socks.ts'
+
+describe('socks on wire v1, simulated', () => {
+  test('1,000 seeds, every fault and every ending among them', async () => {
+    const { code, stdout } = await sim('--seeds', '1000', '--from', '1')
+    assert.match(stdout, /\n1000 seeds, 0 failures\n$/)
+    assert.equal(code, 0, stdout)
+  })
+
+  test('the same seed is the same run, in another process too', async () => {
+    const { hash, replay } = await simulate(optionsOf(11), v1Socks())
+    assert.equal((await simulate(optionsOf(11), v1Socks())).hash, hash)
+    const { stdout } = await sim('--replay', replay)
+    assert.match(stdout, new RegExp(`1 seed, 0 failures, hash ${hash}\n$`))
+  })
+
+  test('without sessions messages are lost when a connection breaks: the stronger check sees it', async () => {
+    const lossy = Array.from({ length: 10 }, (_, seed) => optionsOf(seed))
+    const failed: SimulationError[] = []
+    for (const options of lossy) {
+      await simulate({ ...options, within: 60_000 }, v1Socks({ lossless: true })).catch((error: unknown) => {
+        assert.ok(error instanceof SimulationError, String(error))
+        failed.push(error)
+      })
+    }
+    assert.ok(failed.length > 0)
+    assert.deepEqual([...new Set(failed.map(({ check }) => check))], ['nothing is lost'])
+  })
+})

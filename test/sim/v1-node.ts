@@ -1,0 +1,151 @@
+/**
+ * What every node of the scenario runs: a sock that serves the contract and writes down what its handlers get.
+ */
+import { call, channel, feed, msg, type Peer, type PipeSock, type RawCodec, type Schema } from 'socktools'
+import type { Ledger, Sim, SimProcess } from 'socktools/testing'
+
+/** A schema that costs nothing: what arrives wrong, the ledger tells. */
+const any = <T>(): Schema<T, T> => ({
+  '~standard': { version: 1, vendor: 'socktools-sim', validate: (value) => ({ value: value as T }) },
+})
+
+interface Said {
+  readonly lane: string
+  readonly n: number
+  readonly pad: string
+}
+
+interface Asked {
+  readonly id: string
+  /** Milliseconds that the answer takes. */
+  readonly takes: number
+  readonly x: number
+}
+
+export const protocol = {
+  say: msg(any<Said>()),
+  urgent: msg(any<Said>(), { priority: 'high' }),
+  ask: call(any<Asked>(), any<number>()),
+  count: feed(any<{ readonly id: string; readonly to: number; readonly gap: number }>(), any<number>()),
+  echo: channel(any<Said>(), any<Said>()),
+}
+
+export type V1Sock = PipeSock<RawCodec, typeof protocol>
+export type V1Peer = Peer<RawCodec, typeof protocol>
+
+/** One process of the scenario. It may end its sock and open another. */
+export interface Node {
+  readonly me: SimProcess
+  readonly sock: V1Sock
+  /** Of this sock in its process: part of the names of lanes. */
+  readonly tag: string
+  /** It ends its sock: whatever that was reading ends as if it were whole. */
+  readonly ending: boolean
+  /** Ends the sock and opens the next. */
+  renew(how: 'close' | 'drain'): Promise<void>
+}
+
+/** Whatever tells one content from another. */
+export const digestOf = ({ pad }: { readonly pad: string }): number => {
+  let digest = pad.length
+  for (let i = 0; i < pad.length; i += 97) digest = (Math.imul(digest, 31) + pad.charCodeAt(i)) >>> 0
+  return digest
+}
+
+export const answerTo = (x: number): number => x * 2 + 1
+
+export async function node(
+  sim: Sim,
+  me: SimProcess,
+  ledger: Ledger,
+  kept: readonly string[],
+  sessions: boolean,
+): Promise<Node> {
+  let generation = 0
+  let renewing = false
+  const open = async (): Promise<[V1Sock, string]> => {
+    const tag = `${me.name}.${me.life}.${++generation}`
+    const sock = socketOf(sim, me, ledger, kept, tag, sessions)
+    await sock.start()
+    return [sock, tag]
+  }
+  let [sock, tag] = await open()
+  return {
+    me,
+    get sock() {
+      return sock
+    },
+    get tag() {
+      return tag
+    },
+    get ending() {
+      return renewing
+    },
+    async renew(how) {
+      if (renewing) return
+      renewing = true
+      sim.tally(how)
+      me.note(`${how} ${tag}`)
+      await sock[how]()
+      ;[sock, tag] = await open()
+      renewing = false
+    },
+  }
+}
+
+function socketOf(
+  sim: Sim,
+  me: SimProcess,
+  ledger: Ledger,
+  connect: readonly string[],
+  tag: string,
+  sessions: boolean,
+): V1Sock {
+  let closed = false
+  const alive = (what: string): void => {
+    if (closed) sim.fail('no handler after close', new Error(`${what} on ${tag}`))
+  }
+  const said = ({ lane, n, pad }: Said, peer: { readonly id: string }): void => {
+    alive(`message ${lane} #${n}`)
+    ledger.deliver(lane, n, digestOf({ pad }), `${tag}/${peer.id}`)
+  }
+  const sock = me.sock({
+    protocol,
+    bind: me.machine.address,
+    connect,
+    sessions,
+    // With some, calls have to wait for each other: those that never leave are NOT_SENT.
+    maxCalls: me.node % 2 === 0 ? 3 : 64,
+    handlers: {
+      say: (data, { peer }) => {
+        said(data, peer)
+        // Some are slow: what comes meanwhile waits, and keeps its order.
+        if (data.n % 7 === 0) return me.sleep(data.pad.length % 50)
+        return undefined
+      },
+      urgent: (data, { peer }) => said(data, peer),
+      ask: async ({ id, takes, x }) => {
+        alive(`call ${id}`)
+        ledger.handled(id)
+        if (takes > 0) await me.sleep(takes)
+        return answerTo(x)
+      },
+      async *count({ id, to, gap }, { signal }) {
+        alive(`feed ${id}`)
+        for (let i = 0; i < to && !signal.aborted; i++) {
+          if (gap > 0) await me.sleep(gap)
+          yield i
+        }
+      },
+      async echo(items) {
+        for await (const item of items) await items.send(item)
+      },
+    },
+  })
+  sock.on('closed', () => {
+    closed = true
+  })
+  sock.on('fault', ({ error }) => sim.fail('no fault', error))
+  sock.on('invalid', ({ error }) => sim.fail('nothing invalid', error))
+  return sock
+}

@@ -1,0 +1,87 @@
+/**
+ * Socks on wire v1 among 2 to 7 nodes, ten minutes of virtual time, faults of every kind.
+ *
+ * What holds without sessions: on each connection messages come whole, in order, at most once; a call settles once,
+ * with a truthful code; nothing is handled on a sock that is closed; after the heal what is kept up is up; and what is
+ * closed leaves nothing behind.
+ */
+import { Ledger, type Scenario, type SimulateOptions } from 'socktools/testing'
+import { type Node, node } from './v1-node.ts'
+import { doSomething, type Work } from './v1-work.ts'
+
+/** Jobs of a run: nearly all of them send. */
+const SIZE = 220
+
+/** What the seed decides beside the faults. */
+export const optionsOf = (seed: number): SimulateOptions => ({
+  seed,
+  nodes: 2 + (seed % 6),
+  duration: 600_000,
+  size: 220,
+})
+
+/** What a run over many seeds must have seen, beside every fault: else it proves nothing of them. */
+export const NEEDED: readonly string[] = [
+  ...['restart', 'close', 'drain', 'peer', 'call answered', 'feed whole', 'channel whole'],
+  ...['call CALL_TIMEOUT', 'call ABORTED', 'call NOT_SENT', 'call OUTCOME_UNKNOWN', 'feed PEER_GONE'],
+  ...['gone in good order', 'gone IDLE_TIMEOUT', 'gone PIPE_FAILED', 'gone WRITE_STALLED'],
+  ...['dialFailed CONNECT_FAILED', 'dialFailed CONNECT_TIMEOUT', 'refused HANDSHAKE_TIMEOUT'],
+  ...['net held', 'net resets', 'net swallowed', 'net unanswered'],
+]
+
+/** `sessions`: as they are by default; without, every connection stands for itself. `lossless`: what was sent on links that are kept up arrives, whatever becomes of their connections. */
+export const v1Socks =
+  ({ lossless = false, sessions = false } = {}): Scenario =>
+  async (sim) => {
+    const ledger = new Ledger()
+    sim.always('messages are whole', () => ledger.whole())
+    sim.always('at most once', () => ledger.atMostOnce())
+    sim.always('in order', () => ledger.inOrder())
+    sim.always('calls settle truthfully', () => ledger.truthful())
+
+    // A chain, so that nobody is alone, and any others; some pairs keep each other up.
+    const kept = sim.nodes.map((from) =>
+      sim.nodes
+        .filter((to) => to.index === from.index + 1 || (to.index !== from.index && sim.random() < 0.25))
+        .map(({ address }) => address),
+    )
+    const cluster = await sim.boot((me) => node(sim, me, ledger, kept[me.node] ?? [], sessions))
+    sim.onDial = (from, to) => {
+      cluster
+        .app(from)
+        ?.sock.connectTo(to.address)
+        .catch(() => sim.tally('dial failed'))
+    }
+
+    const work: Work = { sim, ledger, calls: 0, sends: 0 }
+    for (let done = 0; done < sim.size; ) {
+      const left = sim.duration - sim.clock.now()
+      // Now and then many at once.
+      const burst = sim.random() < 0.05 ? 12 : 1
+      for (let i = 0; i < burst; i++) if (doSomething(work, cluster.apps)) done++
+      await sim.sleep(left > 0 ? (2 * sim.random() * left) / Math.max(1, sim.size - done) : 1000)
+      if (left < -120_000) break
+    }
+
+    const gone = (id: string): boolean =>
+      !cluster.apps.some(({ me }) => id.startsWith(`${me.name}.${me.life}.`))
+    sim.eventually('every node is up', () => cluster.apps.length === sim.nodes.length)
+    // Of two that dial each other one connection is left, which one of them dialed.
+    const linked = (from: Node | undefined, to: string): boolean =>
+      from?.sock.knownPeers.some(
+        ({ dialed, address, state }) => dialed && address === to && state === 'open',
+      ) ?? false
+    sim.eventually('every link is up again', () =>
+      sim.nodes.every((one) =>
+        sim.nodes.every(
+          (other) =>
+            kept[one.index]?.includes(other.address) !== true ||
+            linked(cluster.app(one), other.address) ||
+            linked(cluster.app(other), one.address),
+        ),
+      ),
+    )
+    sim.eventually('every call has settled', () => ledger.unsettled(gone).length === 0)
+    if (lossless) sim.eventually('nothing is lost', () => ledger.missing((lane) => !gone(lane)).length === 0)
+    if (work.sends < 200 && sim.size >= SIZE) sim.fail('200 sends', new Error(`only ${work.sends}`))
+  }

@@ -1,0 +1,169 @@
+/** What the nodes of the scenario do: sends of every kind, drawn from the seed. */
+import { RemoteError, SockError } from 'socktools'
+import type { Ledger, Sim } from 'socktools/testing'
+import { answerTo, digestOf, type Node, type V1Peer } from './v1-node.ts'
+
+export interface Work {
+  readonly sim: Sim
+  readonly ledger: Ledger
+  calls: number
+  /** Messages, calls, feeds and channels. */
+  sends: number
+}
+
+type Job = (work: Work, from: Node, peer: V1Peer) => void
+
+/** Codes with which a stream may end in a broken world. */
+const ENDINGS = new Set(['PEER_GONE', 'CLOSED', 'DRAINING', 'ABORTED', 'NOT_SENT', 'OUTCOME_UNKNOWN'])
+
+const codeOf = (thrown: unknown): string => (thrown instanceof SockError ? thrown.code : String(thrown))
+
+/** Mostly short, sometimes cut into several frames, rarely larger than every window. */
+function padOf({ sim }: Work): string {
+  const size = sim.random()
+  const length = size < 0.9 ? 60 * sim.random() : size < 0.985 ? 4000 * sim.random() : 150_000 * sim.random()
+  return String.fromCharCode(97 + Math.floor(26 * sim.random())).repeat(Math.floor(length))
+}
+
+const say =
+  (type: 'say' | 'urgent', padded = padOf): Job =>
+  (work, from, peer) => {
+    const pad = padded(work)
+    work.sends++
+    const lane = `${from.tag}/${peer.id} ${type}`
+    const n = work.ledger.send(lane, digestOf({ pad }))
+    peer.sendMsg(type, { lane, n, pad }).catch((thrown: unknown) => {
+      work.sim.tally(`send ${codeOf(thrown)}`)
+    })
+  }
+
+/** More than a connection holds: where nobody reads, it stands still. */
+const flood: Job = (work, from, peer) => {
+  for (let i = 0; i < 12; i++) say('say', () => 'x'.repeat(12_000))(work, from, peer)
+}
+
+const broadcast: Job = (work, from) => {
+  work.sends++
+  const pad = padOf(work)
+  const lane = `${from.tag}/all`
+  const n = work.ledger.send(lane, digestOf({ pad }))
+  from.sock.sendMsg('say', { lane, n, pad }).catch((thrown: unknown) => {
+    work.sim.tally(`broadcast ${codeOf(thrown)}`)
+  })
+}
+
+const ask: Job = (work, from, peer) => {
+  const { sim } = work
+  const takes = sim.random() < 0.5 ? 0 : 10 ** (4.2 * sim.random())
+  askFor(work, from, peer, takes, Math.ceil(10 ** (2 + 2.5 * sim.random())))
+}
+
+/** More than some answer at once: the others wait here, and have not left when the connection breaks. */
+const askMuch: Job = (work, from, peer) => {
+  for (let i = 0; i < 6; i++) askFor(work, from, peer, 15_000, 30_000)
+}
+
+function askFor(work: Work, from: Node, peer: V1Peer, takes: number, timeout: number): void {
+  const { sim, ledger } = work
+  const id = `${from.tag} call ${++work.calls}`
+  const x = work.calls
+  const signal = sim.random() < 0.1 ? AbortSignal.timeout(5000 * sim.random()) : undefined
+  ledger.ask(id)
+  work.sends++
+  peer.request('ask', { id, takes, x }, { timeout, ...(signal === undefined ? {} : { signal }) }).then(
+    (answer) => {
+      ledger.settled(id, 'answered')
+      if (answer !== answerTo(x)) sim.fail('right answers', new Error(`${id}: ${answer}`))
+      sim.tally('call answered')
+    },
+    (thrown: unknown) => {
+      ledger.settled(id, codeOf(thrown))
+      sim.tally(`call ${codeOf(thrown)}`)
+    },
+  )
+}
+
+const ended = ({ sim }: Work, what: string, thrown: unknown): void => {
+  const code = codeOf(thrown)
+  sim.tally(`${what} ${code}`)
+  // Also what the far side says of it while it ends.
+  const said = thrown instanceof RemoteError ? thrown.remote.code : code
+  if (!ENDINGS.has(said)) sim.fail(`${what}s end truthfully`, thrown)
+}
+
+const follow: Job = (work, from, peer) => {
+  const { sim } = work
+  const id = `${from.tag} feed ${++work.calls}`
+  work.sends++
+  const to = Math.floor(30 * sim.random())
+  const gap = sim.random() < 0.5 ? 0 : 500 * sim.random()
+  const run = async (): Promise<void> => {
+    let next = 0
+    for await (const i of peer.stream('count', { id, to, gap })) {
+      if (i !== next++) sim.fail('feeds in order', new Error(`${id}: ${i} where ${next - 1} should be`))
+    }
+    if (next !== to && peer.state === 'open' && !from.ending)
+      sim.fail('feeds whole', new Error(`${id}: ${next} of ${to}`))
+    sim.tally('feed whole')
+  }
+  run().catch((thrown: unknown) => ended(work, 'feed', thrown))
+}
+
+const talk: Job = (work, from, peer) => {
+  const { sim } = work
+  work.sends++
+  const lane = `${from.tag} channel ${++work.calls}`
+  const items = Array.from({ length: 1 + Math.floor(8 * sim.random()) }, (_, i) => ({
+    lane,
+    n: i,
+    pad: padOf(work),
+  }))
+  const run = async (): Promise<void> => {
+    const channel = peer.channel('echo')
+    const sending = (async () => {
+      for (const item of items) await channel.send(item)
+      await channel.end()
+    })()
+    // It ends as the reading does.
+    sending.catch(() => undefined)
+    let next = 0
+    for await (const { n, pad } of channel) {
+      if (n !== next || pad !== items[n]?.pad)
+        sim.fail('channels in order', new Error(`${lane}: ${n} for ${next}`))
+      next++
+    }
+    if (next !== items.length && peer.state === 'open' && !from.ending)
+      sim.fail('channels whole', new Error(`${lane}: ${next} of ${items.length}`))
+    sim.tally('channel whole')
+  }
+  run().catch((thrown: unknown) => ended(work, 'channel', thrown))
+}
+
+const JOBS: readonly (readonly [weight: number, job: Job])[] = [
+  [35, say('say')],
+  [10, say('urgent')],
+  [12, broadcast],
+  [2, flood],
+  [28, ask],
+  [1, askMuch],
+  [7, follow],
+  [5, talk],
+  [1, (_work, _from, peer) => void peer.close()],
+  [0.4, (_work, from) => void from.renew('close')],
+  [0.4, (_work, from) => void from.renew('drain')],
+]
+const WEIGHT = JOBS.reduce((sum, [weight]) => sum + weight, 0)
+
+/** One job, from a node that is up to one of its peers; false: nobody has one. */
+export function doSomething(work: Work, nodes: readonly Node[]): boolean {
+  const { sim } = work
+  const from = nodes[Math.floor(sim.random() * nodes.length)]
+  const peers = from?.sock.knownPeers ?? []
+  const peer = peers[Math.floor(sim.random() * peers.length)]
+  if (from === undefined || peer === undefined) return false
+  let at = sim.random() * WEIGHT
+  const [, job] = JOBS.find(([weight]) => (at -= weight) < 0) ?? JOBS[0]!
+  // It acts as that process: what it sets in motion ends with it.
+  from.me.run(0, () => job(work, from, peer))
+  return true
+}
