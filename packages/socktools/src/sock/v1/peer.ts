@@ -113,11 +113,6 @@ export class V1Peer<C extends Codec> extends PipePeer<C> implements Link, Resuma
   #expiry: Deadline | undefined
   /** Nothing has come over this connection yet. */
   #unconfirmed = true
-=======
-  /** The session is over, and the far side told up to where it had what we sent. */
-  #proved = false
->>>>>>> classes
-
   /** Not read, until the outbox has got rid of something, or until the next turn. */
   #held = false
   #yielding = false
