@@ -35,6 +35,8 @@ export class Sessions {
   readonly #sim: Sim
   readonly #byKey = new Map<string, Session>()
   readonly #byName = new Map<string, Session>()
+  #lookAt = 0
+  #kept = false
   readonly #mustBeOver = new Set<string>()
 
   constructor(sim: Sim) {
@@ -123,7 +125,17 @@ export class Sessions {
     return this.#byName.get(name)?.some(isOver) ?? true
   }
 
-  /** For the end of a run: what was promised and not kept. */
+  /** For the end of a run: all that was promised is kept. It looks twice a second, as that takes its time. */
+  kept(ledger: Ledger): boolean {
+    const now = this.#sim.clock.now()
+    if (now >= this.#lookAt) {
+      this.#lookAt = now + 500
+      this.#kept = this.broken(ledger).length === 0
+    }
+    return this.#kept
+  }
+
+  /** What was promised and not kept. */
   broken(ledger: Ledger): string[] {
     const alive = (lane: string): boolean => !this.isOver(sideOf(lane))
     // Over a session that goes on there is nothing that may be lost, with a receipt or without.

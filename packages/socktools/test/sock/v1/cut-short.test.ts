@@ -13,6 +13,8 @@ noCrashes()
 
 const protocol = { count: feed(z.number(), z.number()), echo: channel(z.string(), z.string()) }
 
+const items = (ch: AsyncIterable<string>): AsyncIterator<string> => ch[Symbol.asyncIterator]()
+
 async function* slowly(sleep: (ms: number) => Promise<void>, n: number): AsyncGenerator<number> {
   for (let i = 0; i < n; i++) {
     yield i
@@ -35,21 +37,21 @@ describe('our own drain', () => {
             },
           },
         })
-        const items = there.stream('count', 20)
+        const counted = there.stream('count', 20)
         const got: number[] = []
         const reading = (async () => {
-          for await (const n of items) got.push(n)
+          for await (const n of counted) got.push(n)
         })()
         const ch = there.channel('echo')
         await ch.send('a')
-        assert.deepEqual(await ch.next(), { value: 'a', done: false })
-        const waiting = ch.next()
+        assert.deepEqual(await items(ch).next(), { value: 'a', done: false })
+        const waiting = items(ch).next()
         await world.sim.sleep(250)
         void (how === 'sock' ? client : there).drain()
         await assert.rejects(reading, coded('DRAINING', /this side is ending/))
         await assert.rejects(waiting, coded('DRAINING', /this side is ending/))
         assert.deepEqual(got, [0, 1, 2])
-        assert.deepEqual(await items.next(), { value: undefined, done: true })
+        assert.deepEqual(await counted.next(), { value: undefined, done: true })
       }))
   }
 
@@ -71,7 +73,7 @@ describe('our own drain', () => {
       })
       const ch = there.channel('echo')
       await ch.send('a')
-      assert.deepEqual(await ch.next(), { value: 'a', done: false })
+      assert.deepEqual(await items(ch).next(), { value: 'a', done: false })
       await server.drain()
       assert.deepEqual(told, ['DRAINING'])
       assert.equal(server.stats().faults, 0)
