@@ -86,7 +86,8 @@ export const v1Socks =
       // Now and then many at once.
       const burst = sim.random() < 0.05 ? 12 : 1
       for (let i = 0; i < burst; i++) if (doSomething(work, cluster.apps)) done++
-      await sim.sleep(left > 0 ? (2 * sim.random() * left) / Math.max(1, sim.size - done) : 1000)
+      // Where nobody has a peer the end would come ever nearer, and never be there.
+      await sim.sleep(left > 1 ? Math.max(1, (2 * sim.random() * left) / Math.max(1, sim.size - done)) : 1000)
       if (left < -120_000) break
     }
 
