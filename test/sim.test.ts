@@ -1,4 +1,4 @@
-/** Tier C: a thousand simulated networks. `npm run sim` tells what happened in them. */
+/** Tier C: some hundred simulated networks, most of them with sessions. `npm run sim` tells what happened in them. */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { simulate, SimulationError } from 'socktools/testing'
@@ -6,9 +6,9 @@ import { sim } from './sim/run.ts'
 import { optionsOf, v1Socks } from './sim/v1-socks.ts'
 
 describe('socks on wire v1, simulated', () => {
-  test('1,000 seeds, every fault and every ending among them', async () => {
-    const { code, stdout } = await sim('--seeds', '1000', '--from', '1')
-    assert.match(stdout, /\n1000 seeds, 0 failures\n$/)
+  test('500 seeds, every fault and every ending among them', async () => {
+    const { code, stdout } = await sim('--seeds', '500', '--from', '1')
+    assert.match(stdout, /\n500 seeds, 0 failures\n$/)
     assert.equal(code, 0, stdout)
   })
 
@@ -23,10 +23,12 @@ describe('socks on wire v1, simulated', () => {
     const lossy = Array.from({ length: 10 }, (_, seed) => optionsOf(seed))
     const failed: SimulationError[] = []
     for (const options of lossy) {
-      await simulate({ ...options, within: 60_000 }, v1Socks({ lossless: true })).catch((error: unknown) => {
-        assert.ok(error instanceof SimulationError, String(error))
-        failed.push(error)
-      })
+      await simulate({ ...options, within: 60_000 }, v1Socks({ lossless: true, sessions: false })).catch(
+        (error: unknown) => {
+          assert.ok(error instanceof SimulationError, String(error))
+          failed.push(error)
+        },
+      )
     }
     assert.ok(failed.length > 0)
     assert.deepEqual([...new Set(failed.map(({ check }) => check))], ['nothing is lost'])

@@ -1,23 +1,40 @@
 /**
  * Socks on wire v1 among 2 to 7 nodes, ten minutes of virtual time, faults of every kind.
  *
- * What holds without sessions: on each connection messages come whole, in order, at most once; a call settles once,
- * with a truthful code; nothing is handled on a sock that is closed; after the heal what is kept up is up; and what is
- * closed leaves nothing behind.
+ * What holds: messages come whole, in order, at most once; an outcome that is told is true; a call settles once, with a
+ * truthful code; a feed or channel that ends is whole; nothing is handled on a sock that is closed; after the heal what is
+ * kept up is up; and what is closed leaves nothing behind. With sessions besides: one ends when a side closes it, dies, or has
+ * waited for sessionTtl, and for no other reason; over one that has not ended everything arrives; every receipt tells its
+ * outcome; and what is told as delivered has come.
  */
-import { Ledger, type Scenario, type SimulateOptions } from 'socktools/testing'
+import { Ledger, type Scenario, type SimNode, type SimulateOptions } from 'socktools/testing'
 import { type Node, node } from './v1-node.ts'
+import { Sessions } from './v1-sessions.ts'
 import { doSomething, type Work } from './v1-work.ts'
 
 /** Jobs of a run: nearly all of them send. */
 const SIZE = 220
 
+/** Connections break while much is underway, and nobody dies of it. */
+const RESTLESS = [
+  'reset',
+  'reset',
+  'halfOpen',
+  'oneWay',
+  'partition',
+  'jitter',
+  'split',
+  'stall',
+  'dial',
+] as const
+
 /** What the seed decides beside the faults. */
 export const optionsOf = (seed: number): SimulateOptions => ({
   seed,
   nodes: 2 + (seed % 6),
-  duration: 600_000,
-  size: 220,
+  ...(seed % 4 === 3
+    ? { duration: 60_000, size: 400, faults: RESTLESS, faultCount: 40 }
+    : { duration: 600_000, size: 220 }),
 })
 
 /** What a run over many seeds must have seen, beside every fault: else it proves nothing of them. */
@@ -26,18 +43,28 @@ export const NEEDED: readonly string[] = [
   ...['call CALL_TIMEOUT', 'call ABORTED', 'call NOT_SENT', 'call OUTCOME_UNKNOWN', 'feed PEER_GONE'],
   ...['gone in good order', 'gone IDLE_TIMEOUT', 'gone PIPE_FAILED', 'gone WRITE_STALLED'],
   ...['dialFailed CONNECT_FAILED', 'dialFailed CONNECT_TIMEOUT', 'refused HANDSHAKE_TIMEOUT'],
+  ...['detached', 'resumed', 'session lost expired', 'session lost unknown-session', 'session lost ended'],
+  ...['outcome delivered', 'outcome not-delivered gone', 'outcome unknown gone', 'outcome unknown lost'],
+  ...['outcome unknown closed', 'gone SESSION_LOST'],
   ...['net held', 'net resets', 'net swallowed', 'net unanswered'],
 ]
 
-/** `sessions`: as they are by default; without, every connection stands for itself. `lossless`: what was sent on links that are kept up arrives, whatever becomes of their connections. */
+export interface ScenarioOptions {
+  /** As they are by default; without, every connection stands for itself. Absent: with, but for one seed in six. */
+  readonly sessions?: boolean | undefined
+  /** Everything that was sent arrives, whatever becomes of the connections: more than is promised. */
+  readonly lossless?: boolean
+}
+
 export const v1Socks =
-  ({ lossless = false, sessions = false } = {}): Scenario =>
+  ({ lossless = false, sessions: wanted }: ScenarioOptions = {}): Scenario =>
   async (sim) => {
     const ledger = new Ledger()
+    const sessions = (wanted ?? sim.seed % 6 !== 5) ? new Sessions(sim) : undefined
     sim.always('messages are whole', () => ledger.whole())
     sim.always('at most once', () => ledger.atMostOnce())
     sim.always('in order', () => ledger.inOrder())
-    sim.always('calls settle truthfully', () => ledger.truthful())
+    sim.always('what is told is true', () => ledger.truthful())
 
     // A chain, so that nobody is alone, and any others; some pairs keep each other up.
     const kept = sim.nodes.map((from) =>
@@ -53,13 +80,14 @@ export const v1Socks =
         .catch(() => sim.tally('dial failed'))
     }
 
-    const work: Work = { sim, ledger, calls: 0, sends: 0 }
+    const work: Work = { sim, ledger, sessions, calls: 0, sends: 0 }
     for (let done = 0; done < sim.size; ) {
       const left = sim.duration - sim.clock.now()
       // Now and then many at once.
       const burst = sim.random() < 0.05 ? 12 : 1
       for (let i = 0; i < burst; i++) if (doSomething(work, cluster.apps)) done++
-      await sim.sleep(left > 0 ? (2 * sim.random() * left) / Math.max(1, sim.size - done) : 1000)
+      // Where nobody has a peer the end would come ever nearer, and never be there.
+      await sim.sleep(left > 1 ? Math.max(1, (2 * sim.random() * left) / Math.max(1, sim.size - done)) : 1000)
       if (left < -120_000) break
     }
 
@@ -67,21 +95,23 @@ export const v1Socks =
       !cluster.apps.some(({ me }) => id.startsWith(`${me.name}.${me.life}.`))
     sim.eventually('every node is up', () => cluster.apps.length === sim.nodes.length)
     // Of two that dial each other one connection is left, which one of them dialed.
-    const linked = (from: Node | undefined, to: string): boolean =>
+    const dialed = (from: Node | undefined, to: string): boolean =>
       from?.sock.knownPeers.some(
         ({ dialed, address, state }) => dialed && address === to && state === 'open',
       ) ?? false
+    const linked = (one: SimNode, other: SimNode): boolean => {
+      const [ours, theirs] = [cluster.app(one), cluster.app(other)]
+      if (sessions === undefined) return dialed(ours, other.address) || dialed(theirs, one.address)
+      const far = theirs?.sock.knownPeers ?? []
+      return ours?.sock.knownPeers.some((peer) => far.some((its) => sessions.linked(peer, its))) ?? false
+    }
     sim.eventually('every link is up again', () =>
       sim.nodes.every((one) =>
-        sim.nodes.every(
-          (other) =>
-            kept[one.index]?.includes(other.address) !== true ||
-            linked(cluster.app(one), other.address) ||
-            linked(cluster.app(other), one.address),
-        ),
+        sim.nodes.every((other) => kept[one.index]?.includes(other.address) !== true || linked(one, other)),
       ),
     )
     sim.eventually('every call has settled', () => ledger.unsettled(gone).length === 0)
+    sim.eventually('what was promised is kept', () => sessions === undefined || sessions.kept(ledger))
     if (lossless) sim.eventually('nothing is lost', () => ledger.missing((lane) => !gone(lane)).length === 0)
     if (work.sends < 200 && sim.size >= SIZE) sim.fail('200 sends', new Error(`only ${work.sends}`))
   }

@@ -123,6 +123,8 @@ export class Doors<P> {
       }
       given.addEventListener('abort', giveUp, { once: true })
       try {
+        // Between the moment that the pipe came and now.
+        if (given.aborted) giveUp()
         await greeting.meet()
         resume(pipe, await greeting.settle())
       } catch (thrown) {

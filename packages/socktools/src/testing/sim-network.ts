@@ -75,6 +75,8 @@ export class SimNetwork implements PipeNetwork {
   readonly #machines: Machine[]
   readonly #ways: Way[]
   readonly #pipes = new Set<SimPipe>()
+  /** Those of whom the dialer has not heard yet: nothing that it could close. */
+  readonly #unanswered = new Set<SimPipe>()
   #ports = FIRST_PORT
 
   constructor(platform: SimPlatform, random: () => number, trace: Trace, options: NetworkOptions) {
@@ -220,7 +222,7 @@ export class SimNetwork implements PipeNetwork {
 
   /** Connections that a process has not closed. */
   openOf(process: SimHost): number {
-    return [...this.#pipes].filter(({ host }) => host === process).length
+    return [...this.#pipes].filter((pipe) => pipe.host === process && !this.#unanswered.has(pipe)).length
   }
 
   /** The way of this process onto the network. */
@@ -271,6 +273,7 @@ export class SimNetwork implements PipeNetwork {
         settle(() => reject(new SockError('ABORTED', 'the dial was given up', { address: to.href, cause })))
       }
       const opened = (dialed: SimPipe, accepted: SimPipe): void => {
+        this.#unanswered.delete(dialed)
         // Whoever dialed does not want it any more, or is gone: its system says so.
         if (over || !process.alive) {
           if (this.isOn(from)) accepted.resetSoon(this.latency(from, target))
@@ -297,6 +300,7 @@ export class SimNetwork implements PipeNetwork {
             return
           }
           const [dialed, accepted] = this.#pair(process, to.href, machine)
+          this.#unanswered.add(dialed)
           machine.process.run(EVENTS.pipe, () => onPipe(accepted))
           this.after(this.latency(target, from), () =>
             this.whenOpen(target, from, () => opened(dialed, accepted)),

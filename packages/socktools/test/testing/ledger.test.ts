@@ -15,6 +15,50 @@ const allWell = (ledger: Ledger): void => {
   ledger.truthful()
 }
 
+describe('a ledger of receipts', () => {
+  const told = (): Ledger => {
+    const ledger = new Ledger()
+    for (const digest of [1, 2, 3]) ledger.sendWithReceipt('lane', digest)
+    return ledger
+  }
+
+  test('true outcomes are well, and none that is missing is overlooked', () => {
+    const ledger = told()
+    assert.equal(ledger.untold().length, 3)
+    ledger.told('lane', 1, 'delivered')
+    assert.deepEqual(ledger.delivered(), ['lane #1 was lost'])
+    ledger.deliver('lane', 1, 1)
+    ledger.told('lane', 2, 'not-delivered')
+    ledger.deliver('lane', 3, 3)
+    ledger.told('lane', 3, 'unknown')
+    allWell(ledger)
+    assert.deepEqual([ledger.untold(), ledger.delivered()], [[], []])
+  })
+
+  test('what was told as not delivered must not come, before that or after', () => {
+    for (const [first, second] of [
+      ['deliver', 'told'],
+      ['told', 'deliver'],
+    ]) {
+      const ledger = told()
+      for (const step of [first, second])
+        if (step === 'told') ledger.told('lane', 2, 'not-delivered')
+        else ledger.deliver('lane', 2, 2)
+      assert.throws(() => ledger.truthful(), /lane #2.* was not-delivered, and came/)
+    }
+  })
+
+  test('a second outcome, and a second receiver, are found', () => {
+    const ledger = told()
+    ledger.told('lane', 1, 'unknown')
+    ledger.told('lane', 1, 'delivered')
+    assert.throws(() => ledger.truthful(), /was unknown, then delivered/)
+    ledger.deliver('lane', 2, 2, 'here')
+    ledger.deliver('lane', 2, 2, 'there')
+    assert.throws(() => ledger.atMostOnce(), /came twice/)
+  })
+})
+
 describe('a ledger of messages', () => {
   test('what comes once, in order and as it was sent is well', () => {
     const ledger = sent()
