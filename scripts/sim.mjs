@@ -2,7 +2,7 @@
  * npm run sim -- --seeds N --from S     runs the scenario of test/sim with the seeds S … S+N-1 (100 from 1), on what was
  *                                       built, in one worker process per core; prints what happened how often, and a
  *                                       replay line for each failure
- *               [--workers W] [--sessions] [--lossless] [--no-shrink]
+ *               [--workers W] [--sessions on|off] [--lossless] [--no-shrink]
  * npm run sim -- --replay LINE          one run as that line has it, with its whole trace
  *
  * Ends with `N seeds, F failures`. It fails as well if something that it is to show happened too rarely: each kind of
@@ -21,7 +21,7 @@ const { values: given } = parseArgs({
     workers: { type: 'string', default: String(availableParallelism()) },
     replay: { type: 'string' },
     lossless: { type: 'boolean', default: false },
-    sessions: { type: 'boolean', default: false },
+    sessions: { type: 'string' },
     'no-shrink': { type: 'boolean', default: false },
     worker: { type: 'string' },
   },
@@ -29,7 +29,13 @@ const { values: given } = parseArgs({
 /** Runs that a failing seed may spend on a smaller case, and failures of one worker that are worth it. */
 const SHRINK = { runs: 80, failures: 2 }
 
-const scenario = v1Socks({ lossless: given.lossless, sessions: given.sessions })
+const sessions = { on: true, off: false }[given.sessions]
+const scenario = v1Socks({ lossless: given.lossless, sessions })
+/** What the workers have to be told, and a replay. */
+const flags = [
+  given.sessions === undefined ? [] : ['--sessions', given.sessions],
+  given.lossless ? '--lossless' : [],
+].flat()
 
 if (given.replay !== undefined) await replay(given.replay)
 else if (given.worker !== undefined) await work(JSON.parse(given.worker))
@@ -105,12 +111,8 @@ async function conduct(seeds, from, workers) {
   await Promise.all(
     Array.from({ length: Math.min(workers, seeds) }, (_, first) => {
       const job = JSON.stringify({ from, to: from + seeds, step: workers, first })
-      const flags = [
-        given.lossless ? '--lossless' : [],
-        given.sessions ? '--sessions' : [],
-        given['no-shrink'] ? '--no-shrink' : [],
-      ].flat()
-      const child = fork(import.meta.filename, ['--worker', job, ...flags], { env })
+      const shrink = given['no-shrink'] ? ['--no-shrink'] : []
+      const child = fork(import.meta.filename, ['--worker', job, ...flags, ...shrink], { env })
       child.on('message', ({ seed, counts, time = 0, failure }) => {
         done++
         virtual += time
@@ -119,9 +121,7 @@ async function conduct(seeds, from, workers) {
           failures.push(seed)
           const { text, stack, lines, replay } = failure
           console.log([`\nFAILED ${text}`, stack, ...lines].join('\n'))
-          console.log(
-            `npm run sim -- ${given.sessions ? '--sessions ' : ''}${given.lossless ? '--lossless ' : ''}--replay '${replay}'\n`,
-          )
+          console.log(`${['npm run sim --', ...flags, '--replay'].join(' ')} '${replay}'\n`)
         }
       })
       return new Promise((resolve) => {

@@ -3,6 +3,7 @@
  */
 import { call, channel, feed, msg, type Peer, type PipeSock, type RawCodec, type Schema } from 'socktools'
 import type { Ledger, Sim, SimProcess } from 'socktools/testing'
+import type { Sessions } from './v1-sessions.ts'
 
 /** A schema that costs nothing: what arrives wrong, the ledger tells. */
 const any = <T>(): Schema<T, T> => ({
@@ -39,8 +40,6 @@ export interface Node {
   readonly sock: V1Sock
   /** Of this sock in its process: part of the names of lanes. */
   readonly tag: string
-  /** It ends its sock: whatever that was reading ends as if it were whole. */
-  readonly ending: boolean
   /** Ends the sock and opens the next. */
   renew(how: 'close' | 'drain'): Promise<void>
 }
@@ -59,7 +58,7 @@ export async function node(
   me: SimProcess,
   ledger: Ledger,
   kept: readonly string[],
-  sessions: boolean,
+  sessions: Sessions | undefined,
 ): Promise<Node> {
   let generation = 0
   let renewing = false
@@ -78,14 +77,12 @@ export async function node(
     get tag() {
       return tag
     },
-    get ending() {
-      return renewing
-    },
     async renew(how) {
       if (renewing) return
       renewing = true
       sim.tally(how)
       me.note(`${how} ${tag}`)
+      sessions?.closing(tag)
       await sock[how]()
       ;[sock, tag] = await open()
       renewing = false
@@ -99,7 +96,7 @@ function socketOf(
   ledger: Ledger,
   connect: readonly string[],
   tag: string,
-  sessions: boolean,
+  sessions: Sessions | undefined,
 ): V1Sock {
   let closed = false
   const alive = (what: string): void => {
@@ -113,7 +110,7 @@ function socketOf(
     protocol,
     bind: me.machine.address,
     connect,
-    sessions,
+    sessions: sessions !== undefined,
     // With some, calls have to wait for each other: those that never leave are NOT_SENT.
     maxCalls: me.node % 2 === 0 ? 3 : 64,
     handlers: {
@@ -142,6 +139,7 @@ function socketOf(
       },
     },
   })
+  sessions?.watch(sock, me, tag)
   sock.on('closed', () => {
     closed = true
   })

@@ -5,8 +5,9 @@
  * with a truthful code; nothing is handled on a sock that is closed; after the heal what is kept up is up; and what is
  * closed leaves nothing behind.
  */
-import { Ledger, type Scenario, type SimulateOptions } from 'socktools/testing'
+import { Ledger, type Scenario, type SimNode, type SimulateOptions } from 'socktools/testing'
 import { type Node, node } from './v1-node.ts'
+import { Sessions } from './v1-sessions.ts'
 import { doSomething, type Work } from './v1-work.ts'
 
 /** Jobs of a run: nearly all of them send. */
@@ -29,15 +30,22 @@ export const NEEDED: readonly string[] = [
   ...['net held', 'net resets', 'net swallowed', 'net unanswered'],
 ]
 
-/** `sessions`: as they are by default; without, every connection stands for itself. `lossless`: what was sent on links that are kept up arrives, whatever becomes of their connections. */
+export interface ScenarioOptions {
+  /** As they are by default; without, every connection stands for itself. Absent: with, but for one seed in six. */
+  readonly sessions?: boolean | undefined
+  /** Everything that was sent arrives, whatever becomes of the connections: more than is promised. */
+  readonly lossless?: boolean
+}
+
 export const v1Socks =
-  ({ lossless = false, sessions = false } = {}): Scenario =>
+  ({ lossless = false, sessions: wanted }: ScenarioOptions = {}): Scenario =>
   async (sim) => {
     const ledger = new Ledger()
+    const sessions = (wanted ?? sim.seed % 6 !== 5) ? new Sessions(sim) : undefined
     sim.always('messages are whole', () => ledger.whole())
     sim.always('at most once', () => ledger.atMostOnce())
     sim.always('in order', () => ledger.inOrder())
-    sim.always('calls settle truthfully', () => ledger.truthful())
+    sim.always('what is told is true', () => ledger.truthful())
 
     // A chain, so that nobody is alone, and any others; some pairs keep each other up.
     const kept = sim.nodes.map((from) =>
@@ -53,7 +61,7 @@ export const v1Socks =
         .catch(() => sim.tally('dial failed'))
     }
 
-    const work: Work = { sim, ledger, calls: 0, sends: 0 }
+    const work: Work = { sim, ledger, sessions, calls: 0, sends: 0 }
     for (let done = 0; done < sim.size; ) {
       const left = sim.duration - sim.clock.now()
       // Now and then many at once.
@@ -67,21 +75,26 @@ export const v1Socks =
       !cluster.apps.some(({ me }) => id.startsWith(`${me.name}.${me.life}.`))
     sim.eventually('every node is up', () => cluster.apps.length === sim.nodes.length)
     // Of two that dial each other one connection is left, which one of them dialed.
-    const linked = (from: Node | undefined, to: string): boolean =>
+    const dialed = (from: Node | undefined, to: string): boolean =>
       from?.sock.knownPeers.some(
         ({ dialed, address, state }) => dialed && address === to && state === 'open',
       ) ?? false
+    const linked = (one: SimNode, other: SimNode): boolean => {
+      const [ours, theirs] = [cluster.app(one), cluster.app(other)]
+      if (sessions === undefined) return dialed(ours, other.address) || dialed(theirs, one.address)
+      const far = theirs?.sock.knownPeers ?? []
+      return ours?.sock.knownPeers.some((peer) => far.some((its) => sessions.linked(peer, its))) ?? false
+    }
     sim.eventually('every link is up again', () =>
       sim.nodes.every((one) =>
-        sim.nodes.every(
-          (other) =>
-            kept[one.index]?.includes(other.address) !== true ||
-            linked(cluster.app(one), other.address) ||
-            linked(cluster.app(other), one.address),
-        ),
+        sim.nodes.every((other) => kept[one.index]?.includes(other.address) !== true || linked(one, other)),
       ),
     )
     sim.eventually('every call has settled', () => ledger.unsettled(gone).length === 0)
+    sim.eventually(
+      'what was promised is kept',
+      () => sessions === undefined || sessions.broken(ledger).length === 0,
+    )
     if (lossless) sim.eventually('nothing is lost', () => ledger.missing((lane) => !gone(lane)).length === 0)
     if (work.sends < 200 && sim.size >= SIZE) sim.fail('200 sends', new Error(`only ${work.sends}`))
   }

@@ -2,10 +2,13 @@
 import { RemoteError, SockError } from 'socktools'
 import type { Ledger, Sim } from 'socktools/testing'
 import { answerTo, digestOf, type Node, type V1Peer } from './v1-node.ts'
+import type { Sessions } from './v1-sessions.ts'
 
 export interface Work {
   readonly sim: Sim
   readonly ledger: Ledger
+  /** Undefined: every connection stands for itself. */
+  readonly sessions: Sessions | undefined
   calls: number
   /** Messages, calls, feeds and channels. */
   sends: number
@@ -30,12 +33,26 @@ const say =
   (work, from, peer) => {
     const pad = padded(work)
     work.sends++
+    const { sim, ledger } = work
     const lane = `${from.tag}/${peer.id} ${type}`
-    const n = work.ledger.send(lane, digestOf({ pad }))
-    peer.sendMsg(type, { lane, n, pad }).catch((thrown: unknown) => {
-      work.sim.tally(`send ${codeOf(thrown)}`)
+    const refused = (thrown: unknown): void => sim.tally(`send ${codeOf(thrown)}`)
+    if (sim.random() < 0.2) {
+      // Without a receipt they go another way.
+      const n = ledger.send(lane, digestOf({ pad }))
+      peer.sendMsg(type, { lane, n, pad }).catch(refused)
+      return
+    }
+    const n = ledger.sendWithReceipt(lane, digestOf({ pad }))
+    const { accepted, outcome } = peer.send(type, { lane, n, pad })
+    accepted.catch(refused)
+    void outcome.then((told) => {
+      ledger.told(lane, n, told.status)
+      sim.tally(`outcome ${told.status}${told.status === 'delivered' ? '' : ` ${told.reason}`}`)
     })
   }
+
+/** Codes with which what was sent ends only where its connection, or its session, is over. */
+const OVER = new Set(['PEER_GONE', 'CLOSED', 'DRAINING', 'NOT_SENT', 'OUTCOME_UNKNOWN'])
 
 /** More than a connection holds: where nobody reads, it stands still. */
 const flood: Job = (work, from, peer) => {
@@ -78,13 +95,15 @@ function askFor(work: Work, from: Node, peer: V1Peer, takes: number, timeout: nu
     },
     (thrown: unknown) => {
       ledger.settled(id, codeOf(thrown))
+      if (OVER.has(codeOf(thrown))) work.sessions?.mustBeOver(`${from.tag}/${peer.id}`)
       sim.tally(`call ${codeOf(thrown)}`)
     },
   )
 }
 
-const ended = ({ sim }: Work, what: string, thrown: unknown): void => {
+const ended = ({ sim, sessions }: Work, side: string, what: string, thrown: unknown): void => {
   const code = codeOf(thrown)
+  if (OVER.has(code)) sessions?.mustBeOver(side)
   sim.tally(`${what} ${code}`)
   // Also what the far side says of it while it ends.
   const said = thrown instanceof RemoteError ? thrown.remote.code : code
@@ -102,11 +121,10 @@ const follow: Job = (work, from, peer) => {
     for await (const i of peer.stream('count', { id, to, gap })) {
       if (i !== next++) sim.fail('feeds in order', new Error(`${id}: ${i} where ${next - 1} should be`))
     }
-    if (next !== to && peer.state === 'open' && !from.ending)
-      sim.fail('feeds whole', new Error(`${id}: ${next} of ${to}`))
+    if (next !== to) sim.fail('feeds whole', new Error(`${id}: ${next} of ${to}`))
     sim.tally('feed whole')
   }
-  run().catch((thrown: unknown) => ended(work, 'feed', thrown))
+  run().catch((thrown: unknown) => ended(work, `${from.tag}/${peer.id}`, 'feed', thrown))
 }
 
 const talk: Job = (work, from, peer) => {
@@ -132,11 +150,15 @@ const talk: Job = (work, from, peer) => {
         sim.fail('channels in order', new Error(`${lane}: ${n} for ${next}`))
       next++
     }
-    if (next !== items.length && peer.state === 'open' && !from.ending)
-      sim.fail('channels whole', new Error(`${lane}: ${next} of ${items.length}`))
+    if (next !== items.length) sim.fail('channels whole', new Error(`${lane}: ${next} of ${items.length}`))
     sim.tally('channel whole')
   }
-  run().catch((thrown: unknown) => ended(work, 'channel', thrown))
+  run().catch((thrown: unknown) => ended(work, `${from.tag}/${peer.id}`, 'channel', thrown))
+}
+
+const close: Job = ({ sessions }, { tag }, peer) => {
+  sessions?.closing(`${tag}/${peer.id}`)
+  peer.close()
 }
 
 const JOBS: readonly (readonly [weight: number, job: Job])[] = [
@@ -148,7 +170,7 @@ const JOBS: readonly (readonly [weight: number, job: Job])[] = [
   [1, askMuch],
   [7, follow],
   [5, talk],
-  [1, (_work, _from, peer) => void peer.close()],
+  [1, close],
   [0.4, (_work, from) => void from.renew('close')],
   [0.4, (_work, from) => void from.renew('drain')],
 ]

@@ -3,7 +3,12 @@ interface Entry {
   readonly digest: number
   arrived: number
   excused: boolean
+  /** Undefined: it has no receipt; `open`: nothing was told yet. */
+  told: Told | 'open' | undefined
 }
+
+/** `status` of the outcome of a receipt. */
+export type Told = 'delivered' | 'not-delivered' | 'unknown'
 
 interface Lane {
   readonly sent: Entry[]
@@ -46,8 +51,32 @@ export class Ledger {
 
   /** Before it is sent. Gives its number in the lane, from 1. `digest` is whatever tells its content. */
   send(lane: string, digest = 0): number {
+    return this.#send(lane, digest, undefined)
+  }
+
+  /** The same of one that goes to one receiver alone, and has a receipt: `told` is to follow. */
+  sendWithReceipt(lane: string, digest = 0): number {
+    return this.#send(lane, digest, 'open')
+  }
+
+  #send(lane: string, digest: number, told: 'open' | undefined): number {
     this.sends++
-    return this.#lane(lane).sent.push({ digest, arrived: 0, excused: false })
+    return this.#lane(lane).sent.push({ digest, arrived: 0, excused: false, told })
+  }
+
+  /** The outcome of its receipt. */
+  told(lane: string, n: number, status: Told): void {
+    const entry = this.#lane(lane).sent[n - 1]
+    if (entry === undefined) return
+    const { told } = entry
+    if (told !== 'open') this.#untrue.push(`${lane} #${n} was ${told}, then ${status}`)
+    entry.told = status
+    this.#weigh(`${lane} #${n}`, entry)
+  }
+
+  #weigh(what: string, { told, arrived }: Entry): void {
+    if (told !== undefined && arrived > 1) this.#twice.push(`${what} came twice`)
+    if (told === 'not-delivered' && arrived > 0) this.#untrue.push(`${what} was ${told}, and came`)
   }
 
   /** It came. `at` is who got it, where a lane leads to several: each has it once, in order. */
@@ -67,6 +96,7 @@ export class Ledger {
     else if (n < before) this.#disorder.push(`${what} came after #${before}, or twice`)
     last.set(at, Math.max(n, before))
     entry.arrived++
+    this.#weigh(what, entry)
   }
 
   /** These may be lost: their sender was told so, or what knew of them is gone. Absent `n`: all of the lane so far. */
@@ -132,7 +162,20 @@ export class Ledger {
     needNone(this.#disorder)
   }
 
-  /** No call settled twice, or as never done when it was. */
+  /** Messages with a receipt that has told nothing, of these lanes. */
+  untold(lanes: (lane: string) => boolean = () => true): string[] {
+    return this.#list(lanes, ({ told }) => told === 'open', 'has no outcome')
+  }
+
+  /**
+   * Messages that were told as delivered and have not come. They may be on their way to their handler: at the end of a run
+   * they are where a receiver was closed with messages that waited.
+   */
+  delivered(lanes: (lane: string) => boolean = () => true): string[] {
+    return this.#list(lanes, ({ told, arrived }) => told === 'delivered' && arrived === 0, 'was lost')
+  }
+
+  /** No call settled twice, or as never done when it was; and no message came that was told as not delivered. */
   truthful(): void {
     needNone(this.#untrue)
   }
@@ -144,12 +187,12 @@ export class Ledger {
 
   /** What `nothingLost` would find. */
   missing(lanes: (lane: string) => boolean = () => true): string[] {
+    return this.#list(lanes, ({ arrived, excused }) => arrived === 0 && !excused, 'was lost')
+  }
+
+  #list(lanes: (lane: string) => boolean, is: (entry: Entry) => boolean, what: string): string[] {
     return [...this.#lanes].flatMap(([name, { sent }]) =>
-      lanes(name)
-        ? sent.flatMap(({ arrived, excused }, i) =>
-            arrived > 0 || excused ? [] : [`${name} #${i + 1} was lost`],
-          )
-        : [],
+      lanes(name) ? sent.flatMap((entry, i) => (is(entry) ? [`${name} #${i + 1} ${what}`] : [])) : [],
     )
   }
 

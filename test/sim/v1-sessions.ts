@@ -1,0 +1,151 @@
+/** The sessions of a run: which there were, why each ended, and what that excuses. */
+import type { Ledger, Sim, SimProcess } from 'socktools/testing'
+import type { V1Peer, V1Sock } from './v1-node.ts'
+
+/** One side of a session: a peer of a process. */
+interface Side {
+  /** `TAG/PEER`, as in the names of its lanes. */
+  readonly name: string
+  readonly me: SimProcess
+  /** Since when it has no connection, by the time of the simulation. */
+  detachedAt: number | undefined
+  gone: boolean
+  /** Its application has closed it, or the sock of it. */
+  closed: boolean
+  /** It waited for another connection for as long as it waits, in vain. */
+  expired: boolean
+  /** Messages that had arrived, and were dropped when it was closed. */
+  unhandled: number
+}
+
+type Session = Side[]
+
+/** As by default. */
+const SESSION_TTL = 120_000
+
+/** What every peer of wire v1 has beside what its type says. */
+const keyOf = (peer: V1Peer): string | undefined =>
+  (peer as unknown as { readonly session?: { readonly key: string } }).session?.key
+
+const isOver = ({ me, gone }: Side): boolean => gone || !me.alive
+/** What ends a session for good: anything else that does is a bug. */
+const isCause = ({ me, closed, expired }: Side): boolean => !me.alive || closed || expired
+
+export class Sessions {
+  readonly #sim: Sim
+  readonly #byKey = new Map<string, Session>()
+  readonly #byName = new Map<string, Session>()
+  readonly #mustBeOver = new Set<string>()
+
+  constructor(sim: Sim) {
+    this.#sim = sim
+  }
+
+  /** Follows the peers of a sock. */
+  watch(sock: V1Sock, me: SimProcess, tag: string): void {
+    const sim = this.#sim
+    const close = sock.close.bind(sock)
+    // Whoever closes it, the end of the run as well.
+    sock.close = () => {
+      this.closing(tag)
+      return close()
+    }
+    const sideOf = (peer: V1Peer): Side | undefined => this.#side(`${tag}/${peer.id}`)
+    sock.on('peer', ({ peer }) => {
+      const key = keyOf(peer)
+      if (key === undefined) return
+      const name = `${tag}/${peer.id}`
+      let session = this.#byKey.get(key)
+      if (session === undefined) this.#byKey.set(key, (session = []))
+      if (session.length === 2) sim.fail('a session is of two', new Error(`${name} is the third`))
+      session.push({
+        ...{ name, me, detachedAt: undefined, gone: false },
+        ...{ closed: false, expired: false, unhandled: 0 },
+      })
+      this.#byName.set(name, session)
+    })
+    sock.on('detached', ({ peer }) => {
+      sim.tally('detached')
+      const side = sideOf(peer)
+      if (side !== undefined) side.detachedAt = sim.clock.now()
+    })
+    sock.on('resumed', ({ peer }) => {
+      sim.tally('resumed')
+      const side = sideOf(peer)
+      if (side !== undefined) side.detachedAt = undefined
+    })
+    sock.on('sessionLost', ({ peer, reason }) => {
+      sim.tally(`session lost ${reason}`)
+      const side = sideOf(peer)
+      const since = side?.detachedAt
+      // A timer may be a rounding early.
+      if (side !== undefined && since !== undefined && sim.clock.now() - since >= SESSION_TTL - 1)
+        side.expired = true
+    })
+    sock.on('gone', ({ peer, error, lost }) => {
+      const name = `${tag}/${peer.id}`
+      const side = this.#side(name)
+      if (side === undefined) return
+      side.gone = true
+      side.unhandled = lost.unhandled
+      const session = this.#byName.get(name) ?? []
+      // The far side has kept another connection with us, which came up in the same moment.
+      const isTwin = session.length === 1 && error?.what.endsWith(': DUPLICATE') === true
+      if (isTwin) sim.tally('gone DUPLICATE')
+      else if (!session.some(isCause))
+        sim.fail('a session ends for a reason', error ?? new Error(`${name} ended in good order`))
+    })
+  }
+
+  #side(name: string): Side | undefined {
+    return this.#byName.get(name)?.find((side) => side.name === name)
+  }
+
+  /** The application ends all of these, sides whose name begins so. */
+  closing(begin: string): void {
+    for (const session of this.#byName.values())
+      for (const side of session) if (`${side.name}/`.startsWith(`${begin}/`)) side.closed = true
+  }
+
+  /** What this side sent ended as it does only where its session is over, or about to be. */
+  mustBeOver(name: string): void {
+    this.#mustBeOver.add(name)
+  }
+
+  /** Whether two peers, one of each, are the two sides of one session that has a connection. */
+  linked(ours: V1Peer, theirs: V1Peer): boolean {
+    const key = keyOf(ours)
+    return key !== undefined && key === keyOf(theirs) && ours.state === 'open' && theirs.state === 'open'
+  }
+
+  /** Whether this side of a session, by its name, has nothing to hope for. */
+  isOver(name: string): boolean {
+    return this.#byName.get(name)?.some(isOver) ?? true
+  }
+
+  /** For the end of a run: what was promised and not kept. */
+  broken(ledger: Ledger): string[] {
+    const alive = (lane: string): boolean => !this.isOver(sideOf(lane))
+    // Over a session that goes on there is nothing that may be lost, with a receipt or without.
+    const lives = (lane: string): boolean => this.#side(sideOf(lane))?.me.alive === true
+    const lost = [...ledger.missing(alive), ...ledger.untold(lives)]
+    for (const name of this.#mustBeOver)
+      if (!this.isOver(name)) lost.push(`a call or stream over ${name}, whose session goes on`)
+    // What was told as delivered may have waited for its handler when the far side was closed, or has died.
+    const dropped = new Map<Side, number>()
+    const died = (lane: string): boolean => this.#far(sideOf(lane))?.me.alive === false
+    for (const what of ledger.delivered((lane) => this.#byName.has(sideOf(lane)) && !died(lane))) {
+      const far = this.#far(sideOf(what))
+      if (far !== undefined) dropped.set(far, (dropped.get(far) ?? 0) + 1)
+      if (far === undefined || (dropped.get(far) ?? 0) > far.unhandled) lost.push(what)
+    }
+    return lost
+  }
+
+  #far(name: string): Side | undefined {
+    return this.#byName.get(name)?.find((side) => side.name !== name)
+  }
+}
+
+/** The sender of a lane: `TAG/PEER TYPE`. */
+const sideOf = (lane: string): string => lane.slice(0, lane.indexOf(' '))
