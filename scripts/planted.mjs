@@ -118,7 +118,12 @@ async function bySim(copy) {
   const run = (first) => {
     const job = JSON.stringify({ from: from + first, to: from + seeds, step })
     const child = fork(join(copy, 'scripts/planted.mjs'), ['--search', job], {
-      ...{ cwd: copy, env: plain(), execArgv: ['--import', 'tsx'], stdio: ['ignore', 'ignore', 'pipe', 'ipc'] },
+      ...{
+        cwd: copy,
+        env: plain(),
+        execArgv: ['--import', 'tsx'],
+        stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
+      },
     })
     let noise = ''
     child.stderr.on('data', (chunk) => (noise = (noise + chunk).slice(-500)))

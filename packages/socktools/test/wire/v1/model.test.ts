@@ -13,6 +13,13 @@ describe('a session, in every state', () => {
     assert.ok(states > 5000, `only ${states}`)
   })
 
+  test('1 message each way, 2 drops: WELCOME is lost, too', (t) => {
+    const { states, transitions } = explore(
+      twoSides({ messages: 1, drops: 2, zombies: 1, crashes: 0, expiries: 0 }),
+    )
+    t.diagnostic(`${states} states, ${transitions} transitions`)
+  })
+
   test('and with a crash of each side, and one that gives up too soon', (t) => {
     const { states, transitions, taken } = explore(
       twoSides({ messages: 1, drops: 1, zombies: 1, crashes: 1, expiries: 1 }),

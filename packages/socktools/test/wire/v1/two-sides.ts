@@ -530,6 +530,14 @@ export function twoSides(bounds: Bounds, flaw?: Flaw): Model<World> {
     if (sequence.acked > 0) refused(() => sequence.ack(sequence.acked - 1), 'an ack that goes back')
     refused(() => sequence.ack(sequence.sent + 1), 'an ack of what was not sent')
     refused(() => sequence.take(sequence.received + 2, sequence.acked), 'a gap')
+    if (sequence.received > 0) {
+      const other = sequence.clone()
+      must(
+        other.take(sequence.received, sequence.acked) === 'again',
+        'a frame that came before is taken as new',
+      )
+      must(other.received === sequence.received, 'a frame that came before moves what was received')
+    }
     const claim = (token: Uint8Array, connGen: number): string | undefined =>
       resumption.refusal({
         resume: { sessionId: ID, token, connGen, lastRecv: 0 },
