@@ -156,8 +156,9 @@ export class Greeting {
     this.#partings = partings
     this.#address = pipe.remote.address
     this.#host = pipe.remote.host
+    // Who goes on with a session, or has had a WELCOME, knows what the far side speaks.
     this.#pipe = new HandshakePipe(pipe, () =>
-      dialed
+      dialed && again === undefined && !this.#agreed
         ? this.#error(
             'PEER_NOT_SESSION',
             'the far side ended the connection before it answered HELLO: it refused us, or does not speak v1',

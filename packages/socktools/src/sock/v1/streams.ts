@@ -180,7 +180,7 @@ export class Streams {
     this.#checkIdle()
   }
 
-  /** Those of the far side are ended, ours are read no more. */
+  /** Those of the far side are ended, ours are read no more: both hear DRAINING. */
   drain(): void {
     this.#draining = true
     const why = this.#link.error('DRAINING', 'this side is ending')
@@ -188,7 +188,8 @@ export class Streams {
       this.#serving.get(stream)?.abort(why)
       stream.onStop?.(why)
       stream.reset(refusal('DRAINING'))
-      stream.stopReading()
+      // Whoever reads has not got all, and must not take it for that.
+      stream.stopReading(why)
     }
   }
 
