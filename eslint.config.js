@@ -22,7 +22,7 @@ const nodeGlobals = [
 ]
 
 export default defineConfig(
-  { ignores: ['**/dist/', '**/node_modules/', 'coverage/'] },
+  { ignores: ['**/dist/', '**/node_modules/', 'coverage/', 'test/.*/'] },
   { linterOptions: { reportUnusedDisableDirectives: 'error' } },
 
   // Scripts are plain JavaScript on Node.

@@ -125,7 +125,7 @@ export class Outgoing {
     const to = this.#find(lane)
     if (to === undefined || to.ending) return undefined
     const n = body.length
-    if (to.first === undefined && n <= SEND_CHUNK && this.#mayPass(to, kind, HEADER + n)) {
+    if (to.first === undefined && to.fitsOne(kind, n) && this.#mayPass(to, kind, HEADER + n)) {
       const seq = kind === VOLATILE ? 0 : this.#sequence.next()
       if (isCredited(kind)) to.written += HEADER + n
       if (kind === ITEM) this.bulk.sent(seq, HEADER + n, now)

@@ -1,4 +1,16 @@
-import { EVENT, HEADER, ITEM, REPLY, REQUEST, ERROR, OPEN, RESET, SEND_CHUNK, VOLATILE } from './frame.ts'
+import {
+  EVENT,
+  HEADER,
+  ITEM,
+  REPLY,
+  REQUEST,
+  ERROR,
+  OPEN,
+  MAX_CHUNK,
+  RESET,
+  SEND_CHUNK,
+  VOLATILE,
+} from './frame.ts'
 
 /** A message that waits. */
 export interface Entry {
@@ -22,6 +34,9 @@ const CREDITED = new Set([EVENT, REQUEST, REPLY, ERROR, OPEN, ITEM])
 const credited: readonly boolean[] = Array.from({ length: 256 }, (_, kind) => CREDITED.has(kind))
 
 export const isCredited = (kind: number): boolean => credited[kind] === true
+
+/** A window that holds two of the longest frames: then none of them waits until the window is empty. */
+const ROOMY = 2 * (HEADER + MAX_CHUNK)
 
 /** A message, and how much of it was written. */
 export class Message implements Entry {
@@ -131,11 +146,17 @@ export class Lane {
    * not yet granted what it will when it has taken all, and many small chunks would be written for nothing.
    */
   chunk(message: Message): number {
-    const full = Math.min(message.body.length - message.at, SEND_CHUNK)
+    const left = message.body.length - message.at
+    const full = this.fitsOne(message.kind, left) ? left : Math.min(left, SEND_CHUNK)
     if (!isCredited(message.kind)) return full
     const room = this.limit - this.written - HEADER
     if (room >= full) return full
     return room > 0 && room + HEADER >= this.window / 2 ? room : -1
+  }
+
+  /** Whether so much of a message goes into one frame. Items of 64 KiB do: who reads them need not put them together. */
+  fitsOne(kind: number, bytes: number): boolean {
+    return bytes <= SEND_CHUNK || (kind === ITEM && bytes <= MAX_CHUNK && this.window >= ROOMY)
   }
 
   /** The payload of its next frame, in bytes. */

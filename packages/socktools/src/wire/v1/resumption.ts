@@ -106,6 +106,19 @@ export class Resumption {
   confirm(): void {
     this.#previous = undefined
   }
+
+  /** Another one in the same state. */
+  clone(): Resumption {
+    const other = new Resumption(this.id, this.#token, this.incarnation)
+    other.#previous = this.#previous
+    other.#connGen = this.#connGen
+    return other
+  }
+
+  /** Two of one session that are in the same state behave alike from here on. */
+  state(): string {
+    return `${keyOf(this.#token)} ${this.#previous && keyOf(this.#previous)} ${this.#connGen}`
+  }
 }
 
 export const keyOf = (bytes: Uint8Array): string =>

@@ -146,7 +146,8 @@ export class Retained {
 
   /** A new pipe has taken over: what was not acknowledged is sent again from its beginning. */
   rewind(): void {
-    this.#part = this.#first
+    // With nothing to send again, what is added next is not to be sent again either.
+    this.#part = this.#parts.length === 0 ? Infinity : this.#first
     this.#at = this.#lent = 0
   }
 
@@ -192,6 +193,30 @@ export class Retained {
       }
     }
     return messages
+  }
+
+  /** Another one in the same state, in blocks of its own. */
+  clone(): Retained {
+    const other = new Retained(this.#blocks)
+    other.bytes = this.bytes
+    other.#first = 0
+    other.#acked = this.#acked
+    other.#part = this.#part - this.#first
+    other.#at = this.#at
+    other.#lent = this.#lent
+    other.#parts = this.#parts
+      .slice(this.#first)
+      .map((part) => ({ ...part, block: part.block.slice(), lent: [...part.lent] }))
+    return other
+  }
+
+  /** Two with the same key, and with the same bodies lent to them, behave alike from here on. */
+  key(): string {
+    const at = this.replaying ? `${this.#part - this.#first}+${this.#at}` : '-'
+    const parts = this.#parts
+      .slice(this.#first)
+      .map(({ block, end }) => `${block.length}:${block.subarray(0, end).join()}`)
+    return [this.#acked, at, ...parts].join(' ')
   }
 
   /** The session is over: nothing is sent again. */

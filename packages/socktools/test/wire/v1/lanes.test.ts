@@ -370,3 +370,17 @@ describe('long messages without credit', () => {
     assert.equal(out.lanes.queued, 0)
   })
 })
+
+test('an item of 64 KiB is one frame where the window holds two of them, and cut where it does not', () => {
+  const long = 64 * 1024
+  for (const [window, log] of [
+    [2 * (long + 24), [`ITEM 7: ${long}`]],
+    [2 * (long + 24) - 1, [`ITEM 7: ${SEND_CHUNK}+`, `ITEM 7: ${long - SEND_CHUNK}`]],
+  ] as const) {
+    const out = opened(window)
+    out.put(7, long, ITEM)
+    out.lanes.acked(2, 1)
+    out.lanes.pump(1)
+    assert.deepEqual(out.log, log)
+  }
+})

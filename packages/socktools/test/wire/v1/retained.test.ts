@@ -80,6 +80,14 @@ test('what is not acknowledged is sent again, in order and unchanged, whenever a
   )
 })
 
+test('a pipe that takes over while all is acknowledged has nothing to send again, and what is new leaves once', () => {
+  const retained = new Retained(new Blocks())
+  retained.rewind()
+  retained.add(REQUEST, 0, 1, 5, 1, new Uint8Array(5), -1)
+  assert.equal(retained.replaying, false)
+  assert.deepEqual(replayed(retained), [])
+})
+
 test('an ack in the middle of sending again goes on behind it', () => {
   const retained = new Retained(new Blocks())
   for (let seq = 1; seq <= 200; seq++) retained.add(REQUEST, 0, seq, 5, seq, new Uint8Array(500), -1)
