@@ -8,6 +8,8 @@ const WIDE = 256 * 1024
  * its turn has come: libuv reads and calls back in one go. On Windows a read may stand waiting with its memory.
  */
 let shared: Uint8Array | undefined
+/** Memory for a wide read that came to nothing. */
+let spare: Uint8Array | undefined
 
 /**
  * Where the reads of one socket go. What is handed out belongs to the receiver: a read that fills at least half is
@@ -54,7 +56,13 @@ export class WideReads {
     const { memory } = this
     const wide = n * 2 >= WIDE
     const chunk = wide && memory === this.#own ? memory.subarray(0, n) : memory.slice(0, n)
-    this.#own = wide ? new Uint8Array(WIDE) : undefined
+    // Nobody was handed any of it: who reads widely next need not take, and the collector not free, as much again.
+    if (!wide && this.#own !== undefined) spare = this.#own
+    this.#own = undefined
+    if (wide) {
+      this.#own = spare ?? new Uint8Array(WIDE)
+      spare = undefined
+    }
     return chunk
   }
 }
