@@ -55,6 +55,10 @@ export class PeerSession implements Resumable {
     this.#out = out
   }
 
+  get key(): string {
+    return this.resumption.key
+  }
+
   /** Up to where we have what the far side sent. */
   get received(): number {
     return this.#sequence.received

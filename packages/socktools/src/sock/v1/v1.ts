@@ -136,7 +136,7 @@ export class V1<C extends Codec> {
   /** `dialedAt`: the address that was dialed, where it can be dialed again. */
   join(id: string, pipe: Pipe, dialed: boolean, greeted: GreetedV1, dialedAt: string | undefined): V1Peer<C> {
     const peer = new V1Peer<C>(id, pipe, dialed, this.#host, greeted, dialedAt)
-    if (peer.session !== undefined && !dialed) this.#sessions.set(peer.session.resumption.key, peer)
+    if (peer.session !== undefined && !dialed) this.#sessions.set(peer.session.key, peer)
     return peer
   }
 
@@ -153,7 +153,7 @@ export class V1<C extends Codec> {
     peer.onOver?.()
     if (session === undefined || dialed) return
     const { resumption, received } = session
-    this.#sessions.delete(resumption.key)
+    this.#sessions.delete(session.key)
     const reason = error instanceof SessionLost ? error.reason : 'ended'
     this.#tombstones.add({ resumption, reason, lastRecv: received })
   }
