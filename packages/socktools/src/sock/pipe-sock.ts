@@ -222,6 +222,8 @@ export class PipeSock<
     peer.attach()
     core.events.emit('peer', { peer: peer as Peer<C> })
     peer.start(greeted?.early)
+    if (peer.wire === 'v1' && greeted?.wire === 'v1' && greeted.broken !== undefined)
+      peer.lostPipe(greeted.broken)
     if (peer.wire === 'v1' && !dialed) for (const tell of this.#onCame) tell(peer)
     return peer
   }

@@ -8,7 +8,8 @@ import { fail, SockError } from '../../errors.ts'
 import type { Pipe } from '../../net/pipe.ts'
 import type { Contract } from '../../contract/protocol.ts'
 import { Held } from '../../wire/held.ts'
-import { decodeTable, encodeGoodbye, MAX_TYPES } from '../../wire/v1/bodies.ts'
+import { readU32 } from '../../wire/length-header.ts'
+import { decodeGoodbye, decodeTable, encodeGoodbye, MAX_TYPES } from '../../wire/v1/bodies.ts'
 import {
   GOODBYE,
   HEADER,
@@ -49,7 +50,7 @@ import type { Deadlines } from '../deadlines.ts'
 import type { Partings } from '../partings.ts'
 import { FarTypes } from './far-types.ts'
 import { HandshakePipe } from './handshake-pipe.ts'
-import { type Dial, Duplicate, type Twins } from './twins.ts'
+import { type Dial, Duplicate, type Twins, type Visit } from './twins.ts'
 
 /** What a sock says of itself. */
 export interface Terms {
@@ -107,6 +108,8 @@ export interface GreetedV1 {
   readonly onOver: (() => void) | undefined
   /** What it sent behind its handshake. */
   readonly early: Uint8Array
+  /** The connection broke after both sides had agreed: its session waits for another one. */
+  readonly broken: SockError | undefined
 }
 
 /** Who knocks, once it has said so. */
@@ -141,6 +144,7 @@ export class Greeting {
   readonly #again: Again | undefined
   readonly #host: string
   #dial: Dial | undefined
+  #visit: Visit | undefined
 
   constructor(
     pipe: Pipe,
@@ -183,13 +187,40 @@ export class Greeting {
       const late = tooSlow('WELCOME', handshakeTimeout, this.#address)
       this.#greeted = await this.#within(handshakeTimeout, late, () => this.#welcome())
     }
-    this.#pipe.release(this.#greeted.wire === 'v1')
-    return { ...this.#greeted, early: this.#pipe.early }
+    const greeted = this.#greeted
+    const broken = this.#visit === undefined ? undefined : await this.#untilKept(this.#visit)
+    this.#visit?.joined()
+    this.#pipe.release(greeted.wire === 'v1' && broken === undefined)
+    const { early } = this.#pipe
+    return greeted.wire === 'v1' ? { ...greeted, early, broken } : { ...greeted, early }
+  }
+
+  /**
+   * Where we have dialed this host as well, which connection is kept is for the far side to say. Returns why this one broke
+   * meanwhile, if it did: the far side may have taken it for a peer. Rejects with DUPLICATE.
+   */
+  async #untilKept(visit: Visit): Promise<SockError | undefined> {
+    const { twins } = this.#terms
+    const decided = visit.decided()
+    if (decided()) return undefined
+    const off = twins.onAnswered(() => {
+      this.#pipe.wake()
+    })
+    try {
+      await this.#pipe.spoken(decided)
+    } finally {
+      off()
+    }
+    visit.check()
+    if (farewellIn(this.#pipe.early) === 'DUPLICATE')
+      throw new Duplicate(hex(this.#terms.offer.nodeId), this.#address)
+    return this.#pipe.over
   }
 
   /** Lets go of the connection, and tells the far side why where it waits for that. */
   refuse(error: SockError): void {
     this.#dial?.over()
+    this.#visit?.over()
     this.#pipe.refuse(this.#lastWord(error), this.#partings)
   }
 
@@ -204,6 +235,7 @@ export class Greeting {
   /** Whoever waits for this hears `why`. */
   giveUp(why: SockError): void {
     this.#pipe.giveUp(why)
+    this.#dial?.over()
   }
 
   /** Called with why, when this is given up or the connection ends while the gate is asked. */
@@ -231,7 +263,7 @@ export class Greeting {
     if (again !== undefined && (theirs.result !== 'resumed' || !equal(theirs.incarnation, again.incarnation)))
       throw new SessionLost('incarnation-changed', undefined, this.#address)
     this.#agreed = true
-    dial?.met(theirs, this.#address)
+    await dial?.met(theirs, this.#address)
     const types = await this.#tables(theirs)
     const { session } = theirs
     this.#greeted = {
@@ -251,6 +283,7 @@ export class Greeting {
           dial.over()
         }),
       early: this.#pipe.early,
+      broken: undefined,
     }
     return metOf(theirs, again !== undefined)
   }
@@ -273,7 +306,7 @@ export class Greeting {
       // Its code is one of ours: negotiate() said it.
       throw new SockError(answer.code as 'NO_COMMON_CODEC', answer.text, { address: this.#address })
     }
-    if (this.#resumable === undefined) await this.#terms.twins.admit(hello, this.#host)
+    if (this.#resumable === undefined) this.#visit = await this.#terms.twins.admit(hello, this.#host)
     this.#hello = hello
     this.#answer = answer
     return metOf(hello, this.#resumable !== undefined)
@@ -302,6 +335,9 @@ export class Greeting {
     const [hello, answer] = [this.#hello, this.#answer]
     if (hello === undefined || answer === undefined) return fail('PROTOCOL_ERROR', 'welcome before hello')
     const resumable = this.#resumable
+    const visit = this.#visit
+    // While the gate was asked a dial of ours may have met this node.
+    visit?.check()
     const session =
       resumable?.takeOver(hello) ?? (this.#sessions(hello) ? this.#terms.newSession() : undefined)
     this.#agreed = true
@@ -319,8 +355,13 @@ export class Greeting {
       theirs: hello,
       codec: answer.codecs[0] ?? '',
       types,
-      onOver: resumable === undefined ? this.#terms.twins.came(hello) : undefined,
+      onOver:
+        visit &&
+        (() => {
+          visit.over()
+        }),
       early: this.#pipe.early,
+      broken: undefined,
     }
   }
 
@@ -329,7 +370,7 @@ export class Greeting {
   }
 
   /** Two that have different contracts tell each other what is in theirs. */
-  async #tables({ fingerprint }: Offer): Promise<FarTypes> {
+  async #tables({ fingerprint, nodeId }: Offer): Promise<FarTypes> {
     const { contract, offer, table } = this.#terms
     if (equal(fingerprint, offer.fingerprint)) return new FarTypes(contract)
     await this.#pipe.write(...tableFrames(table))
@@ -341,6 +382,7 @@ export class Greeting {
         fail('PROTOCOL_ERROR', `a frame of ${n} bytes where TABLE is due`),
       )
       header.read(payload)
+      if (header.kind === GOODBYE) this.#left(nodeId, decodeGoodbye(payload))
       if (header.kind !== TABLE)
         fail('PROTOCOL_ERROR', `${nameOfKind(header.kind)} where TABLE is due`, { address: this.#address })
       if (header.ack > 0) fail('PROTOCOL_ERROR', `an ack of ${header.ack} before anything was sent`)
@@ -353,9 +395,15 @@ export class Greeting {
     return new FarTypes(contract, decodeTable(held.take(NOTHING, 0, 0)))
   }
 
+  /** The far side said GOODBYE where something else was due. */
+  #left(nodeId: Uint8Array, code: string): never {
+    if (code === 'DUPLICATE') throw new Duplicate(hex(nodeId), this.#address)
+    throw this.#error('PEER_GONE', `the far side ended the connection during the handshake: ${code}`)
+  }
+
   async #within<T>(ms: number, late: SockError, work: () => Promise<T>): Promise<T> {
     const deadline = this.#deadlines.set(ms, () => {
-      this.#pipe.giveUp(late)
+      this.giveUp(late)
     })
     try {
       return await work()
@@ -388,6 +436,13 @@ const metOf = ({ nodeId }: Offer, again: boolean): Met => ({ id: hex(nodeId), ag
 
 /** In the codec of the session there is no choice any more. */
 const askAgain = ({ resume, codec }: Again): Pick<Hello, 'resume' | 'codecs'> => ({ resume, codecs: [codec] })
+
+/** The code of a GOODBYE that is the first frame, and all there. */
+function farewellIn(early: Uint8Array): string | undefined {
+  if (early.length < 4 + HEADER || early[4] !== GOODBYE) return undefined
+  const end = 4 + readU32(early, 0)
+  return end > early.length ? undefined : decodeGoodbye(early.subarray(4, end))
+}
 
 /** As long as nothing sequenced has been received. */
 function controlFrame(kind: number, flags: number, body: Uint8Array): Uint8Array {

@@ -14,7 +14,6 @@ export class HandshakePipe {
   #changed = new Waiter()
   #held = false
   #done = false
-  /** What still comes is read for the sake of the refusal alone. */
   /** Why no more comes. */
   #over: SockError | undefined
   readonly #onClose: () => SockError
@@ -79,6 +78,19 @@ export class HandshakePipe {
   async atLeast(n: number, enough?: () => boolean): Promise<Uint8Array> {
     while (this.#bytes.length < n && enough?.() !== true) await this.#more()
     return this.#bytes
+  }
+
+  /** Resolves when something has come, or `enough`, though it may be over by then. */
+  async spoken(enough: () => boolean): Promise<void> {
+    while (this.#bytes.length === 0 && !enough()) {
+      if (this.#over === undefined) this.#pipe.resume()
+      await this.#changed.promise
+    }
+  }
+
+  /** Why no more comes; undefined: more may come. */
+  get over(): SockError | undefined {
+    return this.#over
   }
 
   /** Whoever waits looks again whether that is enough. */

@@ -302,6 +302,11 @@ export class V1Peer<C extends Codec>
     this.session?.lose(why)
   }
 
+  /** The pipe that it was made with broke before it was a peer. */
+  lostPipe(error: SockError): void {
+    this.broke(error)
+  }
+
   leave(error: SockError): void {
     this.detach(error)
   }

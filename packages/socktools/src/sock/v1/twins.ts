@@ -16,19 +16,33 @@ export class Duplicate extends SockError {
 
 /** One dial of ours, from its HELLO on until its peer is gone. */
 export interface Dial {
-  /** WELCOME has come from this node. Throws DUPLICATE: another connection is to be kept. */
-  met(who: Offer, address: string): void
+  /** WELCOME has come from this node. Rejects with DUPLICATE: another connection is to be kept. */
+  met(who: Offer, address: string): Promise<void>
   /** It has failed, or its peer is gone. */
   over(): void
 }
 
+/** One that dialed us, from the moment that its HELLO may be answered on until its peer is gone. */
+export interface Visit {
+  /** Throws DUPLICATE: a dial of ours has met this node meanwhile. */
+  check(): void
+  /** To be called when WELCOME has been said. Whether dials of ours still wait for an answer that decides which is kept. */
+  decided(): () => boolean
+  /** It is a peer. */
+  joined(): void
+  /** It was refused, or its peer is gone. */
+  over(): void
+}
+
 /**
- * Two nodes that dial each other keep one connection. Which of two that are underway at once, both sides decide alike:
- * the one that was dialed by the lower nodeId.
+ * Two nodes that dial each other keep one connection. Which of two that are underway at once, the lower nodeId decides:
+ * what it meets first, an answer to its own dial or the HELLO of the other. It says so in its answer to that HELLO.
  *
  *   acceptor  1. a node that we dialed and have met is refused (DUPLICATE)
  *             2. the lower one first waits what becomes of its own dials to that host, then 1
- *   dialer    3. the lower one gives up a dial that met a node which has dialed us
+ *             3. the higher one answers, and then waits what becomes of its own dials to that host: where one of
+ *                them was answered with WELCOME, this one is given up before it is a peer
+ *   dialer    4. the lower one gives up a dial that met a node which has dialed us
  *
  * Who is refused so goes on with the connection that there is. A node is told by its nodeId and its incarnation.
  */
@@ -38,9 +52,12 @@ export class Twins {
   readonly #waiting = new Map<Dial, string>()
   /** How often we dialed and met each node. */
   readonly #met = new Map<string, number>()
-  /** How often each node dialed us. */
+  /** How often each node dialed us; and how many of those are not a peer yet, and may be refused. */
   readonly #came = new Map<string, number>()
+  readonly #coming = new Map<string, number>()
   #changed = new Waiter()
+  /** Called when a dial was answered, or failed. */
+  readonly #onAnswered = new Set<() => void>()
 
   constructor({ nodeId }: { readonly nodeId: Uint8Array }) {
     this.#own = keyOf(nodeId)
@@ -50,11 +67,16 @@ export class Twins {
   dialing(host: string): Dial {
     let key: string | undefined
     const dial: Dial = {
-      met: (who, address) => {
+      met: async (who, address) => {
         const theirs = nameOf(who)
-        this.#answered(dial)
-        if (this.#came.has(theirs) && this.#isLower(who)) throw new Duplicate(keyOf(who.nodeId), address)
+        if (this.#isLower(who)) {
+          while (this.#coming.has(theirs) && this.#waiting.has(dial)) await this.#changed.promise
+          if (this.#came.has(theirs)) throw new Duplicate(keyOf(who.nodeId), address)
+        }
+        // Given up meanwhile.
+        if (!this.#waiting.has(dial)) return
         add(this.#met, (key = theirs), 1)
+        this.#answered(dial)
       },
       over: () => {
         if (key !== undefined) add(this.#met, key, -1)
@@ -68,24 +90,58 @@ export class Twins {
 
   #answered(dial: Dial): void {
     if (!this.#waiting.delete(dial)) return
+    this.#change()
+    for (const tell of this.#onAnswered) tell()
+  }
+
+  #change(): void {
     const changed = this.#changed
     this.#changed = new Waiter()
     changed.resolve()
   }
 
   /** Somebody at this host has said HELLO. Resolves when it may be answered. Rejects with DUPLICATE. */
-  async admit(who: Offer, host: string): Promise<void> {
+  async admit(who: Offer, host: string): Promise<Visit> {
     if (this.#isLower(who)) while ([...this.#waiting.values()].includes(host)) await this.#changed.promise
-    if (this.#met.has(nameOf(who))) throw new Duplicate(this.#own)
+    const key = nameOf(who)
+    const check = (): void => {
+      // One that dials itself has two ends of one connection.
+      if (this.#met.has(key) && keyOf(who.nodeId) !== this.#own) throw new Duplicate(this.#own)
+    }
+    check()
+    add(this.#came, key, 1)
+    add(this.#coming, key, 1)
+    let state: 'coming' | 'joined' | 'over' = 'coming'
+    const joined = (): void => {
+      if (state !== 'coming') return
+      state = 'joined'
+      add(this.#coming, key, -1)
+      this.#change()
+    }
+    return {
+      check,
+      decided: () => this.#decided(who, host),
+      joined,
+      over: () => {
+        if (state === 'over') return
+        joined()
+        state = 'over'
+        add(this.#came, key, -1)
+      },
+    }
   }
 
-  /** A node that dialed us is a peer from now on, until the returned function is called. */
-  came(who: Offer): () => void {
-    const key = nameOf(who)
-    add(this.#came, key, 1)
-    return () => {
-      add(this.#came, key, -1)
-    }
+  /** Of the dials that are underway now: those that begin later find that we have this one. */
+  #decided(who: Offer, host: string): () => boolean {
+    if (this.#own <= keyOf(who.nodeId)) return () => true
+    const dials = [...this.#waiting].filter(([, to]) => to === host).map(([dial]) => dial)
+    return () => !dials.some((dial) => this.#waiting.has(dial))
+  }
+
+  /** `fn` is called whenever a dial of ours was answered or has failed, until the returned function is called. */
+  onAnswered(fn: () => void): () => void {
+    this.#onAnswered.add(fn)
+    return () => this.#onAnswered.delete(fn)
   }
 
   #isLower({ nodeId }: Offer): boolean {
