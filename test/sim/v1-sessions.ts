@@ -91,10 +91,8 @@ export class Sessions {
       side.gone = true
       side.unhandled = lost.unhandled
       const session = this.#byName.get(name) ?? []
-      // The far side has kept another connection with us, which came up in the same moment.
-      const isTwin = session.length === 1 && error?.what.endsWith(': DUPLICATE') === true
-      if (isTwin) sim.tally('gone DUPLICATE')
-      else if (!session.some(isCause))
+      // Of two that dial each other only the connection that is kept is ever a peer.
+      if (!session.some(isCause))
         sim.fail('a session ends for a reason', error ?? new Error(`${name} ended in good order`))
     })
   }

@@ -303,8 +303,8 @@ export class V1Peer<C extends Codec>
   }
 
   /** The pipe that it was made with broke before it was a peer. */
-  lostPipe(error: SockError): void {
-    this.broke(error)
+  lostPipe(cause: SockError): void {
+    this.broke(this.#mux.error('PIPE_FAILED', `the connection broke: ${cause.what}`, cause))
   }
 
   leave(error: SockError): void {
