@@ -64,7 +64,7 @@ export class Keeper {
 
 export interface KeepersHost<P> {
   dial(address: string): Promise<P>
-  /** It is over already: a listener of "peer" may have closed it. */
+  /** It is over already, or not up: a listener of "peer" may have closed it. */
   isOver(peer: P): boolean
   onFailed(address: string, error: SockError, retryIn: number): void
 }
@@ -100,7 +100,7 @@ export class Keepers<P> {
     return keeper.start()
   }
 
-  /** Whoever keeps this one up is told that it is over. */
+  /** Whoever keeps this one up is told that it is over, or not up. */
   over(peer: P): void {
     const onOver = this.#onOver.get(peer) ?? []
     this.#onOver.delete(peer)

@@ -99,7 +99,8 @@ export class PipeSock<
         core.checkOpen('connectTo')
         return this.#doors.dial(address, {})
       },
-      isOver: (peer) => !this.#peers.has(peer),
+      // Nor is it up while it waits for the far side to dial.
+      isOver: (peer) => !this.#peers.has(peer) || (peer.state === 'detached' && !peer.dialed),
       onFailed: (address, error, retryIn) => {
         core.events.emit('dialFailed', { address, error, retryIn })
       },
@@ -140,6 +141,9 @@ export class PipeSock<
         onResumed: (peer) => {
           this.#detached--
           core.events.emit('resumed', { peer: peer as unknown as Peer<C> })
+        },
+        hurry: (peer) => {
+          this.#reunions.get(peer)?.hurry()
         },
         onSessionLost: (peer, { reason }, unknown, neverSent) => {
           core.events.emit('sessionLost', { peer: peer as unknown as Peer<C>, reason, unknown, neverSent })
@@ -232,7 +236,8 @@ export class PipeSock<
   #twin(nodeId: string, signal: AbortSignal): Promise<AnyPeer<C>> {
     const isIt = (peer: AnyPeer<C>): boolean =>
       peer.wire === 'v1' && peer.nodeId === nodeId && peer.state !== 'gone'
-    const found = [...this.#peers].find(isIt)
+    const all = [...this.#peers].filter(isIt)
+    const found = all.find(({ state }) => state === 'open') ?? all[0]
     if (found !== undefined) return Promise.resolve(found)
     const coming = new Promise<AnyPeer<C>>((resolve) => {
       const tell = (peer: AnyPeer<C>): void => {
@@ -251,7 +256,12 @@ export class PipeSock<
     this.core.events.emit('detached', { peer: peer as unknown as Peer<C>, error })
     const { dialedAt } = peer
     // A listener may have closed it.
-    if (dialedAt === undefined || peer.state === 'gone') return
+    if (peer.state === 'gone') return
+    if (dialedAt === undefined) {
+      // It is for the far side to come back; but one that is kept up from here, too, need not wait for that.
+      this.#keepers.over(peer)
+      return
+    }
     let reunion = this.#reunions.get(peer)
     if (reunion === undefined) {
       const { settings, platform } = this.core

@@ -104,8 +104,8 @@ export interface GreetedV1 {
   readonly theirs: Offer
   readonly codec: string
   readonly types: FarTypes
-  /** To be called when its peer is gone. */
-  readonly onOver: (() => void) | undefined
+  /** Hears of its peer: that there is one, and that it is gone. */
+  readonly twin: Pick<Dial, 'joined' | 'over'> | undefined
   /** What it sent behind its handshake. */
   readonly early: Uint8Array
   /** The connection broke after both sides had agreed: its session waits for another one. */
@@ -189,7 +189,7 @@ export class Greeting {
     }
     const greeted = this.#greeted
     const broken = this.#visit === undefined ? undefined : await this.#untilKept(this.#visit)
-    this.#visit?.joined()
+    this.#visit?.settled()
     this.#pipe.release(greeted.wire === 'v1' && broken === undefined)
     const { early } = this.#pipe
     return greeted.wire === 'v1' ? { ...greeted, early, broken } : { ...greeted, early }
@@ -277,11 +277,7 @@ export class Greeting {
       theirs,
       codec: theirs.codecs[0] ?? '',
       types,
-      onOver:
-        dial &&
-        (() => {
-          dial.over()
-        }),
+      twin: dial,
       early: this.#pipe.early,
       broken: undefined,
     }
@@ -355,11 +351,7 @@ export class Greeting {
       theirs: hello,
       codec: answer.codecs[0] ?? '',
       types,
-      onOver:
-        visit &&
-        (() => {
-          visit.over()
-        }),
+      twin: visit,
       early: this.#pipe.early,
       broken: undefined,
     }

@@ -28,6 +28,7 @@ import type { Outbound } from './outbound.ts'
 import type { Key } from './parcels.ts'
 import { PeerSession, type SessionPeer } from './peer-session.ts'
 import { type Reading, ReadPace } from './read-pace.ts'
+import { type SignedPeer, Signs } from './signs.ts'
 import type { Stream } from './stream.ts'
 import { ChannelEnd, FeedReader } from './stream-ends.ts'
 import { Vitals } from './vitals.ts'
@@ -36,13 +37,14 @@ const NO_OPTIONS: RequestOptions = {}
 
 export class V1Peer<C extends Codec>
   extends PipePeer<C>
-  implements MuxPeer, MessagePeer, SessionPeer, Reading
+  implements MuxPeer, MessagePeer, SessionPeer, SignedPeer, Reading
 {
   readonly wire = 'v1'
   /** Where it was dialed, as that was written: it can be dialed again. */
   readonly dialedAt: string | undefined
-  /** To be called when it is gone. */
-  readonly onOver: (() => void) | undefined
+  /** To be told when it is gone. */
+  readonly twin: GreetedV1['twin']
+  readonly signs: Signs
   /** Undefined: the session ends with the connection. */
   readonly session: PeerSession | undefined
   readonly codec: DataCodec
@@ -77,7 +79,9 @@ export class V1Peer<C extends Codec>
     this.nodeId = nodeId
     this.codec = host.codecNamed(greeted.codec)
     this.dialedAt = dialedAt
-    this.onOver = greeted.onOver
+    this.twin = greeted.twin
+    this.signs = new Signs(this, host.deadlines)
+    this.twin?.joined(this)
     // Who cannot dial again, nor be dialed, has nothing to wait for.
     const lasting = !dialed || dialedAt !== undefined ? session : undefined
     const agreed = { theirs, types, codec: this.codec, retained: lasting && new Retained(host.blocks) }
@@ -94,12 +98,12 @@ export class V1Peer<C extends Codec>
   }
 
   #newVitals(): Vitals {
-    const { settings, deadlines, offer } = this.#host
+    const { settings, deadlines } = this.#host
     return new Vitals(settings, deadlines, {
       silent: () => this.watch.silent,
       stuckFor: () => this.outbox.stuckFor,
       ping: () => {
-        this.#out.ping(offer.ttl)
+        this.ping()
       },
       dead: (error) => {
         this.broke(error)
@@ -222,6 +226,7 @@ export class V1Peer<C extends Codec>
   protected override onChunk(): void {
     if (this.state === 'gone') return
     this.#vitals.heard()
+    this.signs.heard()
     this.#in.onChunk()
     this.#pace.onChunk()
   }
@@ -273,6 +278,7 @@ export class V1Peer<C extends Codec>
     this.#in.detach()
     this.#out.detach()
     this.session?.detached()
+    this.signs.fresh()
     this.#host.onDetached(this, error)
   }
 
@@ -283,6 +289,22 @@ export class V1Peer<C extends Codec>
 
   get isAttached(): boolean {
     return this.attached
+  }
+
+  get silentFor(): number {
+    return this.watch.silent
+  }
+
+  ping(): void {
+    this.#out.ping(this.#host.offer.ttl)
+  }
+
+  judgedDead(error: SockError): void {
+    this.broke(error)
+  }
+
+  hurry(): void {
+    this.#host.hurry(this)
   }
 
   /** See PeerSession. */
@@ -317,6 +339,7 @@ export class V1Peer<C extends Codec>
     this.#out.attach(this.outbox)
     this.#in.attach()
     this.#out.pump()
+    this.signs.fresh()
     this.#host.onResumed(this)
     this.start(early)
   }
@@ -372,6 +395,7 @@ export class V1Peer<C extends Codec>
     this.#vitals.stop()
     this.#in.end()
     this.session?.end()
+    this.signs.changed()
     if (ours && this.attached) {
       // As far as the system takes it at once.
       this.#out.goodbye(error?.code ?? CLOSED)

@@ -14,10 +14,17 @@ export class Duplicate extends SockError {
   }
 }
 
+/** The peer that one of them became. */
+export interface TwinPeer {
+  /** See Signs. */
+  readonly signs: { lives(): Promise<boolean>; stands(): Promise<boolean> }
+}
+
 /** One dial of ours, from its HELLO on until its peer is gone. */
 export interface Dial {
   /** WELCOME has come from this node. Rejects with DUPLICATE: another connection is to be kept. */
   met(who: Offer, address: string): Promise<void>
+  joined(peer: TwinPeer): void
   /** It has failed, or its peer is gone. */
   over(): void
 }
@@ -28,10 +35,16 @@ export interface Visit {
   check(): void
   /** To be called when WELCOME has been said. Whether dials of ours still wait for an answer that decides which is kept. */
   decided(): () => boolean
-  /** It is a peer. */
-  joined(): void
+  /** It is about to be a peer. */
+  settled(): void
+  joined(peer: TwinPeer): void
   /** It was refused, or its peer is gone. */
   over(): void
+}
+
+/** One connection with a node; without a peer: not yet. */
+interface Met {
+  peer: TwinPeer | undefined
 }
 
 /**
@@ -45,15 +58,17 @@ export interface Visit {
  *   dialer    4. the lower one gives up a dial that met a node which has dialed us
  *
  * Who is refused so goes on with the connection that there is. A node is told by its nodeId and its incarnation.
+ * A connection for whose sake another is refused or given up has to live: where nothing was heard of it lately it is
+ * asked for a sign. Of one that is dead 1 has its session go on first, and 4 thinks nothing.
  */
 export class Twins {
   readonly #own: string
   /** Of dials that wait for WELCOME: the host that each was to. */
   readonly #waiting = new Map<Dial, string>()
-  /** How often we dialed and met each node. */
-  readonly #met = new Map<string, number>()
-  /** How often each node dialed us; and how many of those are not a peer yet, and may be refused. */
-  readonly #came = new Map<string, number>()
+  /** Nodes that we dialed and met. */
+  readonly #met = new Map<string, Set<Met>>()
+  /** Nodes that dialed us; and how many of those are not a peer yet, and may be refused. */
+  readonly #came = new Map<string, Set<Met>>()
   readonly #coming = new Map<string, number>()
   #changed = new Waiter()
   /** Called when a dial was answered, or failed. */
@@ -66,20 +81,25 @@ export class Twins {
   /** We have said HELLO to somebody at this host. */
   dialing(host: string): Dial {
     let key: string | undefined
+    const met: Met = { peer: undefined }
     const dial: Dial = {
       met: async (who, address) => {
         const theirs = nameOf(who)
         if (this.#isLower(who)) {
           while (this.#coming.has(theirs) && this.#waiting.has(dial)) await this.#changed.promise
-          if (this.#came.has(theirs)) throw new Duplicate(keyOf(who.nodeId), address)
+          for (const { peer } of this.#came.get(theirs) ?? [])
+            if (peer === undefined || (await peer.signs.lives())) throw new Duplicate(keyOf(who.nodeId), address)
         }
         // Given up meanwhile.
         if (!this.#waiting.has(dial)) return
-        add(this.#met, (key = theirs), 1)
+        put(this.#met, (key = theirs), met)
         this.#answered(dial)
       },
+      joined: (peer) => {
+        met.peer = peer
+      },
       over: () => {
-        if (key !== undefined) add(this.#met, key, -1)
+        if (key !== undefined) take(this.#met, key, met)
         key = undefined
         this.#answered(dial)
       },
@@ -102,31 +122,39 @@ export class Twins {
 
   /** Somebody at this host has said HELLO. Resolves when it may be answered. Rejects with DUPLICATE. */
   async admit(who: Offer, host: string): Promise<Visit> {
-    if (this.#isLower(who)) while ([...this.#waiting.values()].includes(host)) await this.#changed.promise
     const key = nameOf(who)
-    const check = (): void => {
-      // One that dials itself has two ends of one connection.
-      if (this.#met.has(key) && keyOf(who.nodeId) !== this.#own) throw new Duplicate(this.#own)
+    // One that dials itself has two ends of one connection.
+    const isSelf = keyOf(who.nodeId) === this.#own
+    for (;;) {
+      if (this.#isLower(who)) while ([...this.#waiting.values()].includes(host)) await this.#changed.promise
+      const [met] = (!isSelf && this.#met.get(key)) || []
+      if (met === undefined) break
+      if (met.peer === undefined || (await met.peer.signs.stands())) throw new Duplicate(this.#own)
     }
-    check()
-    add(this.#came, key, 1)
+    const came: Met = { peer: undefined }
+    put(this.#came, key, came)
     add(this.#coming, key, 1)
-    let state: 'coming' | 'joined' | 'over' = 'coming'
-    const joined = (): void => {
+    let state: 'coming' | 'settled' | 'over' = 'coming'
+    const settled = (): void => {
       if (state !== 'coming') return
-      state = 'joined'
+      state = 'settled'
       add(this.#coming, key, -1)
       this.#change()
     }
     return {
-      check,
+      check: () => {
+        if (!isSelf && this.#met.has(key)) throw new Duplicate(this.#own)
+      },
       decided: () => this.#decided(who, host),
-      joined,
+      settled,
+      joined: (peer) => {
+        came.peer = peer
+      },
       over: () => {
         if (state === 'over') return
-        joined()
+        settled()
         state = 'over'
-        add(this.#came, key, -1)
+        take(this.#came, key, came)
       },
     }
   }
@@ -155,4 +183,15 @@ function add(counts: Map<string, number>, key: string, n: number): void {
   const count = (counts.get(key) ?? 0) + n
   if (count > 0) counts.set(key, count)
   else counts.delete(key)
+}
+
+function put(all: Map<string, Set<Met>>, key: string, one: Met): void {
+  const some = all.get(key)
+  if (some === undefined) all.set(key, new Set([one]))
+  else some.add(one)
+}
+
+function take(all: Map<string, Set<Met>>, key: string, one: Met): void {
+  const some = all.get(key)
+  if (some?.delete(one) === true && some.size === 0) all.delete(key)
 }

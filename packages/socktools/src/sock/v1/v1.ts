@@ -34,7 +34,7 @@ export class V1<C extends Codec> {
     core: Core<C>,
     owner: PeerOwner<C, AnyPeer<C>>,
     sends: Sends<C>,
-    events: Pick<V1Host<C>, 'onDetached' | 'onResumed' | 'onSessionLost'>,
+    events: Pick<V1Host<C>, 'onDetached' | 'onResumed' | 'hurry' | 'onSessionLost'>,
   ) {
     const { settings, platform } = core
     const contract = settings.contract as Contract
@@ -150,7 +150,7 @@ export class V1<C extends Codec> {
 
   #forget(peer: V1Peer<C>, error: SockError | undefined): void {
     const { session, dialed } = peer
-    peer.onOver?.()
+    peer.twin?.over()
     if (session === undefined || dialed) return
     const { resumption, received } = session
     this.#sessions.delete(session.key)
