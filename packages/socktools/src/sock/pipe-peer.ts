@@ -4,7 +4,7 @@ import type { Platform } from '../platform/platform.ts'
 import type { Codec } from '../wire/codec.ts'
 import type { Decoder, Framing } from '../wire/framing.ts'
 import type { Deadlines } from './deadlines.ts'
-import { DRAIN_TIMEOUT, type Settings } from './options.ts'
+import { checkDrain, DRAIN_TIMEOUT, type Settings } from './options.ts'
 import { Outbox, type OutboxShared } from './outbox.ts'
 import type { Partings } from './partings.ts'
 import { ReadWatch } from './read-watch.ts'
@@ -65,6 +65,8 @@ export abstract class PipePeer<C extends Codec> {
   protected pipe: Pipe
   protected watch: ReadWatch
   protected farEnded = false
+  /** As the far side is told when we drain. */
+  protected reconnectDelay = 0
   /** There is a pipe. */
   protected attached = true
   #decoder: Decoder
@@ -330,8 +332,10 @@ export abstract class PipePeer<C extends Codec> {
     else if (this.farEnded) this.end()
   }
 
-  async drain({ timeout = DRAIN_TIMEOUT }: DrainOptions = {}): Promise<void> {
+  async drain(options: DrainOptions = {}): Promise<void> {
+    const { timeout = DRAIN_TIMEOUT, reconnectDelay = 0 } = checkDrain(options)
     if (this.#finished) return
+    this.reconnectDelay = reconnectDelay
     const over = (this.#over ??= new Waiter()).promise
     const late = this.owner.deadlines.set(timeout, () => {
       this.close()

@@ -82,7 +82,9 @@ export class PipeSock<
     this.#deadlines = new Deadlines(platform)
     this.#partings = new Partings(this.#deadlines)
     this.#doors = new Doors<AnyPeer<C>>(settings, parts, this.#deadlines, {
-      isOpen: () => core.life === 'open',
+      get life() {
+        return core.life
+      },
       countPeers: () => this.#peers.size - this.#detached,
       greet: (pipe, dialed) => this.#v1?.greet(pipe, dialed),
       join: (pipe, dialed, greeted, dialedAt) => this.#join(pipe, dialed, greeted, dialedAt),
@@ -259,7 +261,7 @@ export class PipeSock<
     if (peer.state === 'gone') return
     if (dialedAt === undefined) {
       // It is for the far side to come back; but one that is kept up from here, too, need not wait for that.
-      this.#keepers.over(peer)
+      this.#keepers.over(peer, notBefore(peer))
       return
     }
     let reunion = this.#reunions.get(peer)
@@ -295,7 +297,7 @@ export class PipeSock<
     if (error !== undefined) this.core.counters.failed(error)
     if (this.core.life !== 'open') this.#lost = bothLost(this.#lost, lost)
     this.core.events.emit('gone', { peer: peer as Peer<C>, error, lost })
-    this.#keepers.over(peer)
+    this.#keepers.over(peer, notBefore(peer))
   }
 
   override sendMsg<T extends MsgTypes<P>>(
@@ -367,11 +369,16 @@ export class PipeSock<
   }
 
   protected stopComing(): void {
-    void this.#listener?.close()
+    // Whose connection breaks while we drain may have to come back for the rest, and with it.
+    const takesBack = this.core.life === 'draining' && this.#v1?.hasSessions === true
+    if (!takesBack) void this.#listener?.close()
     this.#keepers.stop()
-    this.#doors.giveUpAll()
+    this.#doors.giveUpAll(takesBack)
   }
 }
+
+/** By the clock of the platform: when the far side wants to be dialed again, at the earliest. */
+const notBefore = <C extends Codec>(peer: AnyPeer<C>): number => (peer.wire === 'v1' ? peer.notBefore : 0)
 
 const RAW_UNDER_V1 = 'sendRaw is of the plain wire: declare a type as msg(bytes())'
 

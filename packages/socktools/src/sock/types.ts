@@ -148,6 +148,11 @@ export interface Peer<C extends Codec = RawCodec, P extends Protocol | undefined
 export interface DrainOptions {
   /** Milliseconds after which the connection is cut though the far side has not finished. Default 5,000. */
   readonly timeout?: number
+  /**
+   * Wire v1: milliseconds that the far side is to wait before it dials again what it keeps up (`connect`), up to 10
+   * minutes. It waits for so long, and at random up to as long again, so that not all come at once. Default 0.
+   */
+  readonly reconnectDelay?: number
 }
 
 /** What was accepted or received and will not be delivered. */

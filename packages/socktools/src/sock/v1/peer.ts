@@ -14,6 +14,7 @@ import { encodeGoaway } from '../../wire/v1/bodies.ts'
 import { GOAWAY } from '../../wire/v1/frame.ts'
 import { Resumption, SessionLost } from '../../wire/v1/resumption.ts'
 import { Retained } from '../../wire/v1/retained.ts'
+import { MAX_RECONNECT_DELAY } from '../options.ts'
 import { type Loss, PipePeer } from '../pipe-peer.ts'
 import type { DropReason, MessageOptions, Outcome, Receipt, RequestOptions, StreamOptions } from '../types.ts'
 import { rejected, Waiter } from '../waiter.ts'
@@ -57,6 +58,11 @@ export class V1Peer<C extends Codec>
   readonly #messages: Messages
   readonly #pace: ReadPace
   #vitals: Vitals
+  /** When the far side wants to be dialed again, at the earliest. */
+  notBefore = 0
+  #saidGoaway = false
+  /** Waits for another pipe. */
+  #back: Waiter | undefined
 
   constructor(
     id: string,
@@ -190,6 +196,12 @@ export class V1Peer<C extends Codec>
 
   dropped(reason: DropReason, bytes: number): void {
     this.drop(reason, 1, bytes)
+  }
+
+  onGoaway(delay: number): void {
+    const { platform } = this.#host
+    // All who are told the same would come at once otherwise.
+    this.notBefore = platform.now() + Math.min(delay, MAX_RECONNECT_DELAY) * (1 + platform.random())
   }
 
   idled(): void {
@@ -338,8 +350,11 @@ export class V1Peer<C extends Codec>
     this.#vitals = this.#newVitals()
     this.#out.attach(this.outbox)
     this.#in.attach()
+    if (this.#saidGoaway) this.#sayGoaway()
     this.#out.pump()
     this.signs.fresh()
+    this.#back?.resolve()
+    this.#back = undefined
     this.#host.onResumed(this)
     this.start(early)
   }
@@ -353,8 +368,15 @@ export class V1Peer<C extends Codec>
 
   /** Takes nothing new, and finishes what was begun. */
   protected override async settled(): Promise<void> {
-    if (this.over === undefined) this.#out.control(GOAWAY, encodeGoaway({ delay: 0, code: '' }))
+    if (this.over === undefined) {
+      this.#saidGoaway = true
+      this.#sayGoaway()
+    }
     await this.#mux.settled()
+  }
+
+  #sayGoaway(): void {
+    this.#out.control(GOAWAY, encodeGoaway({ delay: Math.floor(this.reconnectDelay), code: '' }))
   }
 
   protected override lastSends(): void {
@@ -363,6 +385,11 @@ export class V1Peer<C extends Codec>
 
   protected override async readyToEnd(): Promise<void> {
     await this.#out.settled()
+    // Nobody would hear the last word now.
+    while (!this.attached) {
+      await (this.#back ??= new Waiter()).promise
+      await this.#out.settled()
+    }
     this.#out.goodbye('')
     await this.outbox.emptied()
   }
@@ -402,6 +429,7 @@ export class V1Peer<C extends Codec>
       this.outbox.flush()
     }
     const why = this.goneError()
+    this.#back?.reject(why)
     const left = this.#out.unacknowledged
     this.#mux.cut(why)
     const isLost = error instanceof SessionLost

@@ -88,7 +88,8 @@ export class Twins {
         if (this.#isLower(who)) {
           while (this.#coming.has(theirs) && this.#waiting.has(dial)) await this.#changed.promise
           for (const { peer } of this.#came.get(theirs) ?? [])
-            if (peer === undefined || (await peer.signs.lives())) throw new Duplicate(keyOf(who.nodeId), address)
+            if (peer === undefined || (await peer.signs.lives()))
+              throw new Duplicate(keyOf(who.nodeId), address)
         }
         // Given up meanwhile.
         if (!this.#waiting.has(dial)) return

@@ -148,6 +148,11 @@ export class V1<C extends Codec> {
     return peer
   }
 
+  /** Somebody may come back. */
+  get hasSessions(): boolean {
+    return this.#sessions.size > 0
+  }
+
   #forget(peer: V1Peer<C>, error: SockError | undefined): void {
     const { session, dialed } = peer
     peer.twin?.over()

@@ -19,7 +19,11 @@ interface Two {
 
 type Options = SockOptions<RawCodec, typeof protocol>
 
-async function two(world: World, connect = false, more: (name: string) => Options = () => ({})): Promise<Two> {
+async function two(
+  world: World,
+  connect = false,
+  more: (name: string) => Options = () => ({}),
+): Promise<Two> {
   const heard: string[] = []
   const refused: string[] = []
   const events: string[] = []
