@@ -210,3 +210,14 @@ export class Segments {
 export const codeOf = (error: unknown): unknown => (error as { readonly code?: unknown } | null)?.code
 
 const isFull = (error: unknown): boolean => codeOf(error) === 'ENOSPC' || codeOf(error) === 'EDQUOT'
+
+/** Whether it went well; false: the disk is full, and nothing has changed. */
+export async function unlessFull(work: Promise<void>): Promise<boolean> {
+  try {
+    await work
+    return true
+  } catch (error) {
+    if (error instanceof DiskFull) return false
+    throw error
+  }
+}
