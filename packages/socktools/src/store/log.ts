@@ -1,7 +1,7 @@
 import { asSockError, SockError } from '../errors.ts'
 import type { Platform } from '../platform/platform.ts'
 import { emptiest, moveOut } from './compact.ts'
-import { headOf, writeHead } from './head.ts'
+import { headOf, newSalt, writeHead } from './head.ts'
 import { addNotes, type AppendJob, type Job, type NoteJob } from './jobs.ts'
 import type { Account, Ledger } from './ledger.ts'
 import { addAppend, type Names } from './payloads.ts'
@@ -241,7 +241,7 @@ export class Log {
   async #rotate(how: 'begin' | 'beginInReserve'): Promise<void> {
     const { segments, ledger, id, platform } = this.#parts
     const number = segments.current.number + 1
-    const salt = new DataView(platform.randomBytes(4).buffer).getUint32(0)
+    const salt = newSalt(platform.randomBytes)
     const ends = Array.from(segments.all.values(), (one) => [one.number, one.end] as const)
     const head = writeHead(headOf(ledger, ends, { id, number, salt }), platform.disk.crc32)
     this.#headBytes = head.length
