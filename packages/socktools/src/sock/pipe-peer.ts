@@ -1,4 +1,4 @@
-import { SockError, asSockError, reasonOf } from '../errors.ts'
+import { SockError, asSockError, reasonOf, withAddress } from '../errors.ts'
 import type { Pipe } from '../net/pipe.ts'
 import type { Codec } from '../wire/codec.ts'
 import { Connection, type ConnectionEvents, type PeerWire } from './connection.ts'
@@ -276,9 +276,8 @@ export abstract class PipePeer<C extends Codec> extends PeerHooks {
   }
 
   #errorOf(thrown: unknown): SockError {
-    const error = asSockError(thrown, 'BAD_FRAME', 'the framing failed', this.address)
-    if (error.address !== undefined) return error
-    return new SockError(error.code, error.what, { address: this.address, cause: error.cause })
+    const { address } = this
+    return withAddress(asSockError(thrown, 'BAD_FRAME', 'the framing failed', address), address)
   }
 
   /** Ends the connection because of `error`; what has arrived whole is still handled. */
