@@ -150,7 +150,7 @@ export class FarLanes {
   #ask(lane: number, type: TypeInfo, data: unknown, { headers = NO_HEADERS, deadline }: Prefix): void {
     const asked = { type, data, headers, deadline }
     if (!isCall(type)) this.#to.streams.onOpen(lane, asked)
-    else if (this.#to.calls.onRequest(lane, asked) || this.#out.has(lane)) this.#own(lane, type)
+    else if (this.#to.calls.served.onRequest(lane, asked) || this.#out.has(lane)) this.#own(lane, type)
   }
 
   #notAsked(lane: number, type: TypeInfo, whole: Uint8Array, thrown: unknown): void {

@@ -6,11 +6,11 @@ import type { Mine } from '../../wire/v1/hello.ts'
 import type { SessionLost } from '../../wire/v1/resumption.ts'
 import type { Blocks } from '../../wire/v1/retained.ts'
 import type { PeerOwner } from '../pipe-peer.ts'
-import type { Served } from './calls.ts'
 import type { DataCodec } from './data.ts'
 import type { Asked } from './link.ts'
 import type { Application, MuxShared } from './mux.ts'
 import type { V1Peer } from './peer.ts'
+import type { Served } from './served-calls.ts'
 import { ChannelEnd } from './stream-ends.ts'
 
 /** What the peers of a sock need of it. The framing of its outboxes is the writer. */
