@@ -19,7 +19,7 @@ import type { DropReason, MessageOptions, Outcome, Receipt, RequestOptions, Stre
 import { rejected, Waiter } from '../waiter.ts'
 import type { DataCodec } from './data.ts'
 import { MAX_FRAME } from './frame-writer.ts'
-import type { Again, GreetedV1 } from './greeting.ts'
+import type { Again, GreetedV1 } from './greeted.ts'
 import { applicationOf, type V1Host } from './host.ts'
 import type { Inbound } from './inbound.ts'
 import { type MessagePeer, Messages } from './messages.ts'
