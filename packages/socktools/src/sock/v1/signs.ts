@@ -91,13 +91,13 @@ export class Signs {
     const peer = this.#peer
     if (await this.lives()) return true
     const isGone = (): boolean => peer.state === 'gone'
-    let over = false
+    const waited = { enough: false }
     const late = this.#deadlines.set(GO_ON, () => {
-      over = true
+      waited.enough = true
       this.changed()
     })
     if (peer.state === 'detached') peer.hurry()
-    while (!over && !isGone() && !peer.isAttached) await this.#newsWithin(GO_ON)
+    while (!waited.enough && !isGone() && !peer.isAttached) await this.#newsWithin(GO_ON)
     late.cancel()
     return !isGone()
   }
