@@ -185,7 +185,7 @@ export class Greeting {
     if (again !== undefined && (theirs.result !== 'resumed' || !equal(theirs.incarnation, again.incarnation)))
       throw new SessionLost('incarnation-changed', undefined, this.#address)
     this.#agreed = true
-    dial?.met(theirs, this.#address)
+    await dial?.met(theirs, this.#address)
     const types = await this.#tablesOf(theirs)
     const { session } = theirs
     this.#greeted = {

@@ -107,7 +107,7 @@ describe('two that dial each other', () => {
 
     test(`one ${late} ms after the other, of different contracts`, () =>
       dialing(late, () => (name) => ({
-        protocol: { ...protocol, [`only-${name}`]: msg(z.string()) } as typeof protocol,
+        protocol: { ...protocol, [`only-${name}`]: msg(z.string()) },
       })))
   }
 
