@@ -7,6 +7,8 @@ interface Side {
   /** `TAG/PEER`, as in the names of its lanes. */
   readonly name: string
   readonly me: SimProcess
+  /** When it was announced. */
+  readonly since: number
   /** Since when it has no connection, by the time of the simulation. */
   detachedAt: number | undefined
   gone: boolean
@@ -23,6 +25,9 @@ type Session = Side[]
 /** As by default. */
 const SESSION_TTL = 120_000
 
+/** How long one may take, in milliseconds. */
+const HANDSHAKE = 10_000
+
 /** What every peer of wire v1 has beside what its type says. */
 const keyOf = (peer: V1Peer): string | undefined =>
   (peer as unknown as { readonly session?: { readonly key: string } }).session?.key
@@ -38,6 +43,7 @@ export class Sessions {
   #lookAt = 0
   #kept = false
   readonly #mustBeOver = new Set<string>()
+  readonly #endings: { readonly node: string; readonly at: number }[] = []
 
   constructor(sim: Sim) {
     this.#sim = sim
@@ -47,6 +53,7 @@ export class Sessions {
   watch(sock: V1Sock, me: SimProcess, tag: string): void {
     const sim = this.#sim
     const close = sock.close.bind(sock)
+    this.#ended(tag)
     // Whoever closes it, the end of the run as well.
     sock.close = () => {
       this.closing(tag)
@@ -61,7 +68,7 @@ export class Sessions {
       if (session === undefined) this.#byKey.set(key, (session = []))
       if (session.length === 2) sim.fail('a session is of two', new Error(`${name} is the third`))
       session.push({
-        ...{ name, me, detachedAt: undefined, gone: false },
+        ...{ name, me, since: sim.clock.now(), detachedAt: undefined, gone: false },
         ...{ closed: false, expired: false, unhandled: 0 },
       })
       this.#byName.set(name, session)
@@ -92,9 +99,20 @@ export class Sessions {
       side.unhandled = lost.unhandled
       const session = this.#byName.get(name) ?? []
       // Of two that dial each other only the connection that is kept is ever a peer.
-      if (!session.some(isCause))
+      if (!session.some(isCause) && !this.#neverAnnounced(session))
         sim.fail('a session ends for a reason', error ?? new Error(`${name} ended in good order`))
     })
+  }
+
+  /** The far side was closed, or died, in its handshake, when it had said WELCOME already. */
+  #neverAnnounced([side, other]: Session): boolean {
+    if (side === undefined || other !== undefined) return false
+    return this.#endings.some(({ node, at }) => node !== side.me.name && at >= side.since - HANDSHAKE)
+  }
+
+  /** A sock of this node is closed, or the one before this has died. */
+  #ended(tag: string): void {
+    this.#endings.push({ node: tag.slice(0, tag.indexOf('.')), at: this.#sim.clock.now() })
   }
 
   #side(name: string): Side | undefined {
@@ -103,6 +121,7 @@ export class Sessions {
 
   /** The application ends all of these, sides whose name begins so. */
   closing(begin: string): void {
+    if (!begin.includes('/')) this.#ended(begin)
     for (const session of this.#byName.values())
       for (const side of session) if (`${side.name}/`.startsWith(`${begin}/`)) side.closed = true
   }

@@ -4,7 +4,7 @@ import { Waiter } from '../waiter.ts'
 
 /** Who was heard of so many milliseconds ago lives. */
 const FRESH = 2_000
-/** One that dialed us and was never heard of may still be at its gate. */
+/** One that dialed us and was never heard of is given so long before silence counts. */
 const YOUNG = 10_000
 /** How long a sign may take that was asked for, */
 const SIGN = 2_000
@@ -75,10 +75,13 @@ export class Signs {
     if (isOver()) return false
     const { silentFor } = peer
     // Who dialed has heard WELCOME at least.
-    if (silentFor < (this.#heard || peer.dialed ? FRESH : YOUNG)) return true
+    const known = this.#heard || peer.dialed
+    if (known && silentFor < FRESH) return true
     peer.ping()
     await this.#newsWithin(SIGN)
     if (isOver()) return false
+    // It may still be at its gate.
+    if (!known && silentFor < YOUNG) return true
     if (peer.silentFor < silentFor) return true
     const { address } = peer
     const what = `no sign within ${SIGN} ms, and its node has dialed us again`
