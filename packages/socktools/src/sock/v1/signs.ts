@@ -94,6 +94,8 @@ export class Signs {
     const peer = this.#peer
     if (await this.lives()) return true
     const isGone = (): boolean => peer.state === 'gone'
+    // Its sock may be closed: no deadline is set any more.
+    if (isGone()) return false
     const waited = { enough: false }
     const late = this.#deadlines.set(GO_ON, () => {
       waited.enough = true
