@@ -75,8 +75,16 @@ function putLaid(slab: Slab, token: number): void {
   const bytes = slab.room(9)
   let at = slab.at
   bytes[at++] = token
-  for (let i = 0; i < 8; i++) bytes[at++] = laid[i]!
-  slab.at = at
+  // As a loop it would take twice as long.
+  bytes[at] = laid[0]!
+  bytes[at + 1] = laid[1]!
+  bytes[at + 2] = laid[2]!
+  bytes[at + 3] = laid[3]!
+  bytes[at + 4] = laid[4]!
+  bytes[at + 5] = laid[5]!
+  bytes[at + 6] = laid[6]!
+  bytes[at + 7] = laid[7]!
+  slab.at = at + 8
 }
 
 /** How many items: in the token if they are less than 16, else in 16 or 32 bits behind `long` or the token after it. */

@@ -14,6 +14,9 @@ export class Reader {
   /** Values that may still come. */
   #left = 0
   #depth = 0
+  #floats = 0
+  /** Of the message, once it has shown to have more than a FEW floats. To make one takes as long as to read those. */
+  #view: DataView | undefined
 
   /** `depth`: how many arrays and maps may stand within each other. `maxValues`: items, keys and values, all together. */
   read(bytes: Uint8Array, depth: number, maxValues: number): unknown {
@@ -21,12 +24,14 @@ export class Reader {
     this.#at = 0
     this.#left = maxValues
     this.#depth = depth
+    this.#floats = 0
     try {
       const value = this.#value(depth)
       if (this.#at < bytes.length) this.#refuse(`${bytes.length - this.#at} bytes behind the message`)
       return value
     } finally {
       this.#bytes = NOTHING
+      this.#view = undefined
     }
   }
 
@@ -60,8 +65,7 @@ export class Reader {
       case t.INT + 2:
         return this.#uint(4) | 0
       case t.FLOAT_64:
-        this.#lay(8)
-        return desk.getFloat64(0)
+        return this.#float()
       case t.FLOAT_32:
         this.#lay(4)
         return desk.getFloat32(0)
@@ -94,15 +98,26 @@ export class Reader {
     this.#enter(n, depth)
     // Each item takes a byte at least, so this is no more memory than what came could fill.
     const items = new Array<unknown>(n)
-    for (let i = 0; i < n; i++) items[i] = this.#value(depth - 1)
+    for (let i = 0; i < n; i++) {
+      if (this.#bytes[this.#at] === t.FLOAT_64) {
+        // Straight into the array: on the way through #value it would be a number on the heap.
+        this.#at++
+        items[i] = this.#float()
+      } else items[i] = this.#value(depth - 1)
+    }
     return items
   }
 
   #map(n: number, depth: number): object {
     this.#enter(2 * n, depth)
     const properties: Record<string, unknown> = {}
+    let isSparse = false
     for (let i = 0; i < n; i++) {
       const key = this.#key()
+      if (!isSparse && isFar(key, n)) {
+        isSparse = true
+        makeSparse(properties)
+      }
       properties[key] = this.#value(depth - 1)
     }
     return properties
@@ -143,6 +158,16 @@ export class Reader {
     return new Uint8Array(buffer, byteOffset + from, n)
   }
 
+  #float(): number {
+    const at = this.#skip(8)
+    if (this.#view !== undefined) return this.#view.getFloat64(at)
+    const bytes = this.#bytes
+    if (++this.#floats === FEW) this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
+    desk.setInt32(0, int32(bytes, at))
+    desk.setInt32(4, int32(bytes, at + 4))
+    return desk.getFloat64(0)
+  }
+
   #int64(token: number): number | bigint {
     this.#lay(8)
     const high = token === t.UINT_64 ? desk.getUint32(0) : desk.getInt32(0)
@@ -170,21 +195,17 @@ export class Reader {
 
   #uint(width: number): number {
     const bytes = this.#bytes
-    let at = this.#skip(width)
-    let n = bytes[at++]!
-    while (at < this.#at) n = n * 256 + bytes[at++]!
-    return n
+    const at = this.#skip(width)
+    if (width === 1) return bytes[at]!
+    if (width === 2) return (bytes[at]! << 8) | bytes[at + 1]!
+    return int32(bytes, at) >>> 0
   }
 
   /** Lays the next `n` bytes, 12 at the most, out for `desk`: a view of each message would take longer than it does. */
   #lay(n: number): void {
     const bytes = this.#bytes
     const from = this.#skip(n)
-    laid[0] = bytes[from]!
-    laid[1] = bytes[from + 1]!
-    laid[2] = bytes[from + 2]!
-    laid[3] = bytes[from + 3]!
-    for (let i = 4; i < n; i++) laid[i] = bytes[from + i]!
+    for (let i = 0; i < n; i++) laid[i] = bytes[from + i]!
   }
 
   /** Where the next `n` bytes begin. */
@@ -200,6 +221,28 @@ export class Reader {
   }
 }
 
+/** Whether it is the index of an item far beyond as many as there are to come. */
+function isFar(key: string, n: number): boolean {
+  const c = key.charCodeAt(0)
+  return c >= ZERO && c <= NINE && Number(key) > 2 * n + 16
+}
+
+const [ZERO, NINE] = [0x30, 0x39]
+
+/**
+ * Else V8 makes room for all items before one of index 999: 12 KB for five bytes of a message. The last index there is
+ * turns it to a table, which stays.
+ */
+function makeSparse(properties: Record<string, unknown>): void {
+  const last = String(2 ** 32 - 2)
+  properties[last] = 0
+  Reflect.deleteProperty(properties, last)
+}
+
+const int32 = (bytes: Uint8Array, at: number): number =>
+  (bytes[at]! << 24) | (bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!
+
+const FEW = 10
 const NOTHING: Uint8Array = new Uint8Array(0)
 const NO_TEXT = 'text that is not UTF-8'
 const NO_TIME = 'a timestamp that is no time'
