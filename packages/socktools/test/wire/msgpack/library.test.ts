@@ -18,8 +18,9 @@ const library = new Packr({
   moreTypes: false,
   structuredClone: false,
 } as object)
-const { values } = msgpack()
-const { encode, decode } = values!
+const values = msgpack().values!
+const encode = (data: unknown): Uint8Array => values.encode(data)
+const decode = (body: Uint8Array): unknown => values.decode(body)
 
 /** Without those that msgpackr writes as floats, since they are beyond 32 bits: the golden bytes have them. */
 const integer = fc.maxSafeInteger().filter((n) => n >= -(2 ** 31) && n < 2 ** 32)

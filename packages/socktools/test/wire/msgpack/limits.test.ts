@@ -6,7 +6,8 @@ import { codeOf, toHex } from '../bytes.ts'
 import { readMsgpack } from './reference.ts'
 
 const codec = msgpack()
-const { encode, decode } = codec.values!
+const encode = (data: unknown): Uint8Array => codec.values!.encode(data)
+const decode = (body: Uint8Array): unknown => codec.values!.decode(body)
 const copy = (bytes: Uint8Array): Uint8Array => Uint8Array.from(bytes)
 
 describe('memory that messages are written into', () => {
