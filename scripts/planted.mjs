@@ -34,7 +34,8 @@ else await conduct()
 async function search({ from, to, step }) {
   // By their names, from what the copy built.
   const { simulate } = await import('socktools/testing')
-  const { optionsOf, v1Socks } = await import('../test/sim/v1-socks.ts')
+  const { optionsOf } = await import('../test/sim/v1-plan.ts')
+  const { v1Socks } = await import('../test/sim/v1-socks.ts')
   for (let seed = from; seed < to; seed += step) {
     try {
       await simulate(optionsOf(seed), v1Socks({ sessions: true }))

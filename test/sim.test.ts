@@ -3,7 +3,8 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { simulate, SimulationError } from 'socktools/testing'
 import { sim } from './sim/run.ts'
-import { optionsOf, v1Socks } from './sim/v1-socks.ts'
+import { optionsOf } from './sim/v1-plan.ts'
+import { v1Socks } from './sim/v1-socks.ts'
 
 describe('socks on wire v1, simulated', () => {
   test('500 seeds, every fault and every ending among them', async () => {

@@ -1,7 +1,18 @@
 /**
  * What every node of the scenario runs: a sock that serves the contract and writes down what its handlers get.
  */
-import { call, channel, feed, msg, type Peer, type PipeSock, type RawCodec, type Schema } from 'socktools'
+import {
+  call,
+  channel,
+  feed,
+  latest,
+  msg,
+  type Peer,
+  type PipeSock,
+  type RawCodec,
+  type Schema,
+  ttl,
+} from 'socktools'
 import type { Ledger, Sim, SimProcess } from 'socktools/testing'
 import type { Sessions } from './v1-sessions.ts'
 
@@ -26,6 +37,10 @@ interface Asked {
 export const protocol = {
   say: msg(any<Said>()),
   urgent: msg(any<Said>(), { priority: 'high' }),
+  // One lane with `say`, and not for keeps.
+  cursor: msg(any<Said>(), { delivery: 'volatile' }),
+  place: msg(any<Said>(), { delivery: latest(({ pad }) => pad.length % 2) }),
+  alarm: msg(any<Said>(), { delivery: ttl(500) }),
   ask: call(any<Asked>(), any<number>()),
   count: feed(any<{ readonly id: string; readonly to: number; readonly gap: number }>(), any<number>()),
   echo: channel(any<Said>(), any<Said>()),
@@ -121,6 +136,9 @@ function socketOf(
         return undefined
       },
       urgent: (data, { peer }) => said(data, peer),
+      cursor: (data, { peer }) => said(data, peer),
+      place: (data, { peer }) => said(data, peer),
+      alarm: (data, { peer }) => said(data, peer),
       ask: async ({ id, takes, x }) => {
         alive(`call ${id}`)
         ledger.handled(id)

@@ -7,35 +7,14 @@
  * waited for sessionTtl, and for no other reason; over one that has not ended everything arrives; every receipt tells its
  * outcome; and what is told as delivered has come.
  */
-import { Ledger, type Scenario, type Sim, type SimNode, type SimulateOptions } from 'socktools/testing'
+import { Ledger, type Scenario, type Sim, type SimNode } from 'socktools/testing'
 import { type Node, node } from './v1-node.ts'
+import { phasesOf } from './v1-plan.ts'
 import { Sessions } from './v1-sessions.ts'
 import { doSomething, type Work } from './v1-work.ts'
 
-/** Jobs of a run: nearly all of them send. */
-const SIZE = 220
-
-/** Connections break while much is underway, and nobody dies of it. */
-const RESTLESS = [
-  'reset',
-  'reset',
-  'halfOpen',
-  'oneWay',
-  'partition',
-  'jitter',
-  'split',
-  'stall',
-  'dial',
-] as const
-
-/** What the seed decides beside the faults. */
-export const optionsOf = (seed: number): SimulateOptions => ({
-  seed,
-  nodes: 2 + (seed % 6),
-  ...(seed % 4 === 3
-    ? { duration: 60_000, size: 400, faults: RESTLESS, faultCount: 40 }
-    : { duration: 600_000, size: 220 }),
-})
+/** Sends of every run that was not cut down. */
+const SENDS = 200
 
 /** What a run over many seeds must have seen, beside every fault: else it proves nothing of them. */
 export const NEEDED: readonly string[] = [
@@ -93,14 +72,18 @@ export const v1Socks =
     }
 
     const work: Work = { sim, ledger, sessions, calls: 0, sends: 0 }
-    for (let done = 0; done < sim.size; ) {
-      const left = sim.duration - sim.clock.now()
-      // Now and then many at once.
-      const burst = sim.random() < 0.05 ? 12 : 1
-      for (let i = 0; i < burst; i++) if (doSomething(work, cluster.apps)) done++
-      // Where nobody has a peer the end would come ever nearer, and never be there.
-      await sim.sleep(left > 1 ? Math.max(1, (2 * sim.random() * left) / Math.max(1, sim.size - done)) : 1000)
-      if (left < -120_000) break
+    let done = 0
+    for (const phase of phasesOf(sim.seed, sim.duration)) {
+      const due = Math.round(phase.done * sim.size)
+      while (done < due) {
+        const left = phase.until - sim.clock.now()
+        // Now and then many at once.
+        const burst = sim.random() < 0.05 ? 12 : 1
+        for (let i = 0; i < burst; i++) if (doSomething(work, cluster.apps)) done++
+        // Where nobody has a peer the end would come ever nearer, and never be there.
+        await sim.sleep(left > 1 ? Math.max(1, (2 * sim.random() * left) / Math.max(1, due - done)) : 1000)
+        if (left < -120_000) break
+      }
     }
 
     const gone = (id: string): boolean =>
@@ -131,5 +114,5 @@ export const v1Socks =
     )
     sim.eventually('what was promised is kept', () => sessions === undefined || sessions.kept(ledger))
     if (lossless) sim.eventually('nothing is lost', () => ledger.missing((lane) => !gone(lane)).length === 0)
-    if (work.sends < 200 && sim.size >= SIZE) sim.fail('200 sends', new Error(`only ${work.sends}`))
+    if (work.sends < 200 && sim.size >= SENDS) sim.fail('200 sends', new Error(`only ${work.sends}`))
   }
