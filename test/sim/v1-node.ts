@@ -15,6 +15,7 @@ import {
 } from 'socktools'
 import type { Ledger, Sim, SimProcess } from 'socktools/testing'
 import type { Sessions } from './v1-sessions.ts'
+import { tallyStates } from './v1-states.ts'
 
 /** A schema that costs nothing: what arrives wrong, the ledger tells. */
 const any = <T>(): Schema<T, T> => ({
@@ -158,6 +159,7 @@ function socketOf(
     },
   })
   sessions?.watch(sock, me, tag)
+  tallyStates(sim, sock)
   sock.on('closed', () => {
     closed = true
   })

@@ -9,6 +9,7 @@
  */
 import { Ledger, type Scenario, type Sim, type SimNode } from 'socktools/testing'
 import { type Node, node } from './v1-node.ts'
+import { Pairs } from './v1-pairs.ts'
 import { phasesOf } from './v1-plan.ts'
 import { Sessions } from './v1-sessions.ts'
 import { doSomething, type Work } from './v1-work.ts'
@@ -64,11 +65,9 @@ export const v1Socks =
         .map(({ address }) => address),
     )
     const cluster = await sim.boot((me) => node(sim, me, ledger, kept[me.node] ?? [], sessions))
+    const pairs = new Pairs(cluster)
     sim.onDial = (from, to) => {
-      cluster
-        .app(from)
-        ?.sock.connectTo(to.address)
-        .catch(() => sim.tally('dial failed'))
+      pairs.dial(from, to)?.catch(() => sim.tally('dial failed'))
     }
 
     const work: Work = { sim, ledger, sessions, calls: 0, sends: 0 }
@@ -79,9 +78,12 @@ export const v1Socks =
         const left = phase.until - sim.clock.now()
         // Now and then many at once.
         const burst = sim.random() < 0.05 ? 12 : 1
-        for (let i = 0; i < burst; i++) if (doSomething(work, cluster.apps)) done++
+        let did = 0
+        for (let i = 0; i < burst; i++) if (doSomething(work, cluster.apps)) did++
+        done += did
         // Where nobody has a peer the end would come ever nearer, and never be there.
-        await sim.sleep(left > 1 ? Math.max(1, (2 * sim.random() * left) / Math.max(1, due - done)) : 1000)
+        const pause = (2 * sim.random() * left) / Math.max(1, due - done)
+        await sim.sleep(left > 1 ? Math.max(1, pause) : did > 0 ? 50 : 1000)
         if (left < -120_000) break
       }
     }
@@ -105,6 +107,14 @@ export const v1Socks =
       seldom(sim, () =>
         sim.nodes.every((one) =>
           sim.nodes.every((other) => kept[one.index]?.includes(other.address) !== true || linked(one, other)),
+        ),
+      ),
+    )
+    sim.eventually(
+      'two that dial each other keep one connection',
+      seldom(sim, () =>
+        sim.nodes.every((one) =>
+          sim.nodes.every((other) => other.index <= one.index || pairs.isRight(one, other)),
         ),
       ),
     )

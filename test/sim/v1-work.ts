@@ -184,6 +184,15 @@ const close: Job = ({ sessions }, { tag }, peer) => {
   peer.close()
 }
 
+/** It says nothing more, and ends once the far side has everything. */
+const drain: Job = ({ sim, sessions }, { tag }, peer) => {
+  sessions?.closing(`${tag}/${peer.id}`)
+  sim.tally('drain of a peer')
+  peer.drain({ timeout: 20_000 * sim.random() }).catch((thrown: unknown) => {
+    sim.tally(`drain of a peer ${codeOf(thrown)}`)
+  })
+}
+
 const JOBS: readonly (readonly [weight: number, job: Job])[] = [
   [30, say('say')],
   [10, say('urgent')],
@@ -200,6 +209,7 @@ const JOBS: readonly (readonly [weight: number, job: Job])[] = [
   [7, follow],
   [5, talk],
   [1, close],
+  [1, drain],
   [0.4, (_work, from) => void from.renew('close')],
   [0.4, (_work, from) => void from.renew('drain')],
 ]
