@@ -36,8 +36,7 @@ export class Pairs {
   }
 
   #of(node: SimNode, far: SimNode): V1Peer[] {
-    return (this.#cluster.app(node)?.sock.knownPeers ?? []).filter(
-      ({ address }) => new URL(address).hostname === far.name,
-    )
+    const host = `tcp://${far.name}:`
+    return (this.#cluster.app(node)?.sock.knownPeers ?? []).filter(({ address }) => address.startsWith(host))
   }
 }

@@ -208,7 +208,7 @@ export class Ledger {
 }
 
 function needNone(cases: readonly string[]): void {
-  const [first] = cases
-  if (first !== undefined)
-    throw new Error(cases.length === 1 ? first : `${first}, and ${cases.length - 1} more`)
+  if (cases.length === 0) return
+  const first = cases[0] as string
+  throw new Error(cases.length === 1 ? first : `${first}, and ${cases.length - 1} more`)
 }
