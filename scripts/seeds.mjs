@@ -9,7 +9,7 @@ const STUCK = 60_000
 /** Processes that one worker may lose before its seeds are given up: something is wrong with all of them. */
 const LIVES = 20
 /** Young objects are most of a run, and die young: collected more rarely they cost less. */
-const EXEC_ARGV = ['--max-semi-space-size=32', '--single-threaded-gc']
+const EXEC_ARGV = ['--max-semi-space-size=64', '--min-semi-space-size=64']
 
 /**
  * Runs the seeds `from` … `from + seeds - 1` in `workers` processes of the module `file`, every `workers`th in each, and
@@ -75,7 +75,9 @@ export async function runSeeds(options) {
         clearTimeout(silence)
         living.delete(child)
         if (stopped || at >= to) return resolve(undefined)
-        const how = isStuck ? `does not end: nothing came of it for ${stuck} ms` : `ends its process (${killed ?? code})`
+        const how = isStuck
+          ? `does not end: nothing came of it for ${stuck} ms`
+          : `ends its process (${killed ?? code})`
         report({ seed: at, dead: [how, noise.trim()].filter((line) => line !== '').join('\n') })
         resolve(at + workers)
       })

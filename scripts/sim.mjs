@@ -31,6 +31,12 @@ const { values: given } = parseArgs({
 /** Runs that a failing seed may spend on a smaller case, failures of one worker that are worth it, and milliseconds. */
 const SHRINK = { runs: 80, failures: 2, patience: 300_000 }
 
+/** Failures that are told with everything. */
+const SHOWN = 10
+
+/** What each seed has, beside the 200 sends that the scenario itself asks for: else it is too little of a run. */
+const LEAST = { faults: 3, time: 600_000 }
+
 const sessions = { on: true, off: false }[given.sessions]
 const scenario = v1Socks({ lossless: given.lossless, sessions })
 /** What the workers have to be told, and a replay. */
@@ -74,13 +80,20 @@ async function work({ from, to, step }) {
   for (let seed = from; seed < to; seed += step) {
     const options = optionsOf(seed)
     Error.stackTraceLimit = 0
+    const cpu = process.cpuUsage()
     try {
       const { counts, hash, time } = await simulate(options, scenario)
-      process.send({ seed, counts, hash, time })
-    } catch {
+      const faults = FAULT_KINDS.reduce((sum, kind) => sum + (counts[`fault ${kind}`] ?? 0), 0)
+      if (faults < LEAST.faults || time < LEAST.time)
+        throw new Error(`seed ${seed} has only ${faults} faults in ${time} ms`)
+      process.send({ seed, counts, hash, time, cpu: cpuSince(cpu) })
+    } catch (failed) {
       Error.stackTraceLimit = traces
       process.send({ patience: SHRINK.patience })
-      const error = await again({ ...options, shrink: shrinks-- > 0 ? SHRINK.runs : 0 })
+      const error =
+        failed instanceof SimulationError
+          ? await again({ ...options, shrink: shrinks-- > 0 ? SHRINK.runs : 0 })
+          : failed
       const known = error instanceof SimulationError
       process.send({
         seed,
@@ -94,6 +107,12 @@ async function work({ from, to, step }) {
     }
   }
   process.disconnect()
+}
+
+/** In milliseconds. */
+function cpuSince(before) {
+  const { user, system } = process.cpuUsage(before)
+  return (user + system) / 1000
 }
 
 async function again(options) {
@@ -112,25 +131,44 @@ async function conduct(seeds, from, workers) {
   const totals = new Map()
   const failures = []
   let virtual = 0
+  let cpu = 0
   const shrink = given['no-shrink'] ? ['--no-shrink'] : []
-  const onResult = ({ seed, counts, time = 0, failure, dead }) => {
+  const onResult = ({ seed, counts, time = 0, failure, dead, ...ran }) => {
     virtual += time
+    cpu += ran.cpu ?? 0
     for (const [what, n] of Object.entries(counts ?? {})) totals.set(what, (totals.get(what) ?? 0) + n)
     if (failure !== undefined) failed(seed, failure)
     if (dead !== undefined)
-      failed(seed, { text: `seed ${seed} ${dead}`, stack: '', lines: [], replay: JSON.stringify(optionsOf(seed)) })
+      failed(seed, {
+        text: `seed ${seed} ${dead}`,
+        stack: '',
+        lines: [],
+        replay: JSON.stringify(optionsOf(seed)),
+      })
   }
   const failed = (seed, { text, stack, lines, replay }) => {
     failures.push(seed)
+    if (failures.length > SHOWN) return console.log(`FAILED ${text.split('\n')[0]}`)
     console.log([`\nFAILED ${text}`, stack, ...lines].join('\n'))
-    console.log(`${['npm run sim --', ...flags, '--replay'].join(' ')} '${replay}'\n`)
+    return console.log(`${['npm run sim --', ...flags, '--replay'].join(' ')} '${replay}'\n`)
   }
   const file = import.meta.filename
-  const done = await runSeeds({ file, argv: [...flags, ...shrink], from, seeds, workers, stuck: whole('stuck'), onResult })
+  const done = await runSeeds({
+    file,
+    argv: [...flags, ...shrink],
+    from,
+    seeds,
+    workers,
+    stuck: whole('stuck'),
+    onResult,
+  })
   for (const [what, n] of [...totals].sort(([a], [b]) => (a < b ? -1 : 1)))
     console.log(`${String(n).padStart(10)}  ${what}`)
   const hours = Math.round(virtual / 3_600_000)
-  console.log(`${hours} hours of virtual time in ${((performance.now() - began) / 1000).toFixed(1)} s`)
+  const seconds = ((performance.now() - began) / 1000).toFixed(1)
+  console.log(
+    `${hours} hours of virtual time in ${seconds} s, with ${(cpu / 1000).toFixed(1)} s of processor time`,
+  )
   const rare = tooRare(totals, seeds)
   for (const what of rare) console.log(`too rare: ${what}`)
   if (done < seeds) console.log(`${seeds - done} seeds were not run: their workers ended too often`)

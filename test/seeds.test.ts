@@ -17,7 +17,10 @@ describe('many seeds over worker processes', () => {
   test('one that hangs and one that takes its process with it are failures; the others are run all the same', async () => {
     const results: Result[] = []
     const onResult = (result: Result): void => void results.push(result)
-    const done = await runSeeds({ ...{ file, from: 1, seeds: 10, workers: 2, stuck, onResult }, argv: [`${stuck}`] })
+    const done = await runSeeds({
+      ...{ file, from: 1, seeds: 10, workers: 2, stuck, onResult },
+      argv: [`${stuck}`],
+    })
     assert.equal(done, 10)
     const bySeed = results.sort((a, b) => a.seed - b.seed)
     assert.deepEqual(

@@ -26,9 +26,9 @@ export function tallyStates(sim: Sim, sock: V1Sock): () => void {
     look()
     into(peer, 'gone')
   })
-  // The text of a SESSION_LOST is its reason. Both sides hear: one says it, one is told.
-  sock.on('refused', ({ error, dialed }) => {
-    if (error.code === 'SESSION_LOST') sim.tally(`${dialed ? 'told' : 'reject'} ${error.what}`)
+  // The text of a SESSION_LOST is its reason.
+  sock.on('refused', ({ error }) => {
+    if (error.code === 'SESSION_LOST') sim.tally(`reject ${error.what}`)
   })
   return look
 }

@@ -84,6 +84,7 @@ const flood: Job = (work, from, peer) => {
 
 const broadcast: Job = (work, from) => {
   work.sends++
+  work.sim.tally('send to all')
   const pad = padOf(work)
   const lane = `${from.tag}/all`
   const n = work.ledger.send(lane, digestOf({ pad }))
