@@ -19,12 +19,13 @@ const EXEC_ARGV = ['--max-semi-space-size=64', '--min-semi-space-size=64']
  * The module reads its job from `--worker JSON`: `{ from, to, step }`. It sends `{ seed }`, and whatever else, after each seed
  * in order; `{ patience: ms }` before anything that takes longer than `stuck` milliseconds; and disconnects at the end.
  *
- * @param {{ file: string, argv?: readonly string[], cwd?: string, from: number, seeds: number, workers: number,
+ * @param {{ file: string, argv?: readonly string[], cwd?: string, execArgv?: readonly string[], from: number, seeds: number, workers: number,
  *   stuck?: number, signal?: AbortSignal, onResult: (result: any) => unknown }} options
  * @returns {Promise<number>}
  */
 export async function runSeeds(options) {
-  const { file, argv = [], cwd, from, seeds, workers, stuck = STUCK, signal, onResult } = options
+  const { file, argv = [], cwd, execArgv = process.execArgv } = options
+  const { from, seeds, workers, stuck = STUCK, signal, onResult } = options
   const to = from + seeds
   const env = { ...process.env }
   // Coverage of what is built tells nothing of src; and a run within a test is no part of that test.
@@ -49,7 +50,7 @@ export async function runSeeds(options) {
     new Promise((resolve) => {
       const job = JSON.stringify({ from: at, to, step: workers })
       const child = fork(file, ['--worker', job, ...argv], {
-        ...{ cwd, env, execArgv: [...process.execArgv, ...EXEC_ARGV] },
+        ...{ cwd, env, execArgv: [...execArgv, ...EXEC_ARGV] },
         stdio: ['ignore', 'inherit', 'pipe', 'ipc'],
       })
       living.add(child)

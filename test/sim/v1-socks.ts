@@ -90,15 +90,16 @@ export const v1Socks =
     let done = 0
     for (const phase of phasesOf(sim.seed, sim.duration)) {
       const due = Math.round(phase.done * sim.size)
+      const until = Math.max(phase.until, sim.clock.now() + 1000)
       while (done < due) {
-        const left = phase.until - sim.clock.now()
+        const left = until - sim.clock.now()
         // Now and then many at once.
         const burst = sim.random() < 0.05 ? 12 : 1
         let did = 0
         for (let i = 0; i < burst; i++) if (doSomething(work, cluster.apps)) did++
         done += did
         // Where nobody has a peer the end would come ever nearer, and never be there.
-        const pause = (2 * sim.random() * left) / Math.max(1, due - done)
+        const pause = Math.min(left, (2 * sim.random() * left) / Math.max(1, due - done))
         await sim.sleep(left > 1 ? Math.max(1, pause) : did > 0 ? 50 : 1000)
         if (left < -120_000) break
       }
