@@ -6,6 +6,8 @@ import { fork } from 'node:child_process'
 
 /** A seed takes some tens of milliseconds: one that takes so many does not end. */
 const STUCK = 60_000
+/** What a process may take to start, on a busy machine. */
+const START = 60_000
 /** Processes that one worker may lose before its seeds are given up: something is wrong with all of them. */
 const LIVES = 20
 /** Young objects are most of a run, and die young: collected more rarely they cost less. */
@@ -64,7 +66,7 @@ export async function runSeeds(options) {
           child.kill('SIGKILL')
         }, ms)
       }
-      wait(stuck)
+      wait(stuck + START)
       child.stderr.on('data', (chunk) => (noise = (noise + chunk).slice(-2000)))
       child.on('message', (message) => {
         wait(message.patience ?? stuck)

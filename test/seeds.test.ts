@@ -10,7 +10,7 @@ interface Result {
 }
 
 const file = resolve(import.meta.dirname, 'support/seeds-worker.mjs')
-/** Above what a process needs to start on a busy machine. */
+/** Above what a process that goes on may be silent on a busy machine. */
 const stuck = 4000
 
 describe('many seeds over worker processes', () => {

@@ -94,7 +94,7 @@ export class SimPlatform implements Platform {
           }
           whenQuiet()
         } catch (thrown) {
-          reject(thrown as Error)
+          reject(thrown)
         }
       }
       // A real nextTick runs after all microtasks, and there is no poll phase on the way. Only one that a microtask asks

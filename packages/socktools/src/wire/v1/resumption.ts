@@ -126,7 +126,7 @@ const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(
 
 export function keyOf(bytes: Uint8Array): string {
   let key = ''
-  for (const byte of bytes) key += HEX[byte]
+  for (const byte of bytes) key += HEX[byte] as string
   return key
 }
 
