@@ -44,7 +44,7 @@ export function optionsOf(seed: number): SimulateOptions {
   const [least, most] = FAULTS
   const count = least + Math.floor((most - least + 1) * random())
   const faults = drawFaults(random, { nodes, duration: DURATION, kinds: FAULT_KINDS, count })
-  return { ...all, size: SIZE, faults: seed % 4 === 1 ? [...faults, longFault(nodes, random)] : faults }
+  return { ...all, size: SIZE, faults: seed % 4 < 2 ? [...faults, longFault(nodes, random)] : faults }
 }
 
 /** Longer than a session outlives its connection: it ends on both sides, or on one, and the other comes back. */

@@ -94,7 +94,8 @@ export class SimPlatform implements Platform {
           }
           whenQuiet()
         } catch (thrown) {
-          reject(thrown)
+          const why = thrown as Error
+          reject(why)
         }
       }
       // A real nextTick runs after all microtasks, and there is no poll phase on the way. Only one that a microtask asks
