@@ -131,11 +131,11 @@ export class Calls {
     const flags = prefixFlags(left, headers)
     if (headers === undefined) {
       const deadline = left === undefined ? -1 : Math.min(Math.floor(left), MAX_U32)
-      if (link.pass(lane, type.priority, REQUEST, flags, type.index, deadline, call.body)) return
+      if (link.out.pass(lane, type.priority, REQUEST, flags, type.index, deadline, call.body)) return
     }
     const body = flags === 0 ? call.body : joined(encodePrefix(left, headers), call.body)
-    link.openOut(lane, type.priority)
-    call.entry = link.put(lane, REQUEST, flags, type.index, body)
+    link.out.open(lane, type.priority)
+    call.entry = link.out.put(lane, REQUEST, flags, type.index, body)
   }
 
   /** What may have waited is sent with what is left of its time. */
@@ -150,13 +150,13 @@ export class Calls {
     if (call.lane < 0) {
       this.#waiting.delete(call)
       this.#checkIdle()
-    } else if (call.entry !== undefined && this.#link.revoke(call.lane, call.entry)) {
-      this.#link.finish(call.lane)
+    } else if (call.entry !== undefined && this.#link.out.revoke(call.lane, call.entry)) {
+      this.#link.out.finish(call.lane)
       this.#closed(call)
     } else {
       // What of a long request is not written yet need not be.
-      this.#link.openOut(call.lane, call.type.priority)
-      this.#link.abort(call.lane, CANCEL, NOTHING)
+      this.#link.out.open(call.lane, call.type.priority)
+      this.#link.out.abort(call.lane, CANCEL, NOTHING)
     }
   }
 
@@ -176,8 +176,8 @@ export class Calls {
     // First, since it may end the connection, and then this call as well.
     const fault = kind !== REPLY ? faultOf(whole, type, codec, address) : undefined
     // What of the question still waits for credit is not asked any more.
-    if (call.entry?.waits === true) this.#link.abort(lane, CANCEL, NOTHING)
-    this.#link.finish(lane)
+    if (call.entry?.waits === true) this.#link.out.abort(lane, CANCEL, NOTHING)
+    this.#link.out.finish(lane)
     this.#closed(call)
     if (call.settled) {
       this.#host.late()
@@ -205,8 +205,8 @@ export class Calls {
     const { lane, entry, type, settled } = call
     const link = this.#link
     // A long request that is not all written has to end as well.
-    if (entry !== undefined && !link.revoke(lane, entry)) link.abort(lane, CANCEL, NOTHING)
-    link.finish(lane)
+    if (entry !== undefined && !link.out.revoke(lane, entry)) link.out.abort(lane, CANCEL, NOTHING)
+    link.out.finish(lane)
     this.#closed(call)
     if (settled) return
     this.#settle(call)
@@ -222,7 +222,7 @@ export class Calls {
   /** The lane is free on both sides. */
   #closed(call: OwnCall): void {
     this.#open.delete(call.lane)
-    this.#link.closeIncoming(call.lane)
+    this.#link.in.close(call.lane)
     for (const call of this.#waiting) {
       this.#waiting.delete(call)
       this.#sendNext(call)
@@ -313,8 +313,8 @@ export class Calls {
 
   /** The last of a call of the far side. */
   #give(lane: number, { priority }: TypeInfo, kind: number, body: Uint8Array): void {
-    this.#link.last(lane, priority, kind, body)
-    this.#link.closeIncoming(lane)
+    this.#link.out.last(lane, priority, kind, body)
+    this.#link.in.close(lane)
   }
 
   /** Whether a call is on this lane; if so it is not wanted any more, or not served. */

@@ -28,6 +28,20 @@ import { Keep, type Spare } from './keep.ts'
 import type { Outbound } from './outbound.ts'
 import type { Streams } from './streams.ts'
 
+/** What the application is told of. */
+export interface Events {
+  event(
+    type: TypeInfo,
+    body: Uint8Array,
+    read: () => unknown,
+    headers: HeaderSlot | undefined,
+  ): Promise<void> | undefined
+  /** A message of a type that this side has not. */
+  unhandled(type: string, body: Uint8Array): void
+  /** What was asked is not what the schema takes. */
+  invalid(type: TypeInfo, body: Uint8Array, error: SockError): void
+}
+
 /** Whom what comes is for. */
 export interface Takers {
   readonly dialed: boolean
@@ -41,16 +55,7 @@ export interface Takers {
   readonly deadlines: Deadlines
   readonly inbox: Omit<InboxHost, 'handle' | 'onPressure' | 'onIdle'>
   isGone(): boolean
-  event(
-    type: TypeInfo,
-    body: Uint8Array,
-    read: () => unknown,
-    headers: HeaderSlot | undefined,
-  ): Promise<void> | undefined
-  /** A message of a type that this side has not. */
-  unhandled(type: string, body: Uint8Array): void
-  /** What was asked is not what the schema takes. */
-  invalid(type: TypeInfo, body: Uint8Array, error: SockError): void
+  readonly application: Events
   /** A VOLATILE came, and too much waits already. */
   behind(bytes: number): void
   onIdle(): void
@@ -260,8 +265,8 @@ export class Inbound {
     const { at, headers } = decodePrefix(whole, flags)
     const body = from(whole, at)
     if (typeof type === 'object' && type.kind === 'msg')
-      return this.#to.event(type, body, () => decodeData(type.input, codec, body), headers)
-    this.#to.unhandled(typeof type === 'object' ? type.name : type, body)
+      return this.#to.application.event(type, body, () => decodeData(type.input, codec, body), headers)
+    this.#to.application.unhandled(typeof type === 'object' ? type.name : type, body)
     return undefined
   }
 
@@ -366,7 +371,7 @@ export class Inbound {
 
   #notAsked(lane: number, type: TypeInfo, whole: Uint8Array, thrown: unknown): void {
     const error = asSockError(thrown, 'BAD_MESSAGE', 'the codec failed')
-    this.#to.invalid(type, whole, error)
+    this.#to.application.invalid(type, whole, error)
     this.#turnAway(lane, type, badMessage(error))
   }
 

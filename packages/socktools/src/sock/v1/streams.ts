@@ -85,7 +85,7 @@ export class Streams {
       this.#over(stream)
     })
     this.#streams.set(lane, stream)
-    stream.opening = link.put(lane, OPEN, flags, type.index, prefixed)
+    stream.opening = link.out.put(lane, OPEN, flags, type.index, prefixed)
     signal?.addEventListener('abort', onAbort, { once: true })
     return stream
   }

@@ -16,7 +16,8 @@ import type { Peer, Sock } from '../types.ts'
 import type { DataCodec } from './data.ts'
 import { FrameWriter } from './frame-writer.ts'
 import { type Again, type GreetedV1, Greeting, type Terms } from './greeting.ts'
-import { V1Peer, type V1Host } from './peer.ts'
+import type { V1Host } from './host.ts'
+import { V1Peer } from './peer.ts'
 import { ServeContext } from './serve-context.ts'
 import { Twins } from './twins.ts'
 
@@ -65,11 +66,11 @@ export class V1<C extends Codec> {
       }),
       resume: (hello) => {
         const key = keyOf(hello.resume?.sessionId ?? new Uint8Array(0))
-        const peer = this.#sessions.get(key)
-        const refusal = peer?.session?.refusal(hello)
-        if (peer === undefined) throw this.#tombstones.tell(hello, key)
+        const session = this.#sessions.get(key)?.session
+        if (session === undefined) throw this.#tombstones.tell(hello, key)
+        const refusal = session.resumption.refusal(hello)
         if (refusal !== undefined) throw new SessionLost(refusal)
-        return peer
+        return session
       },
       table: encodeTable(
         contract.types.map((type) => ({ kind: type.kind, name: type.name, hash: structureHash(type, hash) })),
@@ -135,7 +136,7 @@ export class V1<C extends Codec> {
   /** `dialedAt`: the address that was dialed, where it can be dialed again. */
   join(id: string, pipe: Pipe, dialed: boolean, greeted: GreetedV1, dialedAt: string | undefined): V1Peer<C> {
     const peer = new V1Peer<C>(id, pipe, dialed, this.#host, greeted, dialedAt)
-    if (peer.session !== undefined && !dialed) this.#sessions.set(peer.session.key, peer)
+    if (peer.session !== undefined && !dialed) this.#sessions.set(peer.session.resumption.key, peer)
     return peer
   }
 
@@ -148,12 +149,13 @@ export class V1<C extends Codec> {
   }
 
   #forget(peer: V1Peer<C>, error: SockError | undefined): void {
-    const { session, dialed, received } = peer
+    const { session, dialed } = peer
     peer.onOver?.()
     if (session === undefined || dialed) return
-    this.#sessions.delete(session.key)
+    const { resumption, received } = session
+    this.#sessions.delete(resumption.key)
     const reason = error instanceof SessionLost ? error.reason : 'ended'
-    this.#tombstones.add({ resumption: session, reason, lastRecv: received })
+    this.#tombstones.add({ resumption, reason, lastRecv: received })
   }
 
   /** What a handler threw: a CallError is an answer like any other. */
