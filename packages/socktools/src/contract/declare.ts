@@ -117,7 +117,8 @@ export function msg<S extends Schema>(schema: S, options: MsgOptions<InferInput<
   const shared = common(options, MSG_OPTIONS, 'msg()')
   const { delivery = 'reliable', ack } = options
   needDelivery(delivery, 'msg()')
-  if (ack !== undefined && !ACKS.includes(ack)) fail('BAD_OPTION', `msg({ ack }) is one of ${ACKS.join(', ')}`)
+  if (ack !== undefined && !ACKS.includes(ack))
+    fail('BAD_OPTION', `msg({ ack }) is one of ${ACKS.join(', ')}`)
   return Object.freeze({ kind: 'msg', schema, delivery, ack, ...shared })
 }
 

@@ -7,7 +7,12 @@ import { lengthPrefixed } from '../wire/length-prefixed.ts'
 import { MIN_WINDOW } from '../wire/v1/hello.ts'
 import { type Backoff, DEFAULT_BACKOFF } from './backoff.ts'
 import type { Tick } from './ticker.ts'
-import { DURABLE_OPTIONS, type DurableOptions, type DurableSettings, durableSettings } from './durable/options.ts'
+import {
+  DURABLE_OPTIONS,
+  type DurableOptions,
+  type DurableSettings,
+  durableSettings,
+} from './durable/options.ts'
 import { contracted } from './payload.ts'
 import type { Candidate, Handlers, HandlersFor, Logger, Maybe } from './types.ts'
 

@@ -23,6 +23,8 @@ export interface Carriage {
 
 export interface CourierHost {
   readonly store: Outbox
+  /** What is posted to a name has an id of its own: two names may be one receiver, and their n are not one count. */
+  streamOf(name: string): string
   /** What is handed to a session and not settled: at most so many bytes, and one message, and so many messages. */
   readonly maxBytes: number
   readonly maxCount: number
@@ -54,6 +56,7 @@ type Message = Omit<Stored, 'at'>
  */
 export class Courier {
   readonly name: string
+  readonly #stream: string
   /** Bytes of `underway`. */
   bytes = 0
   /** The message that the peer cannot be sent. */
@@ -77,6 +80,7 @@ export class Courier {
 
   constructor(name: string, host: CourierHost) {
     this.name = name
+    this.#stream = host.streamOf(name)
     this.#host = host
   }
 
@@ -85,7 +89,12 @@ export class Courier {
   }
 
   /** A message is durable. */
-  accepted(n: number, type: string, payload: Uint8Array, settle: ((outcome: Outcome) => void) | undefined): void {
+  accepted(
+    n: number,
+    type: string,
+    payload: Uint8Array,
+    settle: ((outcome: Outcome) => void) | undefined,
+  ): void {
     if (settle !== undefined) this.#receipts.set(n, settle)
     if (this.#route === undefined || this.#stopped) return
     const next = this.#fresh.at(-1)?.n ?? 0
@@ -205,7 +214,7 @@ export class Courier {
     const { n, type, payload } = message
     const turn = this.#turn
     const redelivered = message.redelivered || n <= this.#most
-    const id = { store: this.#host.store.id, n, redelivered }
+    const id = { store: this.#stream, n, redelivered }
     let early: Outcome | undefined
     let begun = false
     const carried = this.#route?.carry(message, id, (outcome) => {
@@ -242,7 +251,8 @@ export class Courier {
   }
 
   #onOutcome(n: number, turn: number, outcome: Outcome): void {
-    const isDone = outcome.status === 'delivered' || (outcome.status === 'not-delivered' && outcome.reason === 'failed')
+    const isDone =
+      outcome.status === 'delivered' || (outcome.status === 'not-delivered' && outcome.reason === 'failed')
     // The session is over, or is about to be: what it did not settle goes over the next one.
     if (!isDone) return
     if (turn === this.#turn) this.#over(n)

@@ -3,7 +3,8 @@ import { asSockError, fail, isSockError, type SockError } from '../../errors.ts'
 import type { Off } from '../../events.ts'
 import type { Outbox } from '../../store/types.ts'
 import type { Codec } from '../../wire/codec.ts'
-import { type DoneLevel, type MessageId, needOwnKeys } from '../../wire/v1/marks.ts'
+import { encodePrefix } from '../../wire/v1/bodies.ts'
+import { type DoneLevel, type Marks, needOwnKeys, withMarks } from '../../wire/v1/marks.ts'
 import type { Core } from '../core.ts'
 import { needMsg } from '../payload.ts'
 import type { Outcome, Peer } from '../types.ts'
@@ -25,8 +26,7 @@ export interface Carrier {
     type: TypeInfo,
     body: Uint8Array,
     headers: PostOptions['headers'],
-    done: DoneLevel,
-    id: MessageId,
+    marks: Marks,
     settle: (outcome: Outcome) => void,
   ): Carriage | SockError
 }
@@ -49,6 +49,7 @@ export class Desk<C extends Codec> {
     const { maxBytes, maxCount, undeliverable } = core.settings.outbox
     this.#host = {
       ...{ store, maxBytes, maxCount, undeliverable },
+      streamOf: (name) => streamId(store.id, name, core.platform.hash),
       onSettled: (name, n, outcome) => {
         this.#settled[outcome.status]++
         core.events.emit('settled', { name, n, outcome })
@@ -100,6 +101,8 @@ export class Desk<C extends Codec> {
     if (info.delivery !== undefined)
       fail('BAD_OPTION', `"${type}" is declared to be lost where it cannot leave at once: see its delivery`)
     needOwnKeys(headers)
+    // What is too much for the slot with all that will stand there is not stored.
+    if (headers !== undefined) encodePrefix(undefined, withMarks(headers, { done, id: LONGEST }))
     const [codec] = codecs as readonly [Codec]
     const values = { name: codec.name, ...codec.values } as DataCodec
     const body = encoded(info, values, data)
@@ -121,14 +124,17 @@ export class Desk<C extends Codec> {
 
   /** What is posted to this name goes to this peer from now on. Throws UNSUPPORTED, OVER_PLAIN, PEER_GONE, BAD_OPTION. */
   claim(peer: Carrier | { readonly wire: 'plain'; readonly address: string }, name: string): void {
-    if (typeof (name as unknown) !== 'string' || name === '') fail('BAD_OPTION', 'the name of a peer is a text')
+    if (typeof (name as unknown) !== 'string' || name === '')
+      fail('BAD_OPTION', 'the name of a peer is a text')
     const { address } = peer
     if (peer.wire === 'plain') return fail('OVER_PLAIN', 'what is posted goes over wire v1', { address })
-    if (peer.state === 'gone' || peer.state === 'ending') return fail('PEER_GONE', 'this peer has ended', { address })
+    if (peer.state === 'gone' || peer.state === 'ending')
+      return fail('PEER_GONE', 'this peer has ended', { address })
     if (!peer.tellsDone)
       return fail('UNSUPPORTED', 'the far side does not tell what became of messages (DONE)', { address })
-    if (this.#names.get(peer) === name) return
-    this.gone(peer)
+    const known = this.#names.get(peer)
+    if (known === name) return
+    if (known !== undefined) fail('BAD_OPTION', `this peer is "${known}" already`, { address })
     for (const [before, its] of this.#names) if (its === name) this.#names.delete(before)
     this.#names.set(peer, name)
     this.#courier(name).take(this.#routeTo(peer))
@@ -148,10 +154,11 @@ export class Desk<C extends Codec> {
       carry: ({ type, payload }, id, settle) => {
         try {
           const info = contract?.byName.get(type)
-          if (info?.kind !== 'msg') fail('UNKNOWN_TYPE', `the contract has no message ${JSON.stringify(type)} any more`)
+          if (info?.kind !== 'msg')
+            fail('UNKNOWN_TYPE', `the contract has no message ${JSON.stringify(type)} any more`)
           const { codec, done, headers, data } = unseal(payload)
           const body = recoded(info, codec, peer.codec, codecs, data)
-          return peer.carry(info, body, headers, done, id, settle)
+          return peer.carry(info, body, headers, { done, id }, settle)
         } catch (thrown) {
           return asSockError(thrown, 'CANNOT_ENCODE', 'the codec failed', peer.address)
         }
@@ -184,9 +191,17 @@ export class Desk<C extends Codec> {
   }
 }
 
+export const NO_DESK: Omit<DurableStats, 'duplicates'> = {
+  ...{ posted: 0, underway: 0, underwayBytes: 0, names: 0, held: 0 },
+  settled: { delivered: 0, 'not-delivered': 0, unknown: 0 },
+}
+
 function doneOf({ ack: declared, name }: TypeInfo, ack = declared ?? 'processed'): DoneLevel {
   if (ack === 'processed' || ack === 'durable') return ack
-  return fail('BAD_OPTION', `"${name}" is posted with the ack 'processed' or 'durable', not ${JSON.stringify(ack)}`)
+  return fail(
+    'BAD_OPTION',
+    `"${name}" is posted with the ack 'processed' or 'durable', not ${JSON.stringify(ack)}`,
+  )
 }
 
 function encoded(info: TypeInfo, codec: DataCodec, data: unknown): Uint8Array {
@@ -207,10 +222,22 @@ function recoded(
 ): Uint8Array {
   if (kept === codec.name || (kept === '' && info.inputBytes)) return data
   if (kept === '' || info.inputBytes)
-    return fail('CANNOT_ENCODE', `"${info.name}" was posted as ${kept === '' ? 'bytes()' : `${kept}()`}, and is not any more`)
+    return fail(
+      'CANNOT_ENCODE',
+      `"${info.name}" was posted as ${kept === '' ? 'bytes()' : `${kept}()`}, and is not any more`,
+    )
   const values = codecs.find(({ name }) => name === kept)?.values
-  if (values === undefined) return fail('CANNOT_ENCODE', `it was posted in ${kept}(), which is no codec of this sock`)
+  if (values === undefined)
+    return fail('CANNOT_ENCODE', `it was posted in ${kept}(), which is no codec of this sock`)
   return codec.encode(values.decode(data))
 }
+
+/** 32 hex digits: those of the store would be the same for each name. */
+export function streamId(store: string, name: string, hash: (bytes: Uint8Array) => Uint8Array): string {
+  const digest = hash(new TextEncoder().encode(`${store}/${name}`)).subarray(0, 16)
+  return Array.from(digest, (byte) => byte.toString(16).padStart(2, '0')).join('')
+}
+
+const LONGEST = { store: '0'.repeat(32), n: Number.MAX_SAFE_INTEGER, redelivered: true }
 
 const nothing = (): void => undefined

@@ -53,13 +53,14 @@ export class Intake {
 
   /**
    * Handles a message unless it was handled before, and then `tell`s the code for its DONE, '' if all is well, at once or
-   * when the cursor is durable, as was asked. Resolves when it is handled. `handle` gives the code, and never rejects.
+   * when the cursor is durable, as was asked. Resolves when it is handled. `handle` gives the code, or undefined if it did
+   * not handle it after all; it never rejects.
    */
   take(
     from: Origin,
     { store, n }: MessageId,
     done: DoneLevel,
-    handle: () => Maybe<string>,
+    handle: () => Maybe<string | undefined>,
     tell: (code: string) => void,
   ): Promise<void> {
     const source = this.#sourceOf(store)
@@ -69,6 +70,7 @@ export class Intake {
         const again = await this.#isOld(source, from, store, n)
         if (again) this.duplicates++
         const code = again ? '' : await handle()
+        if (code === undefined) return
         source.reached = Math.max(source.reached, n)
         this.#confirm(source, from, store, n, done, () => {
           tell(code)
@@ -117,14 +119,7 @@ export class Intake {
   }
 
   /** Messages that come meanwhile are handled meanwhile: one write of the inbox stands for all of them. */
-  #confirm(
-    source: Source,
-    from: Origin,
-    store: string,
-    n: number,
-    done: DoneLevel,
-    tell: () => void,
-  ): void {
+  #confirm(source: Source, from: Origin, store: string, n: number, done: DoneLevel, tell: () => void): void {
     const noted = this.#note(source, store, n)
     if (done === 'processed') tell()
     if (noted === undefined) {

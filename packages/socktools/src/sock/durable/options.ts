@@ -29,7 +29,10 @@ export interface DurableOptions {
   readonly outbox?: OutboxOptions
 }
 
-export interface DurableSettings extends Pick<DurableOptions, 'store' | 'inbox' | 'nameOf'> {
+export interface DurableSettings {
+  readonly store: Outbox | undefined
+  readonly inbox: Inbox | undefined
+  readonly nameOf: DurableOptions['nameOf'] | undefined
   readonly outbox: Required<OutboxOptions>
 }
 
@@ -50,7 +53,8 @@ export function durableSettings(
   if (inbox !== undefined) needMethods(inbox, 'inbox', INBOX_METHODS)
   if (nameOf !== undefined) {
     needFunction(nameOf, 'nameOf')
-    if (store === undefined) fail('BAD_OPTION', 'nameOf says where to send what is in the store: it needs one')
+    if (store === undefined)
+      fail('BAD_OPTION', 'nameOf says where to send what is in the store: it needs one')
   }
   if (typeof (outbox as unknown) !== 'object' || (outbox as unknown) === null)
     fail('BAD_OPTION', 'outbox takes an object of options')

@@ -4,6 +4,7 @@ import { Incoming } from '../../wire/v1/arrivals.ts'
 import {
   type Credit,
   decodeCredit,
+  decodeDone,
   decodeGoaway,
   decodeGoodbye,
   decodePrefix,
@@ -13,13 +14,16 @@ import {
   type Prefix,
 } from '../../wire/v1/bodies.ts'
 import * as kinds from '../../wire/v1/frame.ts'
-import { HEADER, Header, nameOfKind } from '../../wire/v1/frame.ts'
+import { HEADER, Header, nameOfKind, readU64, SEQ, writeU64 } from '../../wire/v1/frame.ts'
+import { KEPT_LANE, type Marks, marksOf, withoutMarks } from '../../wire/v1/marks.ts'
 import { LaneTable } from '../../wire/v1/lane-table.ts'
 import type { Limits } from '../../wire/v1/hello.ts'
 import { ACK_DELAY, type Sequence } from '../../wire/v1/session.ts'
 import type { Deadline, Deadlines } from '../deadlines.ts'
+import { type Facts, NO_FACTS } from '../context.ts'
 import { Inbox, type InboxHost } from '../inbox.ts'
 import type { Loss } from '../pipe-peer.ts'
+import type { Maybe } from '../types.ts'
 import type { Calls } from './calls.ts'
 import { type DataCodec, decodeData, from } from './data.ts'
 import type { FarTypes } from './far-types.ts'
@@ -30,11 +34,15 @@ import type { Streams } from './streams.ts'
 
 /** What the application is told of. */
 export interface Events {
-  event(
-    type: TypeInfo,
-    body: Uint8Array,
-    read: () => unknown,
-    headers: HeaderSlot | undefined,
+  event(type: TypeInfo, body: Uint8Array, read: () => unknown, facts: Facts): Promise<void> | undefined
+  /**
+   * A message whose sender wants to be told what became of it. `handle` gives the code, undefined if it was not handled, and
+   * never rejects; `tell` tells it.
+   */
+  answer(
+    marks: Marks,
+    handle: () => Maybe<string | undefined>,
+    tell: (code: string) => void,
   ): Promise<void> | undefined
   /** A message of a type that this side has not. */
   unhandled(type: string, body: Uint8Array): void
@@ -46,6 +54,8 @@ export interface Events {
 export interface Takers {
   readonly dialed: boolean
   readonly codec: DataCodec
+  /** Both sides tell with DONE what became of messages. */
+  readonly tellsDone: boolean
   readonly types: FarTypes
   readonly spare: Spare
   /** What we grant. */
@@ -86,6 +96,8 @@ export class Inbound {
   readonly #reading = new Map<number, { cancelled: boolean }>()
   #theirCalls = 0
   #ackTimer: Deadline | undefined
+  /** Of the messages with an id. */
+  #store: string | undefined
   /** An ack leaves by itself at the end of this turn, unless something else takes it along. */
   #ackSet = false
 
@@ -230,7 +242,9 @@ export class Inbound {
     if (whole === undefined) return
     const flags = whole[1] ?? 0
     // Here, where what it throws ends the connection: behind the inbox nobody would hear it.
-    if (flags !== 0) decodePrefix(whole, flags)
+    if (flags !== 0) this.#checkMarks(decodePrefix(whole, flags).headers, lane)
+    // Of a message that was cut it has the header of the first chunk; a DONE is about the last.
+    if (whole !== payload) writeU64(whole, SEQ, header.seq)
     const inbox = (this.#inboxes[lane] ??= this.#inbox(lane))
     // Nobody promised that these arrive, and no credit bounds them.
     if (kind === kinds.VOLATILE && inbox.high) this.#to.behind(whole.length)
@@ -264,10 +278,55 @@ export class Inbound {
     const type = types.at(index) ?? String(index)
     const { at, headers } = decodePrefix(whole, flags)
     const body = from(whole, at)
+    const marks = headers === undefined || !this.#to.tellsDone ? undefined : marksOf(headers)
+    if (headers !== undefined && marks !== undefined)
+      return this.#answer(lane, readU64(whole, SEQ), type, body, marks, withoutMarks(headers))
     if (typeof type === 'object' && type.kind === 'msg')
-      return this.#to.application.event(type, body, () => decodeData(type.input, codec, body), headers)
+      return this.#to.application.event(
+        type,
+        body,
+        () => decodeData(type.input, codec, body),
+        headers === undefined ? NO_FACTS : { headers },
+      )
     this.#to.application.unhandled(typeof type === 'object' ? type.name : type, body)
     return undefined
+  }
+
+  /** Here, where what it throws ends the connection. */
+  #checkMarks(headers: HeaderSlot | undefined, lane: number): void {
+    if (headers === undefined || !this.#to.tellsDone) return
+    const id = marksOf(headers)?.id
+    if (id === undefined) return
+    if (lane !== KEPT_LANE) fail('PROTOCOL_ERROR', `a message with an id on lane ${lane}, not ${KEPT_LANE}`)
+    this.#store ??= id.store
+    if (id.store !== this.#store)
+      fail('PROTOCOL_ERROR', `a message of the store ${id.store}, and those before were of ${this.#store}`)
+  }
+
+  #answer(
+    lane: number,
+    seq: number,
+    type: TypeInfo | string,
+    body: Uint8Array,
+    marks: Marks,
+    headers: HeaderSlot,
+  ): Promise<void> | undefined {
+    const { application, codec, isGone } = this.#to
+    const handle = (): Maybe<string | undefined> => {
+      // It waited behind one that came over another connection.
+      if (isGone()) return undefined
+      if (typeof type !== 'object' || type.kind !== 'msg') {
+        application.unhandled(typeof type === 'object' ? type.name : type, body)
+        return 'UNKNOWN_TYPE'
+      }
+      const verdict = { code: '' }
+      const facts = { headers, verdict, durable: marks.id }
+      const handled = application.event(type, body, () => decodeData(type.input, codec, body), facts)
+      return handled === undefined ? verdict.code : handled.then(() => verdict.code)
+    }
+    return application.answer(marks, handle, (code) => {
+      if (!isGone()) this.#out.done(lane, seq, code)
+    })
   }
 
   // Calls and streams of the far side
@@ -450,8 +509,11 @@ export class Inbound {
       case kinds.TABLE:
         fail('PROTOCOL_ERROR', 'a TABLE after the handshake')
         break
+      case kinds.DONE:
+        if (this.#to.tellsDone) this.#out.onDone(decodeDone(payload))
+        break
       default:
-      // ACK and PONG have said all with their header. DONE is of sessions. What is not known here may be ignored.
+      // ACK and PONG have said all with their header. What is not known here may be ignored.
     }
   }
 

@@ -20,9 +20,19 @@ export interface ParcelHost {
   drop(reason: DropReason, bytes: number): void
 }
 
+/** What is to be known of a message that is put in line. */
+export interface ParcelOptions {
+  /** Default: that of its priority. */
+  readonly lane?: number
+  readonly key?: Key | undefined
+  readonly settle?: Settle | undefined
+  readonly wantsDone?: boolean
+}
+
 /** A message whose outcome somebody waits for, or that may be dropped while it waits. */
 export class Parcel extends Expiring implements Fate {
   readonly type: TypeInfo
+  readonly lane: number
   readonly bytes: number
   readonly key: Key | undefined
   settle: Settle | undefined
@@ -37,13 +47,12 @@ export class Parcel extends Expiring implements Fate {
   constructor(
     type: TypeInfo,
     bytes: number,
-    key: Key | undefined,
-    settle: Settle | undefined,
-    wantsDone: boolean,
+    { lane = type.priority, key, settle, wantsDone = false }: ParcelOptions,
     all: Parcels,
   ) {
     super()
     this.type = type
+    this.lane = lane
     this.bytes = bytes
     this.key = key
     this.settle = settle
@@ -100,14 +109,9 @@ export class Parcels {
   }
 
   /** To be put on its lane now, with the parcel as its fate. What it replaces is dropped. */
-  add(
-    type: TypeInfo,
-    bytes: number,
-    key: Key | undefined,
-    settle: Settle | undefined,
-    wantsDone = false,
-  ): Parcel {
-    const parcel = new Parcel(type, bytes, key, settle, wantsDone, this)
+  add(type: TypeInfo, bytes: number, options: ParcelOptions): Parcel {
+    const { key } = options
+    const parcel = new Parcel(type, bytes, options, this)
     if (key !== undefined) {
       const older = this.#newest.get(type)?.get(key)
       if (older !== undefined) this.#takeBack(older, 'replaced')
@@ -134,8 +138,17 @@ export class Parcels {
   }
 
   #takeBack(parcel: Parcel, reason: DropReason): void {
-    const { entry, type } = parcel
-    if (entry !== undefined && this.#host.revoke(type.priority, entry)) this.dropped(parcel, reason)
+    const { entry, lane } = parcel
+    if (entry !== undefined && this.#host.revoke(lane, entry)) this.dropped(parcel, reason)
+  }
+
+  /** Takes a message back, and says nothing of it. False: some of it has left. */
+  revoke(parcel: Parcel): boolean {
+    const { entry, lane } = parcel
+    if (entry === undefined || !this.#host.revoke(lane, entry)) return false
+    this.#waitsNoMore(parcel)
+    this.#open.delete(parcel)
+    return true
   }
 
   dropped(parcel: Parcel, reason: DropReason): void {
@@ -208,7 +221,8 @@ export class Parcels {
     for (const parcel of this.#open) {
       // What it received, and said nothing of, it may have handled.
       const isReceived = parcel.wantsDone && parcel.seq > 0 && parcel.seq <= this.#acked
-      if (parcel.seq === 0 || (proved && !isReceived)) this.#close(parcel, { status: 'not-delivered', reason })
+      if (parcel.seq === 0 || (proved && !isReceived))
+        this.#close(parcel, { status: 'not-delivered', reason })
       else this.#close(parcel, { status: 'unknown', reason: unknown })
     }
     this.#written = []

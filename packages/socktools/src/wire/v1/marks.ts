@@ -24,6 +24,9 @@ export interface Marks {
   readonly id: MessageId | undefined
 }
 
+/** Whatever their priority: messages with an id have one order. */
+export const KEPT_LANE = 1
+
 const DONE_KEY = '-done'
 const ID_KEY = '-id'
 const OURS = '-'
@@ -33,7 +36,8 @@ const ID = /^([0-9a-f]{32})\/([1-9][0-9]{0,15})(\/again)?$/
 /** Keys of an application. Throws BAD_OPTION. */
 export function needOwnKeys(headers: HeaderSlot | undefined): void {
   for (const key in headers)
-    if (key.startsWith(OURS)) fail('BAD_OPTION', `the header ${key}: those that begin with - are the wire's own`)
+    if (key.startsWith(OURS))
+      fail('BAD_OPTION', `the header ${key}: those that begin with - are the wire's own`)
 }
 
 /** Headers of an application, with these marks. */
@@ -52,7 +56,8 @@ export function marksOf(headers: HeaderSlot): Marks | undefined {
     return undefined
   }
   const level = LEVELS.find((one) => one === done)
-  if (level === undefined) return fail('PROTOCOL_ERROR', `${DONE_KEY} "${done}" is none of ${LEVELS.join(', ')}`)
+  if (level === undefined)
+    return fail('PROTOCOL_ERROR', `${DONE_KEY} "${done}" is none of ${LEVELS.join(', ')}`)
   return { done: level, id: id === undefined ? undefined : idOf(id) }
 }
 

@@ -63,11 +63,20 @@ interface Desk {
   reopen(): Promise<Desk>
 }
 
-async function desk(more: Partial<CourierHost> = {}, disk = new SimDisk({ random: xoshiro128(1) })): Promise<Desk> {
+async function desk(
+  more: Partial<CourierHost> = {},
+  disk = new SimDisk({ random: xoshiro128(1) }),
+): Promise<Desk> {
   const store = await openOn(disk, xoshiro128(2))
   const [told, held]: string[][] = [[], []]
   const courier = new Courier('far', {
-    ...{ store, maxBytes: 1000, maxCount: 4, undeliverable: 'hold' },
+    ...{
+      store,
+      streamOf: (name: string) => `stream ${name}`,
+      maxBytes: 1000,
+      maxCount: 4,
+      undeliverable: 'hold',
+    },
     onSettled: (name, n, outcome) => void told!.push(`${name} ${n} ${outcome.status}`),
     onHeld: (_name, n, type, { code }) => void held!.push(`${n} ${type} ${code}`),
     onStoreFailed: (error) => void held!.push((error as SockError).code),
@@ -121,14 +130,23 @@ describe('a courier', () => {
     courier.take(session)
     for (const text of ['x'.repeat(50), 'y', 'z'.repeat(9), 'u', 'v']) await post('say', text)
     await soon()
-    assert.deepEqual(session.handed.map(({ id }) => id.n), [1])
+    assert.deepEqual(
+      session.handed.map(({ id }) => id.n),
+      [1],
+    )
     session.done(1)
     await soon()
     // 1 + 9 is the window.
-    assert.deepEqual(session.handed.map(({ id }) => id.n), [1, 2, 3])
+    assert.deepEqual(
+      session.handed.map(({ id }) => id.n),
+      [1, 2, 3],
+    )
     session.done(3)
     await soon()
-    assert.deepEqual(session.handed.map(({ id }) => id.n), [1, 2, 3, 4, 5])
+    assert.deepEqual(
+      session.handed.map(({ id }) => id.n),
+      [1, 2, 3, 4, 5],
+    )
     assert.equal(courier.bytes, 3)
   })
 
@@ -182,7 +200,7 @@ describe('a courier', () => {
     await post('say', 'm4')
     await soon()
     assert.deepEqual(session.said, ['1! m1', '2! m2', '3! m3', '4 m4'])
-    session.handed.forEach(({ id }) => assert.equal(id.store, before.store.id))
+    session.handed.forEach(({ id }) => assert.equal(id.store, 'stream far'))
   })
 
   test('another peer takes the name over: what has not left the first is taken back', async () => {
@@ -249,7 +267,10 @@ describe('a courier', () => {
   test('fast or slow, over many sessions: all arrive at least once, in order, and none is settled but by a DONE', async () => {
     for (let seed = 1; seed <= 30; seed++) {
       const random = xoshiro128(seed)
-      let { courier, post, pending, reopen } = await desk({ maxBytes: 200, maxCount: 1 + Math.floor(random() * 6) })
+      let { courier, post, pending, reopen } = await desk({
+        maxBytes: 200,
+        maxCount: 1 + Math.floor(random() * 6),
+      })
       let session: Session | undefined
       const seen: number[] = []
       const done = new Set<number>()
@@ -290,7 +311,10 @@ describe('a courier', () => {
           settle(DELIVERED)
         }
       }
-      assert.deepEqual(seen, seen.slice().sort((a, b) => a - b))
+      assert.deepEqual(
+        seen,
+        seen.slice().sort((a, b) => a - b),
+      )
       assert.deepEqual(await pending(), [])
     }
   })

@@ -33,16 +33,28 @@ test('a message without marks has none; other keys of the wire are kept from the
 })
 
 test('what an application may call its headers', () => {
-  assert.equal(codeOf(() => needOwnKeys(undefined)), undefined)
-  assert.equal(codeOf(() => needOwnKeys({ 'a-b': 'x' })), undefined)
-  assert.equal(codeOf(() => needOwnKeys({ '-a': 'x' })), 'BAD_OPTION')
+  assert.equal(
+    codeOf(() => needOwnKeys(undefined)),
+    undefined,
+  )
+  assert.equal(
+    codeOf(() => needOwnKeys({ 'a-b': 'x' })),
+    undefined,
+  )
+  assert.equal(
+    codeOf(() => needOwnKeys({ '-a': 'x' })),
+    'BAD_OPTION',
+  )
 })
 
 for (const one of casesOf('marks')) {
   test(`${one.id}: ${one.what}`, () => {
     const headers = one['headers'] as Record<string, string>
     let got: unknown
-    assert.equal(codeOf(() => (got = marksOf(headers))), one.error)
+    assert.equal(
+      codeOf(() => (got = marksOf(headers))),
+      one.error,
+    )
     if (one.error === undefined) assert.deepEqual(said(got ?? null), one['means'])
     if (one.error === undefined && got !== undefined)
       assert.deepEqual(withMarks({ ...withoutMarks(headers) }, got as never), headers)
