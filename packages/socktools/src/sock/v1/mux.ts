@@ -6,13 +6,14 @@ import type { Retained } from '../../wire/v1/retained.ts'
 import { Sequence } from '../../wire/v1/session.ts'
 import type { Outbox } from '../outbox.ts'
 import type { DropReason } from '../types.ts'
-import { type CallHost, Calls, type Served } from './calls.ts'
+import { type CallHost, Calls } from './calls.ts'
 import type { DataCodec } from './data.ts'
 import type { FarTypes } from './far-types.ts'
 import { type Events, Inbound, type Takers } from './inbound.ts'
 import { Spare } from './keep.ts'
 import type { Asked, Link } from './link.ts'
 import { Outbound, type Way } from './outbound.ts'
+import type { Served } from './served-calls.ts'
 import type { Stream } from './stream.ts'
 import { type StreamHost, Streams } from './streams.ts'
 
@@ -209,7 +210,7 @@ export class Mux implements Link {
 
   /** What is asked for from now on is turned away; resolves when what came before is through. */
   async settled(): Promise<void> {
-    this.calls.drain()
+    this.calls.served.drain()
     this.streams.drain()
     await Promise.all([this.in.settled(), this.calls.settled(), this.streams.settled()])
   }

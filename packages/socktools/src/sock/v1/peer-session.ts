@@ -4,7 +4,7 @@ import type { Hello, Resume, Session } from '../../wire/v1/hello.ts'
 import { type Resumption, SessionLost } from '../../wire/v1/resumption.ts'
 import type { Sequence } from '../../wire/v1/session.ts'
 import type { Deadline, Deadlines } from '../deadlines.ts'
-import type { Again, GreetedV1, Resumable } from './greeting.ts'
+import type { Again, GreetedV1, Resumable } from './greeted.ts'
 import type { Mux } from './mux.ts'
 import type { Outbound } from './outbound.ts'
 
@@ -53,6 +53,10 @@ export class PeerSession implements Resumable {
     this.#limits = limits
     this.#sequence = sequence
     this.#out = out
+  }
+
+  get key(): string {
+    return this.resumption.key
   }
 
   /** Up to where we have what the far side sent. */

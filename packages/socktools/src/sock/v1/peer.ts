@@ -16,7 +16,8 @@ import { Resumption, SessionLost } from '../../wire/v1/resumption.ts'
 import { Retained } from '../../wire/v1/retained.ts'
 import type { Carrier } from '../durable/desk.ts'
 import type { Origin } from '../durable/intake.ts'
-import { type Loss, PipePeer } from '../pipe-peer.ts'
+import type { Loss } from '../peer-hooks.ts'
+import { PipePeer } from '../pipe-peer.ts'
 import type {
   DropReason,
   MessageOptions,
@@ -29,7 +30,7 @@ import type {
 import { rejected, Waiter } from '../waiter.ts'
 import type { DataCodec } from './data.ts'
 import { MAX_FRAME } from './frame-writer.ts'
-import type { Again, GreetedV1 } from './greeting.ts'
+import type { Again, GreetedV1 } from './greeted.ts'
 import { applicationOf, type V1Host } from './host.ts'
 import type { Inbound } from './inbound.ts'
 import { type MessagePeer, Messages } from './messages.ts'

@@ -10,12 +10,13 @@ import { keyOf, SessionLost, Tombstones } from '../../wire/v1/resumption.ts'
 import type { Core } from '../core.ts'
 import { Intake } from '../durable/intake.ts'
 import { Unserved } from '../middleware.ts'
-import type { PeerOwner } from '../pipe-peer.ts'
+import type { PeerOwner } from '../peer-hooks.ts'
 import type { AnyPeer, Sends } from '../sends.ts'
 import type { Peer, Sock } from '../types.ts'
 import type { DataCodec } from './data.ts'
 import { FrameWriter } from './frame-writer.ts'
-import { type Again, type GreetedV1, Greeting, type Terms } from './greeting.ts'
+import type { Again, GreetedV1, Terms } from './greeted.ts'
+import { Greeting } from './greeting.ts'
 import type { V1Host } from './host.ts'
 import { V1Peer } from './peer.ts'
 import { ServeContext } from './serve-context.ts'
@@ -151,7 +152,7 @@ export class V1<C extends Codec> {
   /** `dialedAt`: the address that was dialed, where it can be dialed again. */
   join(id: string, pipe: Pipe, dialed: boolean, greeted: GreetedV1, dialedAt: string | undefined): V1Peer<C> {
     const peer = new V1Peer<C>(id, pipe, dialed, this.#host, greeted, dialedAt)
-    if (peer.session !== undefined && !dialed) this.#sessions.set(peer.session.resumption.key, peer)
+    if (peer.session !== undefined && !dialed) this.#sessions.set(peer.session.key, peer)
     return peer
   }
 
@@ -168,7 +169,7 @@ export class V1<C extends Codec> {
     peer.onOver?.()
     if (session === undefined || dialed) return
     const { resumption, received } = session
-    this.#sessions.delete(resumption.key)
+    this.#sessions.delete(session.key)
     const reason = error instanceof SessionLost ? error.reason : 'ended'
     this.#tombstones.add({ resumption, reason, lastRecv: received })
   }

@@ -32,7 +32,16 @@ export interface CrashTotals {
   crashes: number
 }
 
-const FAULTS: readonly FaultKind[] = ['kill', 'power', 'reset', 'partition', 'halfOpen', 'split', 'delay', 'freeze']
+const FAULTS: readonly FaultKind[] = [
+  'kill',
+  'power',
+  'reset',
+  'partition',
+  'halfOpen',
+  'split',
+  'delay',
+  'freeze',
+]
 const DURATION = 60_000
 
 export async function crashes(seed: number, kind: InboxKind, total: CrashTotals): Promise<SimReport> {
@@ -74,8 +83,10 @@ export async function crashes(seed: number, kind: InboxKind, total: CrashTotals)
               stream.handled.set(serial, times)
               if (times > 1) {
                 stream.again++
-                if (!durable.redelivered) sim.fail('flagged', new Error(`${from} ${serial} came again, and does not say so`))
-                if (kind === 'transaction') sim.fail('once', new Error(`${from} ${serial} was handled ${times} times`))
+                if (!durable.redelivered)
+                  sim.fail('flagged', new Error(`${from} ${serial} came again, and does not say so`))
+                if (kind === 'transaction')
+                  sim.fail('once', new Error(`${from} ${serial} was handled ${times} times`))
               } else if (serial < stream.last) {
                 sim.fail('order', new Error(`${from} ${serial} came after ${stream.last}`))
               }

@@ -34,7 +34,13 @@ export async function kills(
     return word
   }
   const start = async (role: 'send' | 'take'): Promise<Child> => {
-    const child = Child.start(t, 'posts', role, directory, role === 'take' ? inbox : String(++lives * 1_000_000))
+    const child = Child.start(
+      t,
+      'posts',
+      role,
+      directory,
+      role === 'take' ? inbox : String(++lives * 1_000_000),
+    )
     assert.equal(await child.hear(), 'ready')
     return child
   }
