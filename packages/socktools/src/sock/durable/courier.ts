@@ -158,25 +158,25 @@ export class Courier {
     this.#freshBytes = 0
   }
 
-  get #hasRoom(): boolean {
+  #hasRoom(): boolean {
     const { maxBytes, maxCount } = this.#host
     return this.underway.size < maxCount && this.bytes < maxBytes
   }
 
-  get #isIdle(): boolean {
+  #isIdle(): boolean {
     return this.#route === undefined || this.#stopped || this.held !== undefined
   }
 
   #pump(): void {
-    if (this.#hasRoom) this.#goOn()
-    if (this.#reading || this.#isIdle) return
-    while (this.#caughtUp && this.#hasRoom && !this.#isIdle) {
+    if (this.#hasRoom()) this.#goOn()
+    if (this.#reading || this.#isIdle()) return
+    while (this.#caughtUp && this.#hasRoom() && !this.#isIdle()) {
       const message = this.#fresh.shift()
       if (message === undefined) return
       this.#freshBytes -= message.payload.length
       if (message.n > this.#handed) this.#hand(message)
     }
-    if (!this.#caughtUp && this.#hasRoom && !this.#isIdle) void this.#read()
+    if (!this.#caughtUp && this.#hasRoom() && !this.#isIdle()) void this.#read()
   }
 
   #goOn(): void {
@@ -187,13 +187,13 @@ export class Courier {
   /** What is on the disk, as far as there is room, until nothing is left but what was accepted meanwhile. */
   async #read(): Promise<void> {
     const turn = this.#turn
-    const isOver = (): boolean => turn !== this.#turn || this.#isIdle
+    const isOver = (): boolean => turn !== this.#turn || this.#isIdle()
     this.#reading = true
     // What is accepted from here on is fresh; where that gets too much, it is not, and is read again.
     this.#caughtUp = true
     try {
       for await (const message of this.#host.store.pending(this.name, { after: this.#handed })) {
-        while (!isOver() && !this.#hasRoom)
+        while (!isOver() && !this.#hasRoom())
           await new Promise<void>((resolve) => {
             this.#wake = resolve
           })
@@ -204,7 +204,7 @@ export class Courier {
       this.stop()
       this.#host.onStoreFailed(thrown)
     } finally {
-      if (turn === this.#turn && this.#isIdle) this.#forget()
+      if (turn === this.#turn && this.#isIdle()) this.#forget()
       this.#reading = false
     }
     this.#pump()

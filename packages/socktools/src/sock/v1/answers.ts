@@ -44,7 +44,8 @@ export class Answers {
     marks: Marks,
     all: HeaderSlot,
   ): Promise<void> | undefined {
-    const { application, codec, isGone } = this.#to
+    const { application, codec } = this.#to
+    const isGone = (): boolean => this.#to.isGone()
     const handle = (): Maybe<string | undefined> => {
       // It waited behind one that came over another connection.
       if (isGone()) return undefined

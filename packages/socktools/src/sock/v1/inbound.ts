@@ -9,7 +9,6 @@ import {
   decodeGoodbye,
   decodePrefix,
   encodeCredit,
-  type HeaderSlot,
   MAX_CREDITS,
 } from '../../wire/v1/bodies.ts'
 import * as kinds from '../../wire/v1/frame.ts'

@@ -58,9 +58,9 @@ interface Desk {
   readonly courier: Courier
   readonly told: string[]
   readonly held: string[]
-  post(type: string, text: string): Promise<number>
-  pending(): Promise<number[]>
-  reopen(): Promise<Desk>
+  readonly post: (type: string, text: string) => Promise<number>
+  readonly pending: () => Promise<number[]>
+  readonly reopen: () => Promise<Desk>
 }
 
 async function desk(

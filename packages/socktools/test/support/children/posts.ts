@@ -20,15 +20,18 @@ if (role === 'send') {
     ...{ protocol, store, nameOf: () => 'far', backoff: { first: 5, max: 20, healthy: 1 } },
     outbox: { maxCount: 50 },
   })
+  let stopped = false
+  let ended = false
+  process.stdin.once('data', () => (stopped = true))
   // It may not listen yet.
   const dial = async (): Promise<void> => {
-    await sock.connectTo(address).catch(() => setTimeout(() => void dial(), 20))
+    await sock.connectTo(address).catch(() => {
+      if (!ended) setTimeout(() => void dial(), 20)
+    })
   }
   sock.on('gone', () => void dial())
   void dial()
   let serial = Number(more)
-  let stopped = false
-  process.stdin.once('data', () => (stopped = true))
   say('ready')
   const work = async (): Promise<void> => {
     while (!stopped) {
@@ -40,6 +43,7 @@ if (role === 'send') {
   await Promise.all(Array.from({ length: 8 }, work))
   while (store.stats().pending > 0) await new Promise((resolve) => setTimeout(resolve, 10))
   say('empty')
+  ended = true
   process.stdin.destroy()
   await sock.close()
   await store.close()
