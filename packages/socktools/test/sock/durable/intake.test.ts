@@ -124,6 +124,19 @@ describe('an intake', () => {
     assert.deepEqual(one.told.slice(5), ['4'], 'it is on disk by now')
   })
 
+  test('no cursor moves before the handler has returned', async () => {
+    const cursors = new Cursors()
+    const gate = signal()
+    const intake = new Intake(cursors)
+    const taken = new Connection(intake).take(1, () => gate.promise, 'durable')
+    await soon()
+    assert.deepEqual(cursors.calls, ['cursor a'])
+    gate.give()
+    await taken
+    await intake.settled()
+    assert.deepEqual(cursors.calls, ['cursor a', 'advance a 1'])
+  })
+
   test('a message that comes again waits for the cursor that covers it', async () => {
     const cursors = new Cursors()
     cursors.kept.set(A, 7)
