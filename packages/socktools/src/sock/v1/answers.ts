@@ -11,6 +11,8 @@ import type { Outbound } from './outbound.ts'
 export class Answers {
   readonly #to: Takers
   readonly #out: Pick<Outbound, 'done'>
+  /** We are about to end: behind our last word nothing can be confirmed. What is kept by its sender comes again elsewhere. */
+  leaving = false
   /** Of the messages with an id. */
   #store: string | undefined
 
@@ -48,7 +50,7 @@ export class Answers {
     const isGone = (): boolean => this.#to.isGone()
     const handle = (): Maybe<string | undefined> => {
       // It waited behind one that came over another connection.
-      if (isGone()) return undefined
+      if (isGone() || (this.leaving && marks.id !== undefined)) return undefined
       if (typeof type !== 'object' || type.kind !== 'msg') {
         application.unhandled(typeof type === 'object' ? type.name : type, body)
         return 'UNKNOWN_TYPE'

@@ -37,6 +37,8 @@ export interface V1Host<C extends Codec>
   invalid(peer: V1Peer<C>, type: TypeInfo, body: Uint8Array, error: SockError): void
   /** A message of a type that this side has not. */
   unhandled(peer: V1Peer<C>, type: string | number, body: Uint8Array): void
+  /** Resolves when all that was handled is told, or never will be. */
+  told(): Promise<void>
   /** Where the cursors are kept, it failed. */
   inboxFailed(peer: V1Peer<C>, thrown: unknown): void
   /** An answer came that nobody waits for any more. */

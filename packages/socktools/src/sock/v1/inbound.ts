@@ -149,6 +149,12 @@ export class Inbound {
 
   // Frames
 
+  /** From now on what is kept by its sender is left to it. Resolves when what was begun of that is told. */
+  async leave(): Promise<void> {
+    this.#answers.leaving = true
+    await this.settled()
+  }
+
   /** One frame. Throws PROTOCOL_ERROR. */
   onFrame(payload: Uint8Array): void {
     const header = this.#header

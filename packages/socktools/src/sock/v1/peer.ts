@@ -354,6 +354,8 @@ export class V1Peer<C extends Codec>
   protected override async settled(): Promise<void> {
     if (this.over === undefined) this.#out.control(GOAWAY, encodeGoaway({ delay: 0, code: '' }))
     await this.#mux.settled()
+    await this.#in.leave()
+    await this.#host.told()
   }
 
   protected override lastSends(): void {

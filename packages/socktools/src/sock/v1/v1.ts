@@ -113,6 +113,7 @@ export class V1<C extends Codec> {
         told(code)
         return undefined
       },
+      told: () => this.intake.settled(),
       inboxFailed: (peer, thrown) => {
         core.fault(thrown, 'inbox', of(peer))
       },
