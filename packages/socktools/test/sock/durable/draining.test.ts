@@ -48,12 +48,12 @@ describe('drain, under load', () => {
         await server.close()
         const posts = Array.from({ length: 3000 }, (_, i) => client.post('shop', 'order', `${i}`))
         for (let life = 0; life < 10; life++) {
-          const own = await serve({ handlers } as never)
+          const own = await serve({ handlers })
           await client.connectTo('memory:shop', { name: 'shop' })
           for (let i = 0; i < 20 * life; i++) await Promise.resolve()
           await own.drain()
         }
-        await serve({ handlers } as never)
+        await serve({ handlers })
         await client.connectTo('memory:shop', { name: 'shop' })
         for (const { outcome } of posts) assert.deepEqual(await outcome, { status: 'delivered' })
         assert.deepEqual(
