@@ -36,7 +36,7 @@ import {
   ttl,
   UdpSock,
 } from '../../../src/index.ts'
-import { msgpack } from '../../../src/adapters/msgpack.ts'
+import { msgpack } from '../../../src/wire/msgpack/msgpack.ts'
 import { GUARD } from '../../support/tcp.ts'
 
 // One type of each library, and data that are not on the way what they are at its ends.
