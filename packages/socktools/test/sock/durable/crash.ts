@@ -105,6 +105,8 @@ export async function crashes(seed: number, kind: InboxKind, total: CrashTotals)
         void (async () => {
           while (me.alive && sim.clock.now() < DURATION) {
             await me.sleep(me.random() * 800)
+            // At its end the socks are closed.
+            if (sim.clock.now() >= DURATION) return
             for (const { name: to } of sim.nodes) {
               if (to === me.name || me.random() < 0.4) continue
               const stream = streamOf(me.name, to)
