@@ -65,7 +65,7 @@ export async function resets(
     sock.on('sessionLost', ({ reason }) => broken.push(`lost ${reason}`))
     sock.on('dropped', ({ reason }) => broken.push(`dropped ${reason}`))
     sock.on('fault', ({ error }) => {
-      broken.push(String((error.cause as Error | undefined)?.message ?? error.message))
+      broken.push((error.cause as Error | undefined)?.message ?? error.message)
       all.give()
     })
   }
