@@ -209,4 +209,4 @@ export class Segments {
 
 export const codeOf = (error: unknown): unknown => (error as { readonly code?: unknown } | null)?.code
 
-const isFull = (error: unknown): boolean => codeOf(error) === 'ENOSPC' || codeOf(error) === 'EDQUOT'
+export const isFull = (error: unknown): boolean => codeOf(error) === 'ENOSPC' || codeOf(error) === 'EDQUOT'

@@ -7,16 +7,18 @@ import { alone, cannot } from '../support/namespace.ts'
 import { temporary } from './kill.ts'
 
 const MIB = 1024 * 1024
-const mount = (at: string): readonly string[] => alone('-rm', `mount -t tmpfs -o size=${MIB} tmpfs '${at}'`)
 
 export async function fullDisk(t: TestContext, rounds: number): Promise<void> {
   const directory = temporary(t)
-  const why = cannot(mount(directory))
+  const mount = `mount -t tmpfs -o size=${MIB} tmpfs '${directory}'`
+  const why = cannot(alone('-rm', mount))
   if (why !== undefined) {
     t.skip(why)
     return
   }
-  const child = Child.under(t, mount(directory), 'full-disk', directory, String(rounds))
+  // Twice: the first one is killed when the disk is full.
+  const both = alone('-rm', `${mount}\n"$@" killed || test $? = 137`)
+  const child = Child.under(t, both, 'full-disk', directory, String(rounds))
   const { accepted, refused, least, most } = await child.hear<Filled>()
   assert.deepEqual(await child.exit, { code: 0, signal: null }, child.errors)
   assert.ok(refused >= 2 * rounds && accepted > 10 * rounds, `${accepted} accepted, ${refused} refused`)
