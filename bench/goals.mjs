@@ -28,6 +28,7 @@ export const goals = [
   { workload: 'idle-memory', rival: null, goal: 8, sense: 'at most', unit: 'KB' },
   { workload: 'set-up', rival: 'ws', goal: 2.5 },
   { workload: '64B-typed', rival: 'ws', goal: 2 },
+  { workload: '64B-typed', rival: 'sessions off', goal: 0.7 },
   { workload: 'call-1-p50', rival: 'C', goal: 1.2, sense: 'at most' },
   { workload: 'call-1-p99', rival: 'C', goal: 1.6, sense: 'at most' },
   { workload: 'call-1-p99', rival: 'ws', goal: 1, sense: 'at most' },

@@ -12,6 +12,7 @@
  * @property {'v1'} [wire]  what ours speaks; absent: the plain wire
  * @property {'msgpack' | 'json'} [codec]  ours carries typed data in it, checked on arrival; absent: bytes
  * @property {number} [maxCalls]  the option of ours, on both sides; absent: its default
+ * @property {false} [sessions]  the same
  * @property {number} bytes  of the feed
  * @property {number} warmMs  from the first message on, not counted
  * @property {number} measureMs  the window that is
@@ -30,6 +31,7 @@
  * @property {Job['wire']} [wire]
  * @property {Job['codec']} [codec]
  * @property {number} [maxCalls]
+ * @property {false} [sessions]
  * @property {string[]} contenders  in the order of a round
  * @property {Measure[]} measures  what a trial yields
  * @property {string[]} [quick]  contenders of a quick run; absent: not in it
@@ -157,8 +159,8 @@ export const workloads = [
     kind: 'stream',
     wire: 'v1',
     codec: 'msgpack',
-    contenders: ['socktools', 'ws'],
-    quick: ['socktools', 'ws'],
+    contenders: ['socktools', 'sessions off', 'ws'],
+    quick: ['socktools', 'sessions off', 'ws'],
     measures: [messages('64B-typed')],
   },
   {
@@ -191,9 +193,19 @@ export const workloads = [
     wire: 'v1',
     inFlight: MANY,
     maxCalls: MANY,
+    sessions: false, // as with the others, a call is lost with its connection
     contenders: CALLERS,
     quick: QUICK,
     measures: calls('call-128'),
+  },
+  {
+    name: 'call-128-sessions',
+    kind: 'call',
+    wire: 'v1',
+    inFlight: MANY,
+    maxCalls: MANY,
+    contenders: ['socktools'],
+    measures: calls('call-128-sessions'),
   },
   {
     name: 'call-128-default',
@@ -270,8 +282,8 @@ export const plans = {
  * @returns {Job}
  */
 export function jobOf(workload, { warmMs, measureMs, feedBytes }) {
-  const { kind, size = 64, peers = 1, perTurn = 1, inFlight = 1, wire, codec, maxCalls } = workload
-  const ours = { wire, codec, maxCalls }
+  const { kind, size = 64, peers = 1, perTurn = 1, inFlight = 1, wire, codec, maxCalls, sessions } = workload
+  const ours = { wire, codec, maxCalls, sessions }
   return { kind, size, fill: 0x5a, peers, perTurn, inFlight, ...ours, bytes: feedBytes, warmMs, measureMs }
 }
 

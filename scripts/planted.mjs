@@ -3,9 +3,10 @@
  *                                       and looks for it; prints after how many seeds it is found
  *                     [--seeds N] [--from S] [--workers W]
  *
- * A patch says in its head what looks for it: `Finder: sim`, the simulator, within N seeds (10,000 from 1), and
- * `Finder: model`, the check of every state, or `Finder: test PATH`, a test of the library. `Unseen: why` is of a bug that neither sees yet: it only has to apply. Ends with
- * `N bugs, F not found, U that nothing sees yet`. A patch that does not apply is not found.
+ * A patch says in its head what looks for it, one a line: `Finder: sim`, the simulator, within N seeds (10,000 from 1);
+ * `Finder: model`, the check of every state; `Finder: test PATH`, a test of the library. `Unseen: why` is of a bug that
+ * nothing sees yet: it only has to apply. Ends with `N bugs, F not found, U that nothing sees yet`. A patch that does not
+ * apply is not found.
  */
 import { execFileSync, fork, spawnSync } from 'node:child_process'
 import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs'

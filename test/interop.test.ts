@@ -7,13 +7,10 @@ import { join, resolve } from 'node:path'
 import { createInterface } from 'node:readline'
 import { type TestContext, describe, test } from 'node:test'
 import { type Peer, SockError, TcpSock, lengthPrefixed } from 'socktools'
+import { needsPython, peerPy } from './support/python.ts'
 
 const root = resolve(import.meta.dirname, '..')
-const peerPy = join(root, 'interop/python/peer.py')
 const vectorsFile = join(root, 'spec/vectors/plain.json')
-
-const noPython = spawnSync('python3', ['--version']).error !== undefined
-const needsPython = { skip: noPython && 'there is no python3 on the PATH' }
 
 describe('the golden byte strings of spec/vectors/plain.json', () => {
   interface Case {

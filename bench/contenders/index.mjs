@@ -32,6 +32,7 @@
 export const contenders = {
   // A socket that we dialed reads up to 256 KiB at a time, which pays for all but tiny messages.
   socktools: { file: 'socktools.mjs', sourceListens: (job) => job.wire === undefined && job.size > 125 },
+  'sessions off': { file: 'sessions-off.mjs' },
   C: { file: 'c.mjs' },
   naive: { file: 'naive.mjs' },
   'net single write': { file: 'net.mjs' },

@@ -29,7 +29,7 @@ const ITEM = 64 * 1024
  * @param {import('./index.mjs').OnMessage} onMessage
  * @param {import('../workloads.mjs').Job} job
  */
-function options(onMessage, { codec, maxCalls, size }) {
+function options(onMessage, { codec, maxCalls, sessions, size }) {
   // Typed data stand for the payload that they are counted as.
   const counted = Buffer.alloc(size)
   /** @type {(line: z.infer<typeof Line>) => void} */
@@ -41,6 +41,7 @@ function options(onMessage, { codec, maxCalls, size }) {
     protocol,
     codec: codec === 'json' ? json() : msgpack(),
     ...(maxCalls !== undefined && { maxCalls }),
+    ...(sessions !== undefined && { sessions }),
     handlers: {
       bytes: onMessage,
       line: count,

@@ -92,8 +92,9 @@ describe('in a pipe', () => {
     }
   })
 
-  const noFull = existsSync('/dev/full') ? false : 'there is no /dev/full'
-  test('a stdout that takes nothing is an error', { skip: noFull }, async (t) => {
+  test('a stdout that takes nothing is an error', {
+    skip: !existsSync('/dev/full') && 'there is no /dev/full',
+  }, async (t) => {
     const redirect = '> /dev/full'
     const WHY = /^socktools: stdout cannot be written: ENOSPC[^\n]*\n$/
     for (const args of [['--help'], ['demo', '--numbered', '1', '--mebibytes', '0']]) {

@@ -185,6 +185,12 @@ export function asSockError(thrown: unknown, code: ErrorCode, what: string, addr
   return new SockError(code, `${what}: ${reasonOf(thrown)}`, { address, cause: thrown })
 }
 
+/** The same error, of this address unless it is of one already. */
+export function withAddress(error: SockError, address: string): SockError {
+  const { code, what, cause } = error
+  return error.address === undefined ? new SockError(code, what, { address, cause }) : error
+}
+
 /** Even asking what was thrown can throw: a Proxy may do anything. */
 export function isSockError(thrown: unknown): thrown is SockError {
   try {

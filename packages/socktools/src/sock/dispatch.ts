@@ -1,28 +1,17 @@
-import { asSockError, fail, isSockError, needFunction, SockError } from '../errors.ts'
+import { asSockError, fail, isSockError, needFunction, type SockError } from '../errors.ts'
 import type { Off } from '../events.ts'
 import type { Codec, Got, Message } from '../wire/codec.ts'
 import type { Contract, TypeInfo } from '../contract/protocol.ts'
 import { validate } from '../schema.ts'
 import { AroundContext, MessageContext, NO_HEADERS } from './context.ts'
+import { type Entry, HandlerTable, typeOf } from './handler-table.ts'
+import { around, type Fault, type FaultSink, through, Unserved } from './middleware.ts'
 import { needMsg } from './payload.ts'
-import { type SubscribeOptions, Subscription } from './subscription.ts'
-import type {
-  Context,
-  Handler,
-  Handlers,
-  Headers,
-  Middleware,
-  MiddlewareContext,
-  Peer,
-  Sock,
-} from './types.ts'
+import { Readers } from './readers.ts'
+import type { SubscribeOptions, Subscription } from './subscription.ts'
+import { isThenable } from './thenable.ts'
+import type { Context, Handler, Handlers, Headers, Middleware, Peer, Sock } from './types.ts'
 import { rejected } from './waiter.ts'
-
-interface Entry<C extends Codec> {
-  readonly handler: Handler<C>
-}
-
-type Fault = (thrown: unknown) => void
 
 /** What a message of a sock in metas goes through: the sock's own dispatch, then theirs, innermost first. */
 export interface Line<C extends Codec> {
@@ -44,18 +33,17 @@ interface Rising<C extends Codec> {
 }
 
 /** Where a message goes: taps of the raw payload, the codec, middleware, subscribers, handlers; then metas. */
-export class Dispatch<C extends Codec> {
+export class Dispatch<C extends Codec> implements FaultSink<C> {
   /** Present while the sock is in a meta. */
   line: Line<C> | undefined
   readonly #sock: Sock<C>
   readonly #codec: Codec<never, Got<C>>
   readonly #contract: Contract | undefined
   readonly #report: DispatchReport<C>
-  readonly #handlers = new Map<string | number, readonly Entry<C>[]>()
+  readonly #handlers: HandlerTable<C>
+  readonly #readers = new Readers<C>()
   #middleware: readonly Middleware<C>[] = []
-  readonly #taps = new Set<Subscription<[Uint8Array, Peer<C>]>>()
-  /** Each with the type that it wants; undefined: all. */
-  readonly #subscribers = new Map<Subscription<[Got<C>, Context<C>]>, string | number | undefined>()
+  #last: MessageContext<C> | undefined
 
   constructor(
     sock: Sock<C>,
@@ -67,6 +55,7 @@ export class Dispatch<C extends Codec> {
     this.#codec = codec
     this.#contract = contract
     this.#report = report
+    this.#handlers = new HandlerTable(contract)
   }
 
   addAll(handlers: Handlers<C>): void {
@@ -74,29 +63,7 @@ export class Dispatch<C extends Codec> {
   }
 
   add(name: string | number, handler: Handler<C>, exclusive = false): Off {
-    needFunction(handler, `the handler for ${JSON.stringify(name)}`)
-    const type = typeOf(name)
-    const before = exclusive ? [] : (this.#handlers.get(type) ?? [])
-    this.#checkType(String(name), before.length > 0)
-    // An entry of its own, so that a function added twice runs twice and each off() takes back its own.
-    const own: Entry<C> = { handler }
-    this.#handlers.set(type, [...before, own])
-    return () => {
-      const left = (this.#handlers.get(type) ?? []).filter((one) => one !== own)
-      if (left.length > 0) this.#handlers.set(type, left)
-      else this.#handlers.delete(type)
-    }
-  }
-
-  #checkType(name: string, taken: boolean): void {
-    if (this.#contract === undefined) return
-    const kind = this.#contract.byName.get(name)?.kind
-    if (kind === undefined) fail('UNKNOWN_TYPE', `the contract has no type ${JSON.stringify(name)}`)
-    if (kind !== 'msg' && taken)
-      fail(
-        'BAD_OPTION',
-        `the ${kind} ${JSON.stringify(name)} has a handler: one answers, or { exclusive: true }`,
-      )
+    return this.#handlers.add(name, handler, exclusive)
   }
 
   use(middleware: Middleware<C>): Off {
@@ -109,9 +76,7 @@ export class Dispatch<C extends Codec> {
   }
 
   tap(options: SubscribeOptions): Subscription<[Uint8Array, Peer<C>]> {
-    const tap = new Subscription<[Uint8Array, Peer<C>]>(options, (ended) => this.#taps.delete(ended))
-    if (!tap.ended) this.#taps.add(tap)
-    return tap
+    return this.#readers.tap(options)
   }
 
   subscribe(
@@ -119,15 +84,12 @@ export class Dispatch<C extends Codec> {
     options: SubscribeOptions,
   ): Subscription<[Got<C>, Context<C>]> {
     if (type !== undefined && this.#contract !== undefined) needMsg(this.#contract, type)
-    const to = new Subscription<[Got<C>, Context<C>]>(options, (ended) => this.#subscribers.delete(ended))
-    if (!to.ended) this.#subscribers.set(to, type === undefined ? undefined : typeOf(type))
-    return to
+    return this.#readers.subscribe(type, options)
   }
 
   /** The sock is closed: nothing more comes. */
   end(): void {
-    for (const tap of this.#taps) tap.end()
-    for (const to of this.#subscribers.keys()) to.end()
+    this.#readers.end()
   }
 
   /** Handles one payload. Never throws or rejects; returns a promise only if a handler did. */
@@ -137,8 +99,7 @@ export class Dispatch<C extends Codec> {
     try {
       message = checked(this.#codec.decode(payload))
     } catch (thrown) {
-      const error = asSockError(thrown, 'BAD_MESSAGE', 'the codec failed', peer.address)
-      this.#report.invalid(peer, undefined, payload, error)
+      this.#invalid(peer, undefined, payload, thrown)
       return undefined
     }
     return this.#contract === undefined
@@ -173,24 +134,31 @@ export class Dispatch<C extends Codec> {
     headers: Headers,
     read: () => unknown,
   ): Promise<void> | undefined {
-    const invalid = (thrown: unknown): void => {
-      const error = asSockError(thrown, 'BAD_MESSAGE', 'the codec failed', peer.address)
-      this.#report.invalid(peer, name, payload, error)
-    }
     try {
       const data = read()
       if (!(data instanceof Promise)) return this.arrive(peer, { type: name, data: data as Got<C> }, headers)
-      return data.then((given) => this.arrive(peer, { type: name, data: given as Got<C> }, headers), invalid)
+      return data.then(
+        (given) => this.arrive(peer, { type: name, data: given as Got<C> }, headers),
+        (thrown: unknown) => {
+          this.#invalid(peer, name, payload, thrown)
+        },
+      )
     } catch (thrown) {
-      invalid(thrown)
+      this.#invalid(peer, name, payload, thrown)
       return undefined
     }
+  }
+
+  #invalid(peer: Peer<C>, type: string | undefined, payload: Uint8Array, thrown: unknown): void {
+    const error = asSockError(thrown, 'BAD_MESSAGE', 'the codec failed', peer.address)
+    this.#report.invalid(peer, type, payload, error)
   }
 
   /** Handles one message. Never throws or rejects; returns a promise only if a handler did. */
   arrive(peer: Peer<C>, message: Message<Got<C>>, headers: Headers): Promise<void> | undefined {
     if (this.#middleware.length > 0 || this.line !== undefined) {
-      return this.#through(message, this.#sock, peer, headers, (fault) =>
+      const context = new AroundContext(this.#sock, peer, headers)
+      return through(this.#middleware, message, context, this, (fault) =>
         this.#arrive(message, peer, headers, fault),
       )
     }
@@ -198,15 +166,15 @@ export class Dispatch<C extends Codec> {
       const settling = this.#deliver(message, peer, headers)
       return isThenable(settling) ? this.#contain(settling, peer) : undefined
     } catch (thrown) {
-      this.#fault(thrown, peer)
+      this.fault(thrown, peer)
       return undefined
     }
   }
 
   /** Shows a payload to those who read them as they come. */
   tapped(peer: Peer<C>, payload: Uint8Array): void {
-    if (this.line === undefined) this.#pushTaps(peer, payload)
-    else for (const level of this.line.levels) level.#pushTaps(peer, payload)
+    if (this.line === undefined) this.#readers.push(peer, payload)
+    else for (const level of this.line.levels) level.#readers.push(peer, payload)
   }
 
   /**
@@ -216,71 +184,18 @@ export class Dispatch<C extends Codec> {
   serve(message: Message, context: Context<C>): unknown {
     const type = typeOf(message.type)
     if (this.line === undefined && this.#middleware.length === 0) {
-      const only = this.#handlers.get(type)?.[0]
+      const only = this.#handlers.of(type)?.[0]
       if (only !== undefined) return only.handler(message.data as Got<C>, context)
     }
     const { levels, first } = this.line ?? { levels: [this], first: 0 }
     for (const [at, level] of levels.entries()) {
-      const handler = at < first ? undefined : level.#handlers.get(type)?.[0]?.handler
+      const handler = at < first ? undefined : level.#handlers.of(type)?.[0]?.handler
       if (handler === undefined) continue
       const chain = levels.slice(0, at + 1).flatMap((level) => level.#middleware)
       const run = (): unknown => handler(message.data as Got<C>, context)
       return chain.length === 0 ? run() : around(chain, message as Message<Got<C>>, context, run)
     }
     throw new Unserved('UNHANDLED', `nothing takes "${message.type}"`, context.peer.address)
-  }
-
-  #pushTaps(peer: Peer<C>, payload: Uint8Array): void {
-    if (this.#taps.size > 0) for (const tap of this.#taps) tap.push([payload, peer])
-  }
-
-  /**
-   * Runs the middleware around `innermost`. Never throws or rejects. Settles when all of it has, also what was
-   * started by a `next()` that nobody awaits: the next message must not overtake it, and what it throws must
-   * not be lost.
-   */
-  #through(
-    message: Message<Got<C>>,
-    sock: Sock<C>,
-    peer: Peer<C>,
-    headers: Headers,
-    innermost: (fault: Fault) => unknown,
-  ): Promise<void> | undefined {
-    const chain = this.#middleware
-    const context = new AroundContext(sock, peer, headers)
-    const settling: Promise<void>[] = []
-    // What passes through several layers on its way out is one fault, not several.
-    const faults = new Set<unknown>()
-    const fault: Fault = (thrown) => {
-      if (faults.has(thrown)) return
-      faults.add(thrown)
-      this.#fault(thrown, peer)
-    }
-    const step = (at: number): unknown => {
-      const one = chain[at]
-      // Whether what `next()` throws still reaches somebody: us, by way of the middleware that called it.
-      let heard = true
-      const next = (): unknown => (heard ? step(at + 1) : unheard(() => step(at + 1)))
-      try {
-        const answer = one === undefined ? innermost(fault) : one(message, context, next)
-        heard = isThenable(answer)
-        if (isThenable(answer)) {
-          const settled = Promise.resolve(answer).then(ignore, fault)
-          settling.push(settled.then(() => void (heard = false)))
-        }
-        return answer
-      } catch (thrown) {
-        heard = false
-        fault(thrown)
-        throw thrown
-      }
-    }
-    try {
-      step(0)
-    } catch (thrown) {
-      fault(thrown)
-    }
-    return settling.length === 0 ? undefined : allSettled(settling)
   }
 
   /** The middleware of the sock is through. The metas that it is in now are those that see the message. */
@@ -294,25 +209,12 @@ export class Dispatch<C extends Codec> {
     const { data } = message
     // Here, since middleware may have changed it.
     const type = typeOf(message.type)
-    const entries = this.#handlers.get(type)
+    const entries = this.#handlers.of(type)
     const context = this.#contextOf(peer, type, headers)
-    const taken = this.#offer(data, context)
+    const taken = this.#readers.offer(data, context)
     if (entries !== undefined) return this.#run(entries, data, context)
     if (!taken) this.#report.unhandled(peer, type, data)
     return undefined
-  }
-
-  /** Hands it to those who read by themselves. Whether there is any. */
-  #offer(data: Got<C>, context: Context<C>): boolean {
-    let taken = this.#taps.size > 0
-    if (this.#subscribers.size > 0) {
-      for (const [to, wanted] of this.#subscribers) {
-        if (wanted !== undefined && wanted !== context.type) continue
-        to.push([data, context])
-        taken = true
-      }
-    }
-    return taken
   }
 
   #run(entries: readonly Entry<C>[], data: Got<C>, context: Context<C>): unknown {
@@ -348,25 +250,27 @@ export class Dispatch<C extends Codec> {
   #own(rising: Rising<C>, at: number): unknown {
     const { line, message, peer, headers, origin } = rising
     if (at < line.first) {
-      if (this.#taps.size > 0) rising.taken = true
+      if (this.#readers.tapped) rising.taken = true
       return undefined
     }
     const type = typeOf(message.type)
     // What this level has no name for is not its own.
     if (this.#contract?.byName.has(String(type)) === false) return undefined
-    const entries = this.#handlers.get(type)
+    const entries = this.#handlers.of(type)
     const context = origin.#contextOf(peer, type, headers)
-    if (this.#offer(message.data, context) || entries !== undefined) rising.taken = true
+    if (this.#readers.offer(message.data, context) || entries !== undefined) rising.taken = true
     return entries === undefined ? undefined : this.#run(entries, message.data, context)
   }
 
   #up(rising: Rising<C>, at: number): Promise<void> | undefined {
     const { line, message, peer, headers, origin } = rising
     const above = line.levels[at + 1]
-    if (above !== undefined)
-      return above.#through(message, origin.#sock, peer, headers, (fault) =>
+    if (above !== undefined) {
+      const context = new AroundContext(origin.#sock, peer, headers)
+      return through(above.#middleware, message, context, above, (fault) =>
         above.#rise(rising, at + 1, fault),
       )
+    }
     if (!rising.taken) origin.#report.unhandled(peer, typeOf(message.type), message.data)
     return undefined
   }
@@ -377,7 +281,7 @@ export class Dispatch<C extends Codec> {
       try {
         await handler(data, context)
       } catch (thrown) {
-        this.#fault(thrown, context.peer)
+        this.fault(thrown, context.peer)
       }
     }
   }
@@ -386,17 +290,16 @@ export class Dispatch<C extends Codec> {
     try {
       await settling
     } catch (thrown) {
-      this.#fault(thrown, peer)
+      this.fault(thrown, peer)
     }
   }
 
-  #fault(thrown: unknown, peer: Peer<C>): void {
+  /** What a handler or middleware threw. */
+  fault(thrown: unknown, peer: Peer<C>): void {
     // An answer to one who has left: counted as dropped already, and nothing that the handler did wrong.
     if (peer.state !== 'open' && isSockError(thrown) && LEFT.has(thrown.code)) return
     this.#report.fault(thrown, 'handler', peer)
   }
-
-  #last: MessageContext<C> | undefined
 
   #contextOf(peer: Peer<C>, type: string | number, headers: Headers): Context<C> {
     const last = this.#last
@@ -405,60 +308,6 @@ export class Dispatch<C extends Codec> {
     return (this.#last = new MessageContext(this.#sock, peer, type, headers))
   }
 }
-
-/** No handler was asked for a call, feed or channel: there is none, or middleware did not call `next`. No fault. */
-export class Unserved extends SockError {
-  declare readonly code: 'UNHANDLED' | 'REFUSED'
-
-  constructor(code: 'UNHANDLED' | 'REFUSED', what: string, address: string) {
-    super(code, what, { address })
-  }
-
-  /** Even asking what was thrown can throw: a Proxy may do anything. */
-  static is(thrown: unknown): thrown is Unserved {
-    return isSockError(thrown) && thrown instanceof Unserved
-  }
-}
-
-/** Middleware around the handler of a call, feed or channel, which runs once however often `next` is called. */
-async function around<C extends Codec>(
-  chain: readonly Middleware<C>[],
-  message: Message<Got<C>>,
-  context: MiddlewareContext<C>,
-  run: () => unknown,
-): Promise<unknown> {
-  const asked = { ran: false, given: undefined as unknown }
-  const step = (at: number): unknown => {
-    const one = chain[at]
-    if (one !== undefined) return one(message, context, () => step(at + 1))
-    if (!asked.ran) {
-      asked.ran = true
-      asked.given = run()
-      // Whoever called `next` may not await it; we do, below.
-      if (isThenable(asked.given)) asked.given.then(undefined, ignore)
-    }
-    return asked.given
-  }
-  await step(0)
-  if (!asked.ran)
-    throw new Unserved('REFUSED', `middleware did not pass "${message.type}" on`, context.peer.address)
-  return await asked.given
-}
-
-/**
- * A type as the one table of handlers has it. Text that reads as a safe integer is that number, since the keys
- * of an object are always text: `1` and `'1'` are one type, wherever it is named and however it arrives.
- */
-export function typeOf(name: string | number): string | number {
-  if (typeof name !== 'string') return name
-  const first = name.charCodeAt(0)
-  // Most names begin with a letter, and cost no more than this.
-  if (first > NINE || (first < ZERO && first !== MINUS)) return name
-  const number = Number(name)
-  return Number.isSafeInteger(number) && String(number) === name ? number : name
-}
-
-const [MINUS, ZERO, NINE] = [0x2d, 0x30, 0x39]
 
 export interface DispatchReport<C extends Codec> {
   invalid(peer: Peer<C>, type: string | undefined, payload: Uint8Array, error: SockError): void
@@ -473,27 +322,4 @@ function checked<In>(message: Message<In>): Message<In> {
   const type = typeof (message as Message | undefined)?.type
   if (type === 'string' || type === 'number') return message
   return fail('BAD_MESSAGE', 'the codec answered with no message')
-}
-
-/** More may be added while the first ones are awaited. */
-async function allSettled(settling: readonly Promise<void>[]): Promise<void> {
-  for (const one of settling) await one
-}
-
-const ignore = (): void => undefined
-
-/** Runs what reports its own faults, for a caller that nobody hears: a timer, say. What it throws must end there. */
-function unheard(run: () => unknown): unknown {
-  try {
-    const answer = run()
-    return isThenable(answer) ? Promise.resolve(answer).then(ignore, ignore) : answer
-  } catch {
-    return undefined
-  }
-}
-
-export function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return (
-    typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function'
-  )
 }

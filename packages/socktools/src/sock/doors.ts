@@ -1,5 +1,5 @@
 import { parseAddress, schemeOf, unknownScheme } from '../address.ts'
-import { SockError, asSockError, fail } from '../errors.ts'
+import { SockError, asSockError, fail, withAddress } from '../errors.ts'
 import type { Adopted } from '../net/adopt.ts'
 import type { Pipe } from '../net/pipe.ts'
 import type { ListenOptions, Listener, Transport } from '../net/transport.ts'
@@ -187,8 +187,7 @@ export class Doors<P> {
       return this.#host.join(pipe, dialed, greeted, dialedAt)
     } catch (thrown) {
       const why = asSockError(thrown, 'PIPE_FAILED', 'the handshake failed', address)
-      const error =
-        why.address === undefined ? new SockError(why.code, why.what, { address, cause: why.cause }) : why
+      const error = withAddress(why, address)
       greeting.refuse(why)
       // No stranger: both are connected already.
       if (why instanceof Duplicate) {

@@ -1,50 +1,14 @@
-import { SockError, asSockError, fail, reasonOf } from '../errors.ts'
+import { SockError, asSockError, reasonOf, withAddress } from '../errors.ts'
 import type { Pipe } from '../net/pipe.ts'
-import type { Platform } from '../platform/platform.ts'
 import type { Codec } from '../wire/codec.ts'
-import type { Decoder, Framing } from '../wire/framing.ts'
-import type { Deadlines } from './deadlines.ts'
-import { DRAIN_TIMEOUT, type Settings } from './options.ts'
-import { Outbox, type OutboxShared } from './outbox.ts'
-import type { Partings } from './partings.ts'
-import { ReadWatch } from './read-watch.ts'
+import { Connection, type ConnectionEvents, type PeerWire } from './connection.ts'
+import { DRAIN_TIMEOUT } from './options.ts'
+import type { Outbox } from './outbox.ts'
+import { PeerHooks, type PeerOwner } from './peer-hooks.ts'
+import type { ReadWatch } from './read-watch.ts'
 import type { Turn } from './turn.ts'
 import type { DrainOptions, DropReason, Lost, PeerStats } from './types.ts'
 import { Waiter, rejected } from './waiter.ts'
-
-/** What the peers of a sock need of it, whichever wire they speak. */
-export interface PeerOwner<C extends Codec, P> {
-  readonly settings: Settings<C>
-  readonly platform: Platform
-  readonly deadlines: Deadlines
-  readonly partings: Partings
-  onDropped(peer: P, reason: DropReason, messages: number, bytes: number): void
-  /** Nothing can be sent to it any more. */
-  onEnding(peer: P): void
-  /** The far side has finished sending. */
-  onFarEnd(peer: P): void
-  /** The pipe is over, and all that had arrived is handled: the last word of this peer. */
-  onGone(peer: P, error: SockError | undefined, lost: Lost): void
-}
-
-/** How the bytes of one connection become frames. */
-export interface PeerWire {
-  readonly framing: Framing
-  /** The longest payload of a frame. */
-  readonly maxFrame: number
-  readonly outboxes: OutboxShared
-  /** As the option. */
-  readonly timeout: number
-  /** Whether `letGo` leaves a last word in the outbox, which the far side is to hear. */
-  readonly saysWhy: boolean
-}
-
-export interface Loss {
-  readonly messages: number
-  readonly bytes: number
-}
-
-export const NO_LOSS: Loss = { messages: 0, bytes: 0 }
 
 /**
  * One far side, whatever its messages are: how its pipe is read and written, and how it ends.
@@ -54,7 +18,7 @@ export const NO_LOSS: Loss = { messages: 0, bytes: 0 }
  *    ▼                   │
  *   DETACHED ────────────┘      DETACHED: the pipe broke, and another one may take its place (where the wire can)
  */
-export abstract class PipePeer<C extends Codec> {
+export abstract class PipePeer<C extends Codec> extends PeerHooks {
   readonly id: string
   readonly dialed: boolean
   /** Those of the pipe that it has now, or had last. */
@@ -62,12 +26,10 @@ export abstract class PipePeer<C extends Codec> {
   host: string
   outbox: Outbox
   protected readonly owner: PeerOwner<C, this>
-  protected pipe: Pipe
-  protected watch: ReadWatch
   protected farEnded = false
-  /** There is a pipe. */
-  protected attached = true
-  #decoder: Decoder
+  /** The one that it has now, or had last. */
+  #connection: Connection
+  readonly #events: ConnectionEvents
   readonly #wire: PeerWire
   #state: 'open' | 'ending' | 'gone' = 'open'
   #error: SockError | undefined
@@ -82,23 +44,39 @@ export abstract class PipePeer<C extends Codec> {
   #bytesOutBefore = 0
 
   constructor(id: string, pipe: Pipe, dialed: boolean, owner: PeerOwner<C, never>, wire: PeerWire) {
+    super()
     this.id = id
     this.address = pipe.remote.address
     this.host = pipe.remote.host
     this.dialed = dialed
     // The owner gets what it made, of whatever class.
     this.owner = owner
-    this.pipe = pipe
     this.#wire = wire
-    this.outbox = this.#outboxOf(pipe)
-    this.#decoder = this.#newDecoder()
-    this.watch = this.#newWatch()
+    this.#events = this.#newEvents()
+    this.#connection = new Connection(pipe, this.owner, wire, this.#events)
+    this.outbox = this.#connection.outbox
   }
 
-  // A pipe
+  // A connection
 
-  #outboxOf(pipe: Pipe): Outbox {
-    return new Outbox(pipe, this.#wire.outboxes, {
+  #newEvents(): ConnectionEvents {
+    return {
+      frame: (payload) => {
+        this.onFrame(payload)
+      },
+      data: (chunk) => {
+        this.#onData(chunk)
+      },
+      end: () => {
+        this.#onEnd()
+      },
+      close: (error) => {
+        this.#onClose(error)
+      },
+      late: (error) => {
+        this.broke(error)
+      },
+      excuses: () => this.farEnded || this.busyReading,
       onWait: () => {
         this.onSendersWait()
       },
@@ -107,102 +85,33 @@ export abstract class PipePeer<C extends Codec> {
           this.onProgress?.()
         },
       }),
-    })
-  }
-
-  #newDecoder(): Decoder {
-    const { framing, maxFrame } = this.#wire
-    const decoder = framing.decoder((payload) => {
-      this.onFrame(payload)
-    }, maxFrame)
-    // The framing may be anybody's.
-    if (typeof (decoder as Decoder | undefined)?.push === 'function') return decoder
-    return fail('BAD_OPTION', `${framing.name}() made no decoder`)
-  }
-
-  #newWatch(): ReadWatch {
-    const { settings, platform, deadlines } = this.owner
-    const limits = { ...settings, timeout: this.#wire.timeout }
-    const onLate = (late: SockError): void => {
-      this.broke(late)
     }
-    return new ReadWatch(limits, deadlines, platform.now, onLate, {
-      excuses: () => this.farEnded || this.busyReading,
-      stuckFor: () => this.outbox.stuckFor,
-    })
   }
 
-  // What the wire adds
-
-  /** One whole payload. What it throws ends the connection. */
-  protected abstract onFrame(payload: Uint8Array): void
-  /** All frames of a chunk were handed on. */
-  protected abstract onChunk(): void
-  /** Senders begin to wait for room in the outbox, or need not any more. */
-  protected abstract onSendersWait(): void
-  /** The system took something of the outbox. Nothing may be put into it from within. */
-  protected onProgress?(): void
-  /** Nothing waits and no handler runs. */
-  protected abstract get idle(): boolean
-  /** Silence of the far side is in order, since we are the ones who are working. */
-  protected abstract get busyReading(): boolean
-  /** Messages that arrived, and those of them that wait for a handler. */
-  protected abstract get arrived(): number
-  protected abstract get waiting(): number
-  /** No handler is started any more. */
-  protected abstract stopHandling(): Loss
-  /** Resolves when all that has arrived by now is handled. */
-  protected abstract settled(): Promise<void>
-  /** Our side is about to end, for good order: what is still to be sent is put into the outbox. Before the pipe is gone, too. */
-  protected abstract lastSends(): void
-  /** Resolves when all that was sent is with the system, and nothing has to be waited for before our side ends. */
-  protected abstract readyToEnd(): Promise<void>
-  /**
-   * The connection ends now, because of `error` if there is one; `ours`: our side ends it. What of the wire's own is
-   * lost by that, beside what the outbox holds.
-   */
-  protected abstract letGo(ours: boolean, error: SockError | undefined): Loss
-  /** The far side has ended: what is wrong with that, if anything. */
-  protected abstract get cutShort(): SockError | undefined
-  /** Whether another pipe may take the place of one that broke, or ended without a word. */
-  protected get outlives(): boolean {
-    return false
+  protected get pipe(): Pipe {
+    return this.#connection.pipe
   }
-  /** The pipe is no more; there may be another one later. */
-  protected onDetached?(error: SockError | undefined): void
 
-  // Reading
+  protected get watch(): ReadWatch {
+    return this.#connection.watch
+  }
 
-  /** Hears of the pipe from now on, as long as it is this one. */
+  /** There is a pipe. */
+  protected get attached(): boolean {
+    return this.#connection.attached
+  }
+
   attach(): void {
-    const { pipe } = this
-    const isOurs = (): boolean => this.attached && pipe === this.pipe
-    pipe.attach({
-      data: (chunk) => {
-        if (isOurs()) this.#onData(chunk)
-      },
-      drain: () => {
-        if (isOurs()) this.outbox.drained()
-      },
-      end: () => {
-        if (isOurs()) this.#onEnd()
-      },
-      close: (error) => {
-        if (isOurs()) this.#onClose(error)
-      },
-    })
+    this.#connection.attach()
   }
 
   /** Another pipe takes the place of the one that is no more. To be followed by start(). */
   protected reattach(pipe: Pipe): void {
     this.#bytesOutBefore += this.outbox.bytesOut
-    this.pipe = pipe
     this.address = pipe.remote.address
     this.host = pipe.remote.host
-    this.outbox = this.#outboxOf(pipe)
-    this.#decoder = this.#newDecoder()
-    this.watch = this.#newWatch()
-    this.attached = true
+    this.#connection = new Connection(pipe, this.owner, this.#wire, this.#events)
+    this.outbox = this.#connection.outbox
     this.attach()
   }
 
@@ -268,9 +177,10 @@ export abstract class PipePeer<C extends Codec> {
   #onData(chunk: Uint8Array): void {
     if (this.#state === 'gone') return
     this.#bytesIn += chunk.length
+    const { decoder, watch } = this.#connection
     try {
-      this.#decoder.push(chunk)
-      this.watch.heard(this.#decoder.partial, this.arrived)
+      decoder.push(chunk)
+      watch.heard(decoder.partial, this.arrived)
       this.onChunk()
     } catch (thrown) {
       this.failAs(thrown)
@@ -282,9 +192,7 @@ export abstract class PipePeer<C extends Codec> {
     if (this.#state === 'gone') return
     this.farEnded = true
     try {
-      this.#decoder.finish?.()
-      const { partial } = this.#decoder
-      if (partial > 0) fail('TRUNCATED', `the far side ended after ${partial} bytes of a frame`)
+      this.#connection.finish()
     } catch (thrown) {
       const error = this.#errorOf(thrown)
       if (error.code !== 'TRUNCATED') {
@@ -299,14 +207,9 @@ export abstract class PipePeer<C extends Codec> {
       this.broke(this.#error ?? cutShort)
       return
     }
-    this.onFarEnded()
+    this.onFarEnded?.()
     this.owner.onFarEnd(this)
     if (this.idle) this.onIdle()
-  }
-
-  /** The far side has finished sending, in good order. */
-  protected onFarEnded(): void {
-    // What waits for answers hears of it.
   }
 
   // Dropping
@@ -359,7 +262,7 @@ export abstract class PipePeer<C extends Codec> {
 
   close(): Lost {
     if (this.#finished) return { unsent: 0, unhandled: 0 }
-    this.#stopDecoder()
+    this.#connection.stopDecoder()
     const { messages, bytes } = this.stopHandling()
     this.#unhandled = messages
     this.drop('closed', messages, bytes)
@@ -373,25 +276,15 @@ export abstract class PipePeer<C extends Codec> {
   }
 
   #errorOf(thrown: unknown): SockError {
-    const error = asSockError(thrown, 'BAD_FRAME', 'the framing failed', this.address)
-    if (error.address !== undefined) return error
-    return new SockError(error.code, error.what, { address: this.address, cause: error.cause })
-  }
-
-  /** A framing of the application's may throw here, too; no frame is wanted from it in any case. */
-  #stopDecoder(): void {
-    try {
-      this.#decoder.stop()
-    } catch {
-      this.pipe.pause()
-    }
+    const { address } = this
+    return withAddress(asSockError(thrown, 'BAD_FRAME', 'the framing failed', address), address)
   }
 
   /** Ends the connection because of `error`; what has arrived whole is still handled. */
   protected fail(error: SockError): void {
     if (this.#state === 'gone') return
     this.#error = error
-    this.#stopDecoder()
+    this.#connection.stopDecoder()
     this.#gone(true)
   }
 
@@ -411,9 +304,9 @@ export abstract class PipePeer<C extends Codec> {
   /** Lets go of the pipe, and of what came over it and was not read. */
   protected detach(error: SockError | undefined): void {
     if (!this.attached) return
-    this.attached = this.farEnded = false
+    this.#connection.attached = this.farEnded = false
     this.#error = undefined
-    this.#stopDecoder()
+    this.#connection.stopDecoder()
     this.watch.stop()
     this.onDetached?.(error)
     this.pipe.destroy()

@@ -16,7 +16,7 @@ import { Keepers } from './keeper.ts'
 import { type SockOptions, settle } from './options.ts'
 import { LivePeer, type PeerHost } from './peer.ts'
 import { Partings } from './partings.ts'
-import type { PeerOwner } from './pipe-peer.ts'
+import type { PeerOwner } from './peer-hooks.ts'
 import { type AnyPeer, Sends } from './sends.ts'
 import type {
   ConnectOptions,

@@ -22,6 +22,13 @@ export interface Head {
   readonly peers: readonly { readonly name: string; readonly last: number; readonly pending: Ranges }[]
 }
 
+/** What the checks of a new segment's records begin with. */
+export function newSalt(randomBytes: (length: number) => Uint8Array): number {
+  // A platform may give a view of memory that others use.
+  const { buffer, byteOffset } = randomBytes(4)
+  return new DataView(buffer, byteOffset).getUint32(0)
+}
+
 export const headOf = (
   ledger: Ledger,
   segments: Head['segments'],

@@ -6,16 +6,7 @@ import { DurableStore, needDirectory, type StorePlatform } from './store.ts'
 export type { Disk, DiskFile, DiskLock } from '../platform/disk.ts'
 export { inspect, type InspectedSegment, type Inspection } from './inspect.ts'
 export type { StorePlatform } from './store.ts'
-export type {
-  AppendOptions,
-  Expired,
-  Outbox,
-  PeerStats,
-  Stored,
-  StoredOutcome,
-  StoreEvents,
-  StoreStats,
-} from './types.ts'
+export type * from './types.ts'
 
 export interface StoreOptions extends Options {
   /** Its disk, clock and randomness. Default: those of Node. */

@@ -57,11 +57,9 @@ export class Ledger {
     return entry
   }
 
-  /** Whether it went forward. */
-  advance(id: string, n: number): boolean {
-    if (n <= (this.cursors.get(id) ?? 0)) return false
-    this.cursors.set(id, n)
-    return true
+  /** A cursor never goes back. */
+  advance(id: string, n: number): void {
+    if (n > (this.cursors.get(id) ?? 0)) this.cursors.set(id, n)
   }
 }
 

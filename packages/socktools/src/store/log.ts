@@ -1,73 +1,12 @@
 import { asSockError, SockError } from '../errors.ts'
 import type { Platform } from '../platform/platform.ts'
-import { headOf, writeHead } from './head.ts'
-import { type Account, type Entry, type Ledger, rangesOf } from './ledger.ts'
-import { addAppend, addCursor, addSettle, appendSize, readAppend, type Names } from './payloads.ts'
-import { addMark, Batch, readRecord, RECORD } from './record.ts'
-import { DiskFull, type Segment, type Segments } from './segments.ts'
-
-interface Settling {
-  readonly reject: (error: SockError) => void
-}
-
-/** A class, since there are many of them: all of one shape. */
-export class AppendJob implements Settling {
-  readonly kind = 'append'
-  /** Its number, and where it is in its segment: as long as its batch is on its way. */
-  n = 0
-  offset = 0
-  /** It counts as queued. */
-  waits = true
-  readonly peer: string
-  readonly peerBytes: Uint8Array
-  readonly typeBytes: Uint8Array
-  readonly payload: Uint8Array
-  readonly at: number
-  /** Of its whole record. */
-  readonly bytes: number
-  readonly due: number | undefined
-  readonly resolve: (n: number) => void
-  readonly reject: (error: SockError) => void
-
-  constructor(
-    peer: string,
-    peerBytes: Uint8Array,
-    typeBytes: Uint8Array,
-    payload: Uint8Array,
-    at: number,
-    due: number | undefined,
-    resolve: (n: number) => void,
-    reject: (error: SockError) => void,
-  ) {
-    this.peer = peer
-    this.peerBytes = peerBytes
-    this.typeBytes = typeBytes
-    this.payload = payload
-    this.at = at
-    this.bytes = appendSize(peerBytes, typeBytes, payload)
-    this.due = due
-    this.resolve = resolve
-    this.reject = reject
-  }
-}
-
-/** It is true in memory already: what is left is to write it down. */
-export interface SettleJob extends Settling {
-  readonly kind: 'settle'
-  readonly account: Account
-  readonly entry: Entry
-  readonly resolve: () => void
-}
-
-export interface CursorJob extends Settling {
-  readonly kind: 'cursor'
-  readonly id: string
-  readonly n: number
-  readonly resolve: () => void
-}
-
-type NoteJob = SettleJob | CursorJob
-export type Job = AppendJob | NoteJob
+import { emptiest, moveOut } from './compact.ts'
+import { headOf, newSalt, writeHead } from './head.ts'
+import { addNotes, type AppendJob, type Job, type NoteJob } from './jobs.ts'
+import type { Account, Ledger } from './ledger.ts'
+import { addAppend, type Names } from './payloads.ts'
+import { addMark, Batch } from './record.ts'
+import { DiskFull, type Segment, type Segments, unlessFull } from './segments.ts'
 
 export interface LogParts {
   readonly platform: Pick<Platform, 'disk' | 'defer' | 'randomBytes'>
@@ -236,7 +175,7 @@ export class Log {
 
   /** Throws DiskFull: then nothing has changed. */
   async #write(notes: readonly NoteJob[], appends: readonly AppendJob[]): Promise<void> {
-    const { segments, ledger } = this.#parts
+    const { segments, ledger, names } = this.#parts
     const all = [...this.#owed, ...notes]
     if (all.length + appends.length === 0) return
     const { current } = segments
@@ -244,7 +183,7 @@ export class Log {
     const batch = this.#batch
     batch.clear()
     addMark(batch, end, salt)
-    this.#addNotes(all, salt)
+    addNotes(batch, all, names, salt)
     // Most batches are for few peers: the last one is at hand.
     let [peer, n] = ['', 0]
     const given = new Map<string, number>()
@@ -284,25 +223,6 @@ export class Log {
     for (const job of appends) job.resolve(job.n)
   }
 
-  #addNotes(notes: readonly NoteJob[], salt: number): void {
-    const settled = new Map<Account, number[]>()
-    const cursors = new Map<string, number>()
-    for (const note of notes) {
-      if (note.kind === 'cursor') cursors.set(note.id, Math.max(note.n, cursors.get(note.id) ?? 0))
-      else {
-        const own = settled.get(note.account)
-        if (own === undefined) settled.set(note.account, [note.entry.n])
-        else own.push(note.entry.n)
-      }
-    }
-    for (const [id, n] of cursors) addCursor(this.#batch, id, n, salt)
-    for (const [account, own] of settled) {
-      const name = this.#parts.names.bytes(account.name)
-      for (const [from, to] of rangesOf(own.sort((a, b) => a - b)))
-        addSettle(this.#batch, name, from, to, salt)
-    }
-  }
-
   /** What they say is durable. */
   #settled(notes: readonly NoteJob[]): void {
     const { all } = this.#parts.segments
@@ -321,56 +241,21 @@ export class Log {
   async #rotate(how: 'begin' | 'beginInReserve'): Promise<void> {
     const { segments, ledger, id, platform } = this.#parts
     const number = segments.current.number + 1
-    const salt = new DataView(platform.randomBytes(4).buffer).getUint32(0)
+    const salt = newSalt(platform.randomBytes)
     const ends = Array.from(segments.all.values(), (one) => [one.number, one.end] as const)
     const head = writeHead(headOf(ledger, ends, { id, number, salt }), platform.disk.crc32)
     this.#headBytes = head.length
     await segments[how](number, salt, head)
   }
 
-  /**
-   * Where much of what the segments hold no longer counts, and some message that waits for long keeps each of them:
-   * moves the messages of the emptiest one to the end. Their ids stay.
-   */
+  /** Where much of what the segments hold no longer counts: makes one of them empty, and removes it. */
   async #tidy(always = false): Promise<void> {
     const { segments, ledger, segmentBytes } = this.#parts
     if (!always && segments.diskBytes <= 2 * ledger.pendingBytes + 4 * segmentBytes) return
-    const emptiest = [...segments.all.values()]
-      .filter((one) => one !== segments.current && one.liveBytes < one.size / 2)
-      .sort((a, b) => a.liveBytes / a.size - b.liveBytes / b.size)[0]
-    if (emptiest === undefined) return
-    await unlessFull(this.#move(emptiest))
+    const from = emptiest(segments)
+    if (from === undefined) return
+    await unlessFull(moveOut(from, this.#parts, this.#batch))
     await segments.sweep()
-  }
-
-  async #move(from: Segment): Promise<void> {
-    const { segments, ledger, names, platform } = this.#parts
-    const { current } = segments
-    const entries = [...ledger.peers.values()].flatMap(({ pending }) =>
-      [...pending.values()].filter(({ segment }) => segment === from.number),
-    )
-    const bytes = await segments.read(from.number, 0, from.end)
-    const batch = this.#batch
-    batch.clear()
-    addMark(batch, current.end, current.salt)
-    const offsets = entries.map(({ n, offset }) => {
-      const record = readRecord(bytes, offset, from.salt, platform.disk.crc32)
-      const append = record?.type === RECORD.append ? readAppend(record) : undefined
-      if (append === undefined) throw new SockError('STORE_CORRUPT', `message ${n} was damaged on the disk`)
-      const { peer, type, at, payload } = append
-      const added = current.end + batch.length
-      addAppend(batch, n, at, names.bytes(peer), names.bytes(type), payload, current.salt)
-      return added
-    })
-    await segments.append(batch.bytes)
-    for (const [i, entry] of entries.entries()) {
-      entry.segment = current.number
-      entry.offset = offsets[i] ?? 0
-      from.live--
-      from.liveBytes -= entry.bytes
-      current.live++
-      current.liveBytes += entry.bytes
-    }
   }
 
   #refuse(appends: readonly AppendJob[]): void {
@@ -391,16 +276,5 @@ export class Log {
     job.waits = false
     this.queued--
     this.queuedBytes -= job.bytes
-  }
-}
-
-/** Whether it went well; false: the disk is full, and nothing has changed. */
-async function unlessFull(work: Promise<void>): Promise<boolean> {
-  try {
-    await work
-    return true
-  } catch (error) {
-    if (error instanceof DiskFull) return false
-    throw error
   }
 }

@@ -1,7 +1,7 @@
 import { asSockError, fail, SockError } from '../errors.ts'
 import type { DiskLock } from '../platform/disk.ts'
 import type { Platform } from '../platform/platform.ts'
-import { writeHead } from './head.ts'
+import { newSalt, writeHead } from './head.ts'
 import { Ledger } from './ledger.ts'
 import { ID_BYTES, idText } from './payloads.ts'
 import { recover } from './recover.ts'
@@ -64,7 +64,7 @@ async function made(
   segments: Segments,
 ): Promise<{ id: string; ledger: Ledger }> {
   const id = idText(randomBytes(ID_BYTES))
-  const salt = new DataView(randomBytes(4).buffer).getUint32(0)
+  const salt = newSalt(randomBytes)
   const head = { id, number: 1, salt, segments: [], cursors: [], peers: [] }
   await segments.begin(1, salt, writeHead(head, disk.crc32))
   return { id, ledger: new Ledger() }

@@ -1,7 +1,6 @@
 import { fail } from '../errors.ts'
-import type { Crc32 } from './record.ts'
-import { readRecord, RECORD } from './record.ts'
 import { type AppendRecord, readAppend } from './payloads.ts'
+import { type Crc32, readRecord, RECORD } from './record.ts'
 
 /** What is read at a time, where records are shorter. */
 const WINDOW = 256 * 1024

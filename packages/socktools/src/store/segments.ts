@@ -61,7 +61,7 @@ export class Segments {
 
   /** Begins a segment. Throws DiskFull. */
   async begin(number: number, salt: number, head: Uint8Array): Promise<void> {
-    const file = await this.#make('next.tmp', segmentName(number), [head])
+    const file = await this.#make('next.tmp', segmentName(number), head)
     this.#files.set(number, Promise.resolve(file))
     this.#add({ number, salt, end: head.length, size: head.length, live: 0, liveBytes: 0 })
   }
@@ -87,7 +87,7 @@ export class Segments {
   /** Holds back space, if it is not yet. Throws DiskFull. */
   async holdBack(bytes: number): Promise<void> {
     if (this.#reserve >= bytes) return
-    const file = await this.#make('reserve.tmp', RESERVE, [new Uint8Array(bytes)])
+    const file = await this.#make('reserve.tmp', RESERVE, new Uint8Array(bytes))
     this.#reserve = bytes
     await file.close()
   }
@@ -164,15 +164,11 @@ export class Segments {
   }
 
   /** A file that is whole and durable under its name, or not there. */
-  async #make(temporary: string, name: string, chunks: readonly Uint8Array[]): Promise<DiskFile> {
+  async #make(temporary: string, name: string, bytes: Uint8Array): Promise<DiskFile> {
     let file: DiskFile | undefined
     try {
       file = await this.#disk.open(this.#path(temporary), 'create')
-      let at = 0
-      for (const chunk of chunks) {
-        await file.write(chunk, at)
-        at += chunk.length
-      }
+      await file.write(bytes, 0)
     } catch (error) {
       await file?.close()
       await this.#removeFile(temporary)
@@ -210,3 +206,14 @@ export class Segments {
 export const codeOf = (error: unknown): unknown => (error as { readonly code?: unknown } | null)?.code
 
 export const isFull = (error: unknown): boolean => codeOf(error) === 'ENOSPC' || codeOf(error) === 'EDQUOT'
+
+/** Whether it went well; false: the disk is full, and nothing has changed. */
+export async function unlessFull(work: Promise<void>): Promise<boolean> {
+  try {
+    await work
+    return true
+  } catch (error) {
+    if (error instanceof DiskFull) return false
+    throw error
+  }
+}

@@ -13,8 +13,8 @@ export interface World {
   readonly host: string
   /** Where a broadcast is heard, bound to every interface. Absent: there is no broadcast. */
   readonly broadcast?: string
-  /** A group, and the interface on which it can be joined; or why there are none. */
-  readonly group: Group | string
+  /** A group, and the interface on which it can be joined. Absent: no group is heard. */
+  readonly group?: Group
   run(scenario: () => Promise<void>): Promise<void>
 }
 
@@ -28,14 +28,15 @@ interface Group {
 /** A hang is a failure, not a run that never ends. */
 const HANG = { timeout: 20_000 }
 
-export function datagramSuite(name: string, world: () => World, skip: string | false = false): void {
+/** `missing`: an address that this machine has not, so that nothing can run. */
+export function datagramSuite(name: string, world: () => World, missing?: string): void {
   /** A test with a network of its own. */
   const given = (
     what: string,
     scenario: (net: Net) => Promise<void>,
-    unless: string | false = false,
+    options: { readonly skip?: string | false } = {},
   ): void => {
-    test(what, { ...HANG, skip: unless }, () => {
+    test(what, { ...HANG, ...options }, () => {
       const where = world()
       return where.run(async () => {
         const net = new Net(where)
@@ -48,10 +49,8 @@ export function datagramSuite(name: string, world: () => World, skip: string | f
     })
   }
   const { host, broadcast, group } = world()
-  const noBroadcast = broadcast === undefined && 'IPv6 has no broadcast'
-  const noGroups = typeof group === 'string' && group
 
-  describe(`datagrams ${name}`, { skip }, () => {
+  describe(`datagrams ${name}`, { skip: missing !== undefined && `this machine has no ${missing}` }, () => {
     given('port 0 is any that is free, and the address tells which', async (net) => {
       const [one, other] = [await net.open(), await net.open()]
       assert.match(one.socket.address, /:[1-9]\d*$/)
@@ -181,7 +180,7 @@ export function datagramSuite(name: string, world: () => World, skip: string | f
         assert.deepEqual((await far.next()).bytes, pattern(2))
         assert.equal(far.heard.length, 0)
       },
-      noBroadcast,
+      { skip: broadcast === undefined && `nothing carries a broadcast from ${host}` },
     )
 
     given(
@@ -204,7 +203,7 @@ export function datagramSuite(name: string, world: () => World, skip: string | f
         await near.send(remote(host, far.port), pattern(9))
         assert.deepEqual((await far.next()).bytes, pattern(9))
       },
-      noGroups,
+      { skip: group === undefined && `nothing carries multicast from ${host}` },
     )
 
     given(
@@ -221,7 +220,7 @@ export function datagramSuite(name: string, world: () => World, skip: string | f
           assert.equal(self.heard.length, loopback || echoes ? 2 : 1)
         }
       },
-      noGroups,
+      { skip: group === undefined && `nothing carries multicast from ${host}` },
     )
   })
 }

@@ -11,13 +11,11 @@ import { adopt } from '../../src/net/adopt.ts'
 import type { Pipe } from '../../src/net/pipe.ts'
 import { socketPipe } from '../../src/net/socket-pipe.ts'
 import { tcp } from '../../src/net/tcp.ts'
+import { ipv6 } from '../support/ipv6.ts'
 import { codeOf, pattern } from '../wire/bytes.ts'
 import { Side } from './side.ts'
 
 const loopback = parseAddress('tcp://127.0.0.1:0')
-const ipv6 = Object.values(os.networkInterfaces()).some((all) =>
-  all?.some(({ address }) => address === '::1'),
-)
 const local = { address: 'tcp://127.0.0.1:1', host: '127.0.0.1', local: true }
 
 /** A listener, and each pipe that it accepts. */
@@ -47,7 +45,7 @@ describe('tcp', () => {
   })
 
   test('an IPv4 address that came in over IPv6 is shown as what it is', {
-    skip: !ipv6 && 'no IPv6',
+    skip: !ipv6 && 'this machine has no ::1',
   }, async (t) => {
     const { address, accepted } = await listening(t, parseAddress('tcp://[::]:0'))
     const near = new Side(await tcp().dial(parseAddress(`tcp://127.0.0.1:${address.port}`), {}))

@@ -1,6 +1,7 @@
 /** What a dialed socket reads into, and that what is handed out is the receiver's to keep. */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import fc from 'fast-check'
 import { WideReads } from '../../src/net/wide-reads.ts'
 import { pattern } from '../wire/bytes.ts'
 
@@ -20,6 +21,25 @@ describe('wide reads', () => {
     for (const [i, size] of sizes.entries()) {
       assert.equal(Buffer.compare(chunks[i]!, pattern(size, i)), 0, `read ${i}, of ${size}`)
     }
+  })
+
+  test('however two sockets take turns, each has what it read', () => {
+    const size = fc.oneof(
+      fc.integer({ min: 0, max: 300 }),
+      fc.constantFrom(WIDE / 4, WIDE / 2 - 1, WIDE / 2, WIDE / 2 + 15, WIDE),
+    )
+    const turns = fc.array(fc.tuple(fc.nat(1), size), { minLength: 1, maxLength: 24 })
+    fc.assert(
+      fc.property(turns, (all) => {
+        const sockets = [new WideReads(), new WideReads()]
+        const chunks = all.map(([who, n], i) => {
+          const fits = Math.min(n, sockets[who]!.memory.length)
+          return [read(sockets[who]!, pattern(fits, i)), pattern(fits, i)] as const
+        })
+        for (const [got, sent] of chunks) assert.equal(Buffer.compare(got, sent), 0, 'overwritten')
+      }),
+      { numRuns: 60 },
+    )
   })
 
   test('two sockets do not see each other’s bytes', () => {
@@ -51,5 +71,20 @@ describe('wide reads', () => {
     const { memory } = reads
     assert.equal(read(reads, pattern(WIDE)).buffer, memory.buffer)
     assert.notEqual(reads.memory, memory)
+  })
+
+  test('what is left of a block is read into before another is taken, by whoever reads next', () => {
+    const [one, other] = [new WideReads(), new WideReads()]
+    read(one, pattern(WIDE / 2))
+    const block = one.memory.buffer
+    for (let i = 0; i < 3; i++) assert.equal(read(one, pattern(WIDE / 2)).buffer, block)
+    assert.equal(one.memory.buffer, block)
+    read(one, pattern(1))
+    read(other, pattern(WIDE))
+    assert.equal(other.memory.buffer, block)
+    const { length } = other.memory
+    assert.ok(length < WIDE, 'the rest of the block')
+    assert.equal(read(other, pattern(length)).buffer, block, 'which a read that fills it is handed out of')
+    assert.notEqual(other.memory.buffer, block)
   })
 })

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { type Context, json, type PipeSock } from '../../src/index.ts'
-import { typeOf } from '../../src/sock/dispatch.ts'
+import { typeOf } from '../../src/sock/handler-table.ts'
 import { all } from '../support/events.ts'
 import { GUARD } from '../support/tcp.ts'
 import { simulate, type World } from '../support/world.ts'

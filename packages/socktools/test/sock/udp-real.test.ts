@@ -2,22 +2,18 @@
 import assert from 'node:assert/strict'
 import dgram from 'node:dgram'
 import { once } from 'node:events'
-import os from 'node:os'
 import { describe, test, type TestContext } from 'node:test'
 import { type Codec, json, type RawCodec, TcpSock, UdpSock, type UdpSockOptions } from '../../src/index.ts'
 import { carried } from '../support/carried.ts'
 import { Child } from '../support/child.ts'
 import { noCrashes } from '../support/crashes.ts'
 import { all, Arrivals, next } from '../support/events.ts'
+import { ipv6 } from '../support/ipv6.ts'
 
 noCrashes()
 
 const GUARD = { timeout: 60_000 }
 const ANY = 'udp://127.0.0.1:0'
-
-const ipv6 = Object.values(os.networkInterfaces()).some((all) =>
-  all?.some(({ address }) => address === '::1'),
-)
 
 /** A sock that is up, and closed when the test is over. */
 async function open<C extends Codec = RawCodec>(
@@ -42,11 +38,13 @@ async function plain(t: TestContext): Promise<{ socket: dgram.Socket; address: s
 }
 
 describe('UdpSock', GUARD, () => {
-  for (const [host, skip] of [
-    ['127.0.0.1', false],
-    ['[::1]', !ipv6 && 'this machine has no ::1'],
+  for (const [host, here] of [
+    ['127.0.0.1', true],
+    ['[::1]', ipv6],
   ] as const) {
-    test(`question and answer on ${host}, with types`, { skip }, async (t) => {
+    test(`question and answer on ${host}, with types`, {
+      skip: !here && 'this machine has no ::1',
+    }, async (t) => {
       const got: number[] = []
       const server = await open(t, {
         bind: `udp://${host}:0`,
@@ -195,8 +193,9 @@ const joins = await carried('udp4', '239.1.2.3', '127.0.0.1')
 describe('groups on loopback', GUARD, () => {
   const multicast = { groups: ['udp://239.1.2.3'], interface: '127.0.0.1' }
 
-  const none = 'this system carries no multicast on loopback'
-  test('all members hear what one sends, and answer its sender', { skip: !joins && none }, async (t) => {
+  test('all members hear what one sends, and answer its sender', {
+    skip: !joins && 'this system carries no multicast on loopback',
+  }, async (t) => {
     const heard = [new Arrivals(), new Arrivals()]
     const first = await open(t, { bind: 'udp://0.0.0.0:0', reuseAddr: true, multicast })
     const second = await open(t, { bind: at(first), reuseAddr: true, multicast })

@@ -50,7 +50,9 @@ describe('the lock of a store', () => {
     const [, pid = '', start = ''] = /^(\d+) (.*)\n$/.exec(held) ?? []
     assert.equal(pid, String(process.pid))
     if (start === '') {
-      t.skip('this system does not tell when a process began')
+      t.skip(
+        'this system does not tell when a process began, by which the lock tells two of one number apart',
+      )
       return
     }
     writeFileSync(file, held)

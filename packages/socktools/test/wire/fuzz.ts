@@ -21,7 +21,7 @@ export function fuzz(kind: 'framing' | 'stop' | 'json', first: number, count: nu
   const run = cases[kind]
   const [only, number] = (process.env['FUZZ'] ?? '').split(':')
   test(`fuzz: ${kind}, ${count.toLocaleString('en')} cases`, {
-    skip: only !== '' && only !== kind && 'FUZZ names another',
+    skip: only !== '' && only !== kind && `FUZZ asks for a case of ${only} alone`,
   }, () => {
     const [from, to] = only === '' ? [first, first + count] : [Number(number), Number(number) + 1]
     for (let n = from; n < to; n++) {

@@ -1,7 +1,7 @@
 import type { TypeInfo } from '../../contract/protocol.ts'
 import { CallError, RemoteError, SockError, isCallError } from '../../errors.ts'
 import { decodeFault, encodeFault } from '../../wire/v1/bodies.ts'
-import { Unserved } from '../dispatch.ts'
+import { Unserved } from '../middleware.ts'
 import { decodeData, encodeData, type DataCodec } from './data.ts'
 
 /** What this side itself may decide about what was asked, with what the far side is told. */

@@ -21,7 +21,7 @@ type Kind = keyof typeof kinds
 export function fuzz(kind: Kind, first: number, count: number): void {
   const [only, number] = (process.env['FUZZ'] ?? '').split(':')
   test(`fuzz: ${kind}, ${count.toLocaleString('en')} cases`, {
-    skip: only !== '' && only !== kind && 'FUZZ names another',
+    skip: only !== '' && only !== kind && `FUZZ asks for a case of ${only} alone`,
   }, () => {
     const [from, to] = only === '' ? [first, first + count] : [Number(number), Number(number) + 1]
     let taken = 0
