@@ -4,7 +4,8 @@ const EVERY = 20
 
 /** A watch over what is measured while this process does other things: how long its loop stood still, at the most. */
 export class Lag {
-  #most = 0
+  /** Milliseconds. */
+  most = 0
   #last = performance.now()
   readonly #timer: NodeJS.Timeout
 
@@ -17,10 +18,10 @@ export class Lag {
   /** A time in milliseconds, that on a machine which has nothing else to do is `bound` at the most. */
   within(ms: number, bound: number, what: string): void {
     this.#look()
-    const most = bound + 2 * this.#most
+    const most = bound + 2 * this.most
     assert.ok(
       ms <= most,
-      `${what} after ${Math.round(ms)} ms; ${Math.round(bound)} + 2 × ${Math.round(this.#most)} is the most`,
+      `${what} after ${Math.round(ms)} ms; ${Math.round(bound)} + 2 × ${Math.round(this.most)} is the most`,
     )
   }
 
@@ -30,7 +31,7 @@ export class Lag {
 
   #look(): void {
     const now = performance.now()
-    this.#most = Math.max(this.#most, now - this.#last - EVERY)
+    this.most = Math.max(this.most, now - this.#last - EVERY)
     this.#last = now
   }
 }

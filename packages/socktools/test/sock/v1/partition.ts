@@ -41,9 +41,11 @@ export async function partitions(
     const talker = new Talker(place.two, busy)
     for (let i = number; left > 0; i++) {
       left--
+      const lag = new Lag()
       // At any moment between two signs of life, and for any time.
       await sleep(INTERVAL + ((seed + i * 37) % (2 * INTERVAL)))
-      await trial(place, talker, (i * 71) % 700, most)
+      await trial(place, talker, (i * 71) % 700, most, lag)
+      lag.stop()
     }
     await talker.end()
     await place.end()
@@ -65,11 +67,14 @@ interface Place {
   readonly end: () => Promise<void>
 }
 
-async function trial(place: Place, talker: Talker, pause: number, most: Times): Promise<void> {
+async function trial(place: Place, talker: Talker, pause: number, most: Times, lag: Lag): Promise<void> {
   const { two } = place
   assert.deepEqual(two.lost, [])
-  assert.equal(two.there.state, 'open', 'nobody gave it up before')
-  const lag = new Lag()
+  if (two.there.state !== 'open') {
+    // A loop that stands still for longer than a far side may be silent gives it up.
+    assert.ok(lag.most > DEAD / 4, `somebody gave it up, though the loop stood still for ${lag.most} ms only`)
+    await talker.bothAnswer()
+  }
   const began = performance.now()
   const nearKnows = next(two.client, 'detached').then(() => performance.now() - began)
   const farKnows = place.farKnows()
@@ -89,7 +94,6 @@ async function trial(place: Place, talker: Talker, pause: number, most: Times): 
   const healed = performance.now() - healing
   lag.within(healed, HEALED, 'it goes on')
   most.healed = Math.max(most.healed, Math.round(healed))
-  lag.stop()
 }
 
 /** Both sides here, and between them a proxy that swallows what it is given. */
@@ -143,10 +147,13 @@ async function stopped(t: TestContext): Promise<Place> {
   return {
     two: { client, there, far: undefined, frozen: true, lost },
     part: () => {
+      heals = Infinity
       child.process.kill('SIGSTOP')
     },
     farKnows: async () => {
-      assert.equal(await child.hear(), 'detached')
+      // What it said before it was stopped is of something else.
+      do assert.equal(await child.hear(), 'detached')
+      while (heals === Infinity)
       return performance.now() - heals
     },
     heal: () => {
