@@ -21,6 +21,9 @@ export interface Fates {
   readonly lost: number
 }
 
+/** Messages whose fate is not known, at the most: a machine that has no time for RATE gets less, and no ever longer queue. */
+const MOST_OPEN = RATE / 2
+
 /** Says 0, 1, 2 … at RATE, by the clock: what a busy loop holds up is made up for. */
 export class Speaker {
   readonly #peer: Peer<RawCodec, typeof protocol>
@@ -29,6 +32,7 @@ export class Speaker {
   readonly #fates: Promise<void>[] = []
   readonly #counts = { accepted: 0, refused: 0, delivered: 0, unknown: 0, lost: 0 }
   #next = 0
+  #open = 0
   #over = false
 
   constructor(peer: Peer<RawCodec, typeof protocol>) {
@@ -54,10 +58,12 @@ export class Speaker {
 
   #speak(): void {
     const due = ((performance.now() - this.#began) * RATE) / 1000
-    while (this.#next < due && !this.#over) this.#fates.push(this.#say(this.#next++))
+    while (this.#next < due && this.#open < MOST_OPEN && !this.#over)
+      this.#fates.push(this.#say(this.#next++))
   }
 
   async #say(n: number): Promise<void> {
+    this.#open++
     const { accepted, outcome } = this.#peer.send('say', n)
     const taken = await accepted.then(
       () => true,
@@ -67,6 +73,7 @@ export class Speaker {
     if (!taken) this.#over = true
     this.#counts[taken ? 'accepted' : 'refused']++
     const { status } = await outcome
+    this.#open--
     if (taken) this.#counts[status === 'not-delivered' ? 'lost' : status]++
   }
 }
