@@ -1,15 +1,16 @@
 import { asSockError, RemoteError, type SockError } from '../../errors.ts'
 import type { TypeInfo } from '../../contract/protocol.ts'
 import { encodePrefix, type HeaderSlot, prefixFlags } from '../../wire/v1/bodies.ts'
-import { CANCEL, ERROR, HEADER, REPLY, REQUEST } from '../../wire/v1/frame.ts'
+import { CANCEL, HEADER, REPLY, REQUEST } from '../../wire/v1/frame.ts'
 import { LaneTable } from '../../wire/v1/lane-table.ts'
-import type { Entry } from '../../wire/v1/lanes.ts'
 import { rejected } from '../waiter.ts'
-import { isThenable } from '../thenable.ts'
-import { decodeData, encodeData, from } from './data.ts'
-import { Expiring, Expiry } from './expiry.ts'
-import { faultBody, faultOf, refusal, stopped } from './faults.ts'
-import type { Asked, Link } from './link.ts'
+import { decodeData, encodeData, from, joined } from './data.ts'
+import { Expiry } from './expiry.ts'
+import { faultOf } from './faults.ts'
+import type { Link } from './link.ts'
+import { OwnCall } from './own-call.ts'
+import { ServedCalls, type ServedHost } from './served-calls.ts'
+import { Settling } from './settling.ts'
 
 export interface RequestOptions {
   /** Milliseconds until the answer must be there; 0: for ever. Default: of the type, else the option callTimeout. */
@@ -20,25 +21,13 @@ export interface RequestOptions {
   readonly headers?: HeaderSlot
 }
 
-/** The application's side of what the far side asks. */
-export interface CallHost {
-  /** What the handler gives; may throw, or be a promise. */
-  serve(asked: Asked): { answer: unknown; served: Served }
-  /** What the handler threw, or why there was none to ask. */
-  failed(thrown: unknown, type: TypeInfo): void
+export interface CallHost extends ServedHost {
   /** A late answer came and was dropped. */
   late(): void
 }
 
-/** One that is being served. */
-export interface Served {
-  abort(reason: SockError): void
-  end(): void
-  readonly reason: SockError | undefined
-}
-
 /**
- * The calls over one connection, in both roles.
+ * The calls over one connection: ours here, those of the far side in `served`.
  *
  *   ours     waiting ──(fewer than maxCalls are open)──▶ open ──REPLY, ERROR──▶ closed
  *               └─ given up: never sent                    └─ given up: CANCEL is sent, and the lane stays until the
@@ -53,16 +42,18 @@ export class Calls {
   readonly #open = new LaneTable<OwnCall>()
   /** Not sent, since as many are open as may be. */
   readonly #waiting = new Set<OwnCall>()
-  readonly #serving = new LaneTable<Served>()
-  /** Wait for that no call is open in either direction. */
-  #onIdle: (() => void)[] = []
-  #draining = false
+  readonly served: ServedCalls
+  /** Waits for that no call is open in either direction. */
+  readonly #settling = new Settling()
   readonly #expiry: Expiry<OwnCall>
 
   constructor(link: Link, host: CallHost, most: number) {
     this.#link = link
     this.#host = host
     this.#most = most
+    this.served = new ServedCalls(link, host, () => {
+      this.#settling.check(this)
+    })
     this.#expiry = new Expiry(link, (call) => {
       this.#giveUp(
         call,
@@ -81,13 +72,8 @@ export class Calls {
     return this.#open.get(lane)?.type
   }
 
-  /** How many calls of the far side are being served. */
-  get serving(): number {
-    return this.#serving.size
-  }
-
   get idle(): boolean {
-    return this.#open.size === 0 && this.#waiting.size === 0 && this.#serving.size === 0
+    return this.#open.size === 0 && this.#waiting.size === 0 && this.served.size === 0
   }
 
   // Ours
@@ -131,11 +117,11 @@ export class Calls {
     const flags = prefixFlags(left, headers)
     if (headers === undefined) {
       const deadline = left === undefined ? -1 : Math.min(Math.floor(left), MAX_U32)
-      if (link.pass(lane, type.priority, REQUEST, flags, type.index, deadline, call.body)) return
+      if (link.out.pass(lane, type.priority, REQUEST, flags, type.index, deadline, call.body)) return
     }
     const body = flags === 0 ? call.body : joined(encodePrefix(left, headers), call.body)
-    link.openOut(lane, type.priority)
-    call.entry = link.put(lane, REQUEST, flags, type.index, body)
+    link.out.open(lane, type.priority)
+    call.entry = link.out.put(lane, REQUEST, flags, type.index, body)
   }
 
   /** What may have waited is sent with what is left of its time. */
@@ -149,14 +135,14 @@ export class Calls {
     call.refuse(why)
     if (call.lane < 0) {
       this.#waiting.delete(call)
-      this.#checkIdle()
-    } else if (call.entry !== undefined && this.#link.revoke(call.lane, call.entry)) {
-      this.#link.finish(call.lane)
+      this.#settling.check(this)
+    } else if (call.entry !== undefined && this.#link.out.revoke(call.lane, call.entry)) {
+      this.#link.out.finish(call.lane)
       this.#closed(call)
     } else {
       // What of a long request is not written yet need not be.
-      this.#link.openOut(call.lane, call.type.priority)
-      this.#link.abort(call.lane, CANCEL, NOTHING)
+      this.#link.out.open(call.lane, call.type.priority)
+      this.#link.out.abort(call.lane, CANCEL, NOTHING)
     }
   }
 
@@ -176,8 +162,8 @@ export class Calls {
     // First, since it may end the connection, and then this call as well.
     const fault = kind !== REPLY ? faultOf(whole, type, codec, address) : undefined
     // What of the question still waits for credit is not asked any more.
-    if (call.entry?.waits === true) this.#link.abort(lane, CANCEL, NOTHING)
-    this.#link.finish(lane)
+    if (call.entry?.waits === true) this.#link.out.abort(lane, CANCEL, NOTHING)
+    this.#link.out.finish(lane)
     this.#closed(call)
     if (call.settled) {
       this.#host.late()
@@ -205,8 +191,8 @@ export class Calls {
     const { lane, entry, type, settled } = call
     const link = this.#link
     // A long request that is not all written has to end as well.
-    if (entry !== undefined && !link.revoke(lane, entry)) link.abort(lane, CANCEL, NOTHING)
-    link.finish(lane)
+    if (entry !== undefined && !link.out.revoke(lane, entry)) link.out.abort(lane, CANCEL, NOTHING)
+    link.out.finish(lane)
     this.#closed(call)
     if (settled) return
     this.#settle(call)
@@ -222,99 +208,13 @@ export class Calls {
   /** The lane is free on both sides. */
   #closed(call: OwnCall): void {
     this.#open.delete(call.lane)
-    this.#link.closeIncoming(call.lane)
+    this.#link.in.close(call.lane)
     for (const call of this.#waiting) {
       this.#waiting.delete(call)
       this.#sendNext(call)
       return
     }
-    if (this.#onIdle.length > 0) this.#checkIdle()
-  }
-
-  // Theirs
-
-  get draining(): boolean {
-    return this.#draining
-  }
-
-  /** New calls of the far side are turned away. */
-  drain(): void {
-    this.#draining = true
-  }
-
-  /** A call of the far side. True: it is not answered yet. */
-  onRequest(lane: number, asked: Asked): boolean {
-    const { type } = asked
-    if (this.#draining) {
-      this.#give(lane, type, ERROR, refusal('DRAINING'))
-      return false
-    }
-    let served: Served | undefined
-    try {
-      const { answer, served: one } = this.#host.serve(asked)
-      served = one
-      if (isThenable(answer)) {
-        this.#serving.add(lane, one)
-        answer.then(
-          (given) => {
-            this.#answered(lane, type, one, given, false)
-          },
-          (thrown: unknown) => {
-            this.#answered(lane, type, one, thrown, true)
-          },
-        )
-        // Unless it was of somebody's own making, and answered there and then.
-        return this.#serving.get(lane) === one
-      }
-      one.end()
-      this.#answer(lane, type, answer)
-    } catch (thrown) {
-      served?.end()
-      this.#failed(lane, type, thrown)
-    }
-    return false
-  }
-
-  #answered(lane: number, type: TypeInfo, served: Served, given: unknown, failed: boolean): void {
-    if (this.#serving.get(lane) !== served) return
-    this.#serving.delete(lane)
-    served.end()
-    // Nobody reads it, and it may be long: what closes the lane is enough.
-    if (served.reason !== undefined) this.#give(lane, type, ERROR, stopped(served.reason))
-    else if (failed) this.#failed(lane, type, given)
-    else this.#answer(lane, type, given)
-    this.#checkIdle()
-  }
-
-  #failed(lane: number, type: TypeInfo, thrown: unknown): void {
-    this.#host.failed(thrown, type)
-    this.#give(lane, type, ERROR, faultBody(thrown, type, this.#link))
-  }
-
-  #answer(lane: number, type: TypeInfo, given: unknown): void {
-    const link = this.#link
-    let kind = REPLY
-    let body: Uint8Array
-    try {
-      body = encodeData(type.output ?? type.input, link.codec, given)
-      const refused = link.tooLarge(type, body.length)
-      if (refused !== undefined) {
-        kind = ERROR
-        this.#host.failed(refused, type)
-        body = refusal('TOO_LARGE')
-      }
-    } catch (thrown) {
-      kind = ERROR
-      this.#host.failed(asSockError(thrown, 'CANNOT_ENCODE', 'the codec failed', link.address), type)
-      body = refusal('CANNOT_ENCODE')
-    }
-    this.#give(lane, type, kind, body)
-  }
-
-  /** The last of a call of the far side. */
-  #give(lane: number, { priority }: TypeInfo, kind: number, body: Uint8Array): void {
-    this.#link.last(lane, priority, kind, body)
-    this.#link.closeIncoming(lane)
+    this.#settling.check(this)
   }
 
   /** Whether a call is on this lane; if so it is not wanted any more, or not served. */
@@ -324,30 +224,21 @@ export class Calls {
       this.#forsaken(call)
       return true
     }
-    const served = this.#serving.get(lane)
-    served?.abort(this.#link.error('CANCELLED', 'the far side gave this call up'))
-    return served !== undefined
+    return this.served.onCancel(lane)
   }
 
   // Ending
 
   /** Resolves when no call is open, in either direction. */
   settled(): Promise<void> {
-    return this.idle ? Promise.resolve() : new Promise((resolve) => this.#onIdle.push(resolve))
-  }
-
-  #checkIdle(): void {
-    if (!this.idle) return
-    for (const resolve of this.#onIdle.splice(0)) resolve()
+    return this.#settling.wait(this)
   }
 
   /** The connection is over. */
   end(why: SockError): void {
     const ours = [...this.#open.values(), ...this.#waiting]
-    const theirs = [...this.#serving.values()]
     this.#open.clear()
     this.#waiting.clear()
-    this.#serving.clear()
     this.#expiry.end()
     for (const call of ours) {
       if (call.settled) continue
@@ -357,50 +248,11 @@ export class Calls {
       const code = call.type.idempotent ? 'ASK_AGAIN' : 'OUTCOME_UNKNOWN'
       call.refuse(this.#link.error(begun ? code : 'NOT_SENT', what, why))
     }
-    for (const served of theirs) served.abort(why)
-    this.#checkIdle()
+    this.served.end(why)
+    this.#settling.check(this)
   }
 }
 
 const NOTHING = new Uint8Array(0)
 
 const MAX_U32 = 0xffff_ffff
-
-class OwnCall extends Expiring {
-  readonly type: TypeInfo
-  readonly body: Uint8Array
-  readonly headers: HeaderSlot | undefined
-  lane = -1
-  /** Undefined once it is on a lane: it was written whole. */
-  entry: Entry | undefined
-  unlisten: (() => void) | undefined
-  /** Its promise has heard; what comes after that is late. */
-  settled = false
-  readonly promise: Promise<unknown>
-  resolve!: (value: unknown) => void
-  #reject!: (error: Error) => void
-
-  constructor(type: TypeInfo, body: Uint8Array, headers: HeaderSlot | undefined) {
-    super()
-    this.type = type
-    this.body = body
-    this.headers = headers
-    this.promise = new Promise((resolve, reject) => {
-      this.resolve = resolve
-      this.#reject = reject
-    })
-  }
-
-  /** A forgotten await ends no process. */
-  refuse(error: Error): void {
-    this.promise.catch(() => undefined)
-    this.#reject(error)
-  }
-}
-
-export function joined(a: Uint8Array, b: Uint8Array): Uint8Array {
-  const both = new Uint8Array(a.length + b.length)
-  both.set(a)
-  both.set(b, a.length)
-  return both
-}

@@ -52,3 +52,10 @@ export function keyOf({ name, delivery }: TypeInfo, data: unknown): string | num
 /** A view of all from `at` on: what `subarray` gives, in half the time. */
 export const from = ({ buffer, byteOffset, length }: Uint8Array, at: number): Uint8Array =>
   new Uint8Array(buffer, byteOffset + at, length - at)
+
+export function joined(a: Uint8Array, b: Uint8Array): Uint8Array {
+  const both = new Uint8Array(a.length + b.length)
+  both.set(a)
+  both.set(b, a.length)
+  return both
+}

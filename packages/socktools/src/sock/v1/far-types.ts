@@ -1,6 +1,7 @@
 import type { Contract, TypeInfo } from '../../contract/protocol.ts'
-import { printable } from '../../errors.ts'
+import { fail, printable } from '../../errors.ts'
 import type { TableEntry } from '../../wire/v1/bodies.ts'
+import { type Header, nameOfKind } from '../../wire/v1/frame.ts'
 
 /** The types of the far side: what its frames number, and whether it knows what we would send. */
 export class FarTypes {
@@ -30,6 +31,15 @@ export class FarTypes {
   kindAt(index: number): TableEntry['kind'] | undefined {
     const type = this.#byIndex[index]
     return typeof type === 'string' ? this.#kinds?.get(type) : type?.kind
+  }
+
+  /** It numbers its types wrong, or breaks its own word. */
+  refuse({ kind, type }: Header): never {
+    const is = this.kindAt(type)
+    return fail(
+      'PROTOCOL_ERROR',
+      `${nameOfKind(kind)} of its type ${type}, ${is === undefined ? 'which is not in its TABLE' : `which is a ${is}`}`,
+    )
   }
 
   /** Why this type cannot be sent to it; undefined: it can. */

@@ -6,19 +6,8 @@
  */
 import { fail, SockError } from '../../errors.ts'
 import type { Pipe } from '../../net/pipe.ts'
-import type { Contract } from '../../contract/protocol.ts'
-import { Held } from '../../wire/held.ts'
-import { decodeTable, encodeGoodbye, MAX_TYPES } from '../../wire/v1/bodies.ts'
-import {
-  GOODBYE,
-  HEADER,
-  Header,
-  MAX_CHUNK,
-  MORE,
-  TABLE,
-  nameOfKind,
-  writeHeader,
-} from '../../wire/v1/frame.ts'
+import { encodeGoodbye } from '../../wire/v1/bodies.ts'
+import { GOODBYE } from '../../wire/v1/frame.ts'
 import {
   decodeHello,
   decodeWelcome,
@@ -34,88 +23,23 @@ import {
   type Hello,
   judgeWelcome,
   MAX_HELLO,
-  type Mine,
   negotiate,
   type Offer,
   rejection,
-  type Resume,
-  type Session,
   SESSIONS,
   tooSlow,
   VERSIONS,
 } from '../../wire/v1/hello.ts'
-import { keyOf as hex, SessionLost } from '../../wire/v1/resumption.ts'
+import { equal, keyOf as hex, SessionLost } from '../../wire/v1/resumption.ts'
 import type { Deadlines } from '../deadlines.ts'
 import type { Partings } from '../partings.ts'
-import { FarTypes } from './far-types.ts'
-import { HandshakePipe } from './handshake-pipe.ts'
-import { type Dial, Duplicate, type Twins } from './twins.ts'
+import type { FarTypes } from './far-types.ts'
+import type { Again, Greeted, Met, Resumable, Terms } from './greeted.ts'
+import { controlFrame, HandshakePipe } from './handshake-pipe.ts'
+import { exchangeTables } from './tables.ts'
+import { type Dial, Duplicate } from './twins.ts'
 
-/** What a sock says of itself. */
-export interface Terms {
-  readonly wire: 'v1' | 'auto'
-  readonly offer: Mine
-  readonly contract: Contract
-  /** The body of its TABLE. */
-  readonly table: Uint8Array
-  /** For the whole handshake without the gate, in milliseconds. */
-  readonly handshakeTimeout: number
-  /** A peer that is silent for so long after it dialed speaks the plain wire, if `wire` is auto. */
-  readonly autoWait: number
-  /** A new session; undefined: none is offered. */
-  newSession(): Session | undefined
-  /** Who goes on with the session that this HELLO names. Throws SESSION_LOST. */
-  resume(hello: Hello): Resumable
-  readonly twins: Twins
-}
-
-/** What came of it. */
-export type Greeted = GreetedV1 | { readonly wire: 'plain'; readonly early: Uint8Array }
-
-/** What comes of a HELLO that asks to go on with a session. */
-export interface Resumable {
-  /** Stops what is left of the old connection, and says where to go on. Throws SESSION_LOST. */
-  takeOver(hello: Hello): Session
-}
-
-export interface Resumed {
-  readonly connGen: number
-  readonly lastRecv: number
-}
-
-/** A dialer asks to go on. */
-export interface Again {
-  readonly resume: Resume
-  readonly codec: string
-  /** Of the far side's process. */
-  readonly incarnation: Uint8Array
-}
-
-export interface GreetedV1 {
-  readonly wire: 'v1'
-  /** Both sides can go on after the connection broke: under this id, which may have been one before. */
-  readonly session: Session | undefined
-  /** With that session: this peer goes on, and up to where the far side had received. */
-  readonly resumed: Resumed | undefined
-  /** Who the far side says it is, in hex. */
-  readonly nodeId: string
-  /** What it grants, and who it is. */
-  readonly theirs: Offer
-  readonly codec: string
-  readonly types: FarTypes
-  /** To be called when its peer is gone. */
-  readonly onOver: (() => void) | undefined
-  /** What it sent behind its handshake. */
-  readonly early: Uint8Array
-}
-
-/** Who knocks, once it has said so. */
-export interface Met {
-  /** In hex. What it says of itself: nothing proves it. */
-  readonly id: string | undefined
-  /** It goes on with a session, and was let in before. */
-  readonly again: boolean
-}
+export type { Greeted, GreetedV1 } from './greeted.ts'
 
 interface GreetingHost {
   readonly deadlines: Deadlines
@@ -232,7 +156,7 @@ export class Greeting {
       throw new SessionLost('incarnation-changed', undefined, this.#address)
     this.#agreed = true
     dial?.met(theirs, this.#address)
-    const types = await this.#tables(theirs)
+    const types = await this.#tablesOf(theirs)
     const { session } = theirs
     this.#greeted = {
       wire: 'v1',
@@ -307,7 +231,7 @@ export class Greeting {
     this.#agreed = true
     const result = resumable === undefined ? 'new' : 'resumed'
     await this.#pipe.write(encodeWelcome({ ...answer, result, session }))
-    const types = await this.#tables(hello)
+    const types = await this.#tablesOf(hello)
     return {
       wire: 'v1',
       nodeId: hex(hello.nodeId),
@@ -328,29 +252,8 @@ export class Greeting {
     return (agreedFeatures(this.#terms.offer.features, features) & SESSIONS) !== 0n
   }
 
-  /** Two that have different contracts tell each other what is in theirs. */
-  async #tables({ fingerprint }: Offer): Promise<FarTypes> {
-    const { contract, offer, table } = this.#terms
-    if (equal(fingerprint, offer.fingerprint)) return new FarTypes(contract)
-    await this.#pipe.write(...tableFrames(table))
-    const header = new Header()
-    const held = new Held()
-    held.add(new Uint8Array(HEADER), 0, HEADER, MAX_TABLE)
-    for (;;) {
-      const payload = await this.#pipe.frame(HEADER + MAX_CHUNK, (n) =>
-        fail('PROTOCOL_ERROR', `a frame of ${n} bytes where TABLE is due`),
-      )
-      header.read(payload)
-      if (header.kind !== TABLE)
-        fail('PROTOCOL_ERROR', `${nameOfKind(header.kind)} where TABLE is due`, { address: this.#address })
-      if (header.ack > 0) fail('PROTOCOL_ERROR', `an ack of ${header.ack} before anything was sent`)
-      const room = HEADER + MAX_TABLE - held.length
-      if (payload.length - HEADER > room) fail('PROTOCOL_ERROR', `a TABLE of more than ${MAX_TABLE} bytes`)
-      // However many chunks it is in, they take what they hold.
-      held.add(payload, HEADER, payload.length, room)
-      if ((header.flags & MORE) === 0) break
-    }
-    return new FarTypes(contract, decodeTable(held.take(NOTHING, 0, 0)))
+  #tablesOf(theirs: Offer): Promise<FarTypes> {
+    return exchangeTables(this.#pipe, this.#terms, theirs, this.#address)
   }
 
   async #within<T>(ms: number, late: SockError, work: () => Promise<T>): Promise<T> {
@@ -369,11 +272,6 @@ export class Greeting {
   }
 }
 
-const NOTHING = new Uint8Array(0)
-
-/** The longest TABLE, all chunks together: as many types as there may be, each with the longest name. */
-const MAX_TABLE = 2 + MAX_TYPES * (1 + 1 + 255 + 8)
-
 /** What a refused dialer is told: what it can act on, and nothing of what goes on in here. */
 const toldOf = (error: SockError): SockError =>
   error.code === 'NO_COMMON_CODEC' ||
@@ -388,25 +286,3 @@ const metOf = ({ nodeId }: Offer, again: boolean): Met => ({ id: hex(nodeId), ag
 
 /** In the codec of the session there is no choice any more. */
 const askAgain = ({ resume, codec }: Again): Pick<Hello, 'resume' | 'codecs'> => ({ resume, codecs: [codec] })
-
-/** As long as nothing sequenced has been received. */
-function controlFrame(kind: number, flags: number, body: Uint8Array): Uint8Array {
-  const frame = new Uint8Array(HEADER + body.length)
-  frame.set(body, writeHeader(frame, 0, kind, flags, 0, 0, 0, 0))
-  return frame
-}
-
-/** A TABLE as payloads of frames. */
-function tableFrames(table: Uint8Array): Uint8Array[] {
-  const frames: Uint8Array[] = []
-  let at = 0
-  do {
-    const chunk = table.subarray(at, at + MAX_CHUNK)
-    at += chunk.length
-    frames.push(controlFrame(TABLE, at < table.length ? MORE : 0, chunk))
-  } while (at < table.length)
-  return frames
-}
-
-const equal = (a: Uint8Array, b: Uint8Array): boolean =>
-  a.length === b.length && a.every((byte, i) => byte === b[i])

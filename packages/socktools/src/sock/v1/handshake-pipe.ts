@@ -2,8 +2,10 @@ import { fail, type SockError } from '../../errors.ts'
 import type { Pipe } from '../../net/pipe.ts'
 import { foreignProtocol } from '../../wire/foreign.ts'
 import { readU32, writeU32 } from '../../wire/length-header.ts'
+import { HEADER, writeHeader } from '../../wire/v1/frame.ts'
 import type { Partings } from '../partings.ts'
 import { Waiter } from '../waiter.ts'
+import { joined } from './data.ts'
 
 const NOTHING = new Uint8Array(0)
 
@@ -14,7 +16,6 @@ export class HandshakePipe {
   #changed = new Waiter()
   #held = false
   #done = false
-  /** What still comes is read for the sake of the refusal alone. */
   /** Why no more comes. */
   #over: SockError | undefined
   readonly #onClose: () => SockError
@@ -136,10 +137,9 @@ function framed(payload: Uint8Array): Uint8Array {
   return frame
 }
 
-function joined(a: Uint8Array, b: Uint8Array): Uint8Array {
-  if (a.length === 0) return b
-  const both = new Uint8Array(a.length + b.length)
-  both.set(a)
-  both.set(b, a.length)
-  return both
+/** A frame, as long as nothing sequenced has been received. */
+export function controlFrame(kind: number, flags: number, body: Uint8Array): Uint8Array {
+  const frame = new Uint8Array(HEADER + body.length)
+  frame.set(body, writeHeader(frame, 0, kind, flags, 0, 0, 0, 0))
+  return frame
 }

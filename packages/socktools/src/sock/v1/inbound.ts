@@ -1,4 +1,4 @@
-import { type SockError, asSockError, fail } from '../../errors.ts'
+import { type SockError, fail } from '../../errors.ts'
 import type { TypeInfo } from '../../contract/protocol.ts'
 import { Incoming } from '../../wire/v1/arrivals.ts'
 import {
@@ -10,23 +10,36 @@ import {
   encodeCredit,
   type HeaderSlot,
   MAX_CREDITS,
-  type Prefix,
 } from '../../wire/v1/bodies.ts'
 import * as kinds from '../../wire/v1/frame.ts'
 import { HEADER, Header, nameOfKind } from '../../wire/v1/frame.ts'
-import { LaneTable } from '../../wire/v1/lane-table.ts'
 import type { Limits } from '../../wire/v1/hello.ts'
 import { ACK_DELAY, type Sequence } from '../../wire/v1/session.ts'
 import type { Deadline, Deadlines } from '../deadlines.ts'
-import { Inbox, type InboxHost } from '../inbox.ts'
+import type { InboxHost } from '../inbox.ts'
 import type { Loss } from '../peer-hooks.ts'
 import type { Calls } from './calls.ts'
-import { type DataCodec, decodeData, from } from './data.ts'
+import type { DataCodec } from './data.ts'
+import { EventsIn } from './events-in.ts'
+import { FarLanes, priorityOf } from './far-lanes.ts'
 import type { FarTypes } from './far-types.ts'
-import { badMessage, refusal } from './faults.ts'
-import { Keep, type Spare } from './keep.ts'
+import type { Spare } from './keep.ts'
 import type { Outbound } from './outbound.ts'
 import type { Streams } from './streams.ts'
+
+/** What the application is told of. */
+export interface Events {
+  event(
+    type: TypeInfo,
+    body: Uint8Array,
+    read: () => unknown,
+    headers: HeaderSlot | undefined,
+  ): Promise<void> | undefined
+  /** A message of a type that this side has not. */
+  unhandled(type: string, body: Uint8Array): void
+  /** What was asked is not what the schema takes. */
+  invalid(type: TypeInfo, body: Uint8Array, error: SockError): void
+}
 
 /** Whom what comes is for. */
 export interface Takers {
@@ -41,23 +54,13 @@ export interface Takers {
   readonly deadlines: Deadlines
   readonly inbox: Omit<InboxHost, 'handle' | 'onPressure' | 'onIdle'>
   isGone(): boolean
-  event(
-    type: TypeInfo,
-    body: Uint8Array,
-    read: () => unknown,
-    headers: HeaderSlot | undefined,
-  ): Promise<void> | undefined
-  /** A message of a type that this side has not. */
-  unhandled(type: string, body: Uint8Array): void
-  /** What was asked is not what the schema takes. */
-  invalid(type: TypeInfo, body: Uint8Array, error: SockError): void
+  readonly application: Events
   /** A VOLATILE came, and too much waits already. */
   behind(bytes: number): void
   onIdle(): void
 }
 
 const NOTHING = new Uint8Array(0)
-const NO_HEADERS: HeaderSlot = Object.freeze(Object.create(null) as Record<string, string>)
 
 /** The way in of one connection of v1: frames, whole messages, and whom each is for. */
 export class Inbound {
@@ -72,14 +75,8 @@ export class Inbound {
   readonly #sequence: Sequence
   readonly #header = new Header()
   readonly #lanes: Incoming
-  /** By priority; each made when it is needed. */
-  readonly #inboxes: (Inbox | undefined)[] = [undefined, undefined, undefined, undefined]
-  readonly #keeps: readonly Keep[]
-  /** Open lanes of the far side, each with its type, or what is open there of a type that is not ours. */
-  readonly #theirs = new LaneTable<TypeInfo | Foreign>()
-  /** Of those: what an asynchronous schema looks at, and whether it was given up meanwhile. */
-  readonly #reading = new Map<number, { cancelled: boolean }>()
-  #theirCalls = 0
+  readonly #events: EventsIn
+  readonly #theirs: FarLanes
   #ackTimer: Deadline | undefined
   /** An ack leaves by itself at the end of this turn, unless something else takes it along. */
   #ackSet = false
@@ -88,8 +85,9 @@ export class Inbound {
     this.#sequence = sequence
     this.#out = out
     this.#to = to
-    this.#keeps = this.#inboxes.map(() => new Keep(to.spare))
     this.#lanes = new Incoming(to.own.maxMessage)
+    this.#events = new EventsIn(to, this)
+    this.#theirs = new FarLanes(this.#lanes, out, to, this)
     for (let lane = 0; lane < kinds.EVENT_LANES; lane++) this.#lanes.open(lane, to.own.eventWindow)
   }
 
@@ -106,18 +104,12 @@ export class Inbound {
 
   close(lane: number): void {
     this.#lanes.close(lane)
-    // What answers it waits to be written: until then it is open, or who never takes answers could ask for ever more.
-    if (this.#theirs.has(lane) && !this.#out.has(lane)) this.#free(lane)
+    this.#theirs.closed(lane)
   }
 
   /** All that was to be sent on this lane is written. */
   written(lane: number): void {
-    if (this.#theirs.has(lane) && !this.#lanes.has(lane)) this.#free(lane)
-  }
-
-  #free(lane: number): void {
-    if (isCall(this.#theirs.get(lane))) this.#theirCalls--
-    this.#theirs.delete(lane)
+    this.#theirs.written(lane)
   }
 
   /** The application took a message of so many bytes. */
@@ -167,7 +159,7 @@ export class Inbound {
         break
       case kinds.REQUEST:
       case kinds.OPEN:
-        this.#onAsked(header, payload)
+        this.#theirs.onAsked(header, payload)
         break
       case kinds.REPLY:
       case kinds.ERROR:
@@ -220,162 +212,13 @@ export class Inbound {
 
   #onEvent(header: Header, payload: Uint8Array): void {
     const { lane, kind, type } = header
-    if (this.#to.types.kindAt(type) !== 'msg') this.#wrongType(header)
+    if (this.#to.types.kindAt(type) !== 'msg') this.#to.types.refuse(header)
     const whole = this.#lanes.chunk(header, payload)
     if (whole === undefined) return
     const flags = whole[1] ?? 0
     // Here, where what it throws ends the connection: behind the inbox nobody would hear it.
     if (flags !== 0) decodePrefix(whole, flags)
-    const inbox = (this.#inboxes[lane] ??= this.#inbox(lane))
-    // Nobody promised that these arrive, and no credit bounds them.
-    if (kind === kinds.VOLATILE && inbox.high) this.#to.behind(whole.length)
-    else inbox.put(this.#kept(lane, whole, inbox.waiting > 0))
-  }
-
-  #kept(lane: number, whole: Uint8Array, waits: boolean): Uint8Array {
-    const keep = this.#keeps[lane]
-    if (waits && keep !== undefined) return keep.keep(whole)
-    keep?.clear()
-    return whole
-  }
-
-  #inbox(lane: number): Inbox {
-    return new Inbox({
-      ...this.#to.inbox,
-      handle: (whole) => this.#handle(lane, whole),
-      // Credit holds the far side back.
-      onPressure: () => undefined,
-      onIdle: () => {
-        if (this.idle) this.#to.onIdle()
-      },
-    })
-  }
-
-  #handle(lane: number, whole: Uint8Array): Promise<void> | undefined {
-    const [kind = 0, flags = 0, high = 0, low = 0] = whole
-    if (kind === kinds.EVENT) this.taken(lane, whole.length)
-    const index = (high << 8) | low
-    const { codec, types } = this.#to
-    const type = types.at(index) ?? String(index)
-    const { at, headers } = decodePrefix(whole, flags)
-    const body = from(whole, at)
-    if (typeof type === 'object' && type.kind === 'msg')
-      return this.#to.event(type, body, () => decodeData(type.input, codec, body), headers)
-    this.#to.unhandled(typeof type === 'object' ? type.name : type, body)
-    return undefined
-  }
-
-  // Calls and streams of the far side
-
-  #onAsked(header: Header, payload: Uint8Array): void {
-    const { lane, kind, flags } = header
-    const opens = !this.#theirs.has(lane)
-    const type = this.#theirs.get(lane) ?? this.#admit(header)
-    const short = opens && kind === kinds.REQUEST && (flags & kinds.MORE) === 0
-    let whole: Uint8Array | undefined
-    // Nearly all calls are one frame, and many are answered before the next: no lane is opened for them.
-    if (short) whole = this.#lanes.only(header, payload, this.#to.own.laneWindow)
-    else {
-      if (opens) this.#openTheirs(lane, kind, type)
-      else if (this.#lanes.partialOf(lane) === 0)
-        fail('PROTOCOL_ERROR', `${nameOfKind(kind)} on lane ${lane}, which is open`)
-      whole = this.#lanes.chunk(header, payload)
-      if (whole === undefined) return
-      this.taken(lane, whole.length)
-    }
-    if (typeof type !== 'object') {
-      this.#turnAway(lane, type, refusal('UNKNOWN_TYPE'))
-      return
-    }
-    const prefix = decodePrefix(whole, whole[1] ?? 0)
-    try {
-      const read = readAsked(type, this.#to.codec, whole, prefix)
-      if (!(read instanceof Promise)) {
-        this.#ask(lane, type, read, prefix)
-        return
-      }
-      this.#own(lane, type)
-      // Open until the schema has answered, though it may be given up meanwhile: as many run as may be open.
-      const reading = { cancelled: false }
-      this.#reading.set(lane, reading)
-      const isStill = (): boolean => {
-        this.#reading.delete(lane)
-        if (this.#to.isGone()) return false
-        if (reading.cancelled) this.#turnAway(lane, type, refusal('CANCELLED'))
-        return !reading.cancelled
-      }
-      read.then(
-        (data: unknown) => {
-          if (isStill()) this.#ask(lane, type, data, prefix)
-        },
-        (thrown: unknown) => {
-          if (isStill()) this.#notAsked(lane, type, whole, thrown)
-        },
-      )
-    } catch (thrown) {
-      this.#notAsked(lane, type, whole, thrown)
-    }
-  }
-
-  /** It numbers its types wrong, or breaks its own word. */
-  #wrongType({ kind, type }: Header): never {
-    const is = this.#to.types.kindAt(type)
-    return fail(
-      'PROTOCOL_ERROR',
-      `${nameOfKind(kind)} of its type ${type}, ${is === undefined ? 'which is not in its TABLE' : `which is a ${is}`}`,
-    )
-  }
-
-  /** The type of a frame that opens a lane. */
-  #admit(header: Header): TypeInfo | Foreign {
-    const { lane, kind, type } = header
-    const { dialed, own, types } = this.#to
-    if (((lane & 1) === 1) === dialed)
-      fail('PROTOCOL_ERROR', `${nameOfKind(kind)} on lane ${lane}, which is ours to open`)
-    const info = types.at(type)
-    const call = kind === kinds.REQUEST
-    const declared = types.kindAt(type)
-    if (info === undefined || declared === 'msg' || (declared === 'call') !== call)
-      return this.#wrongType(header)
-    const open = call ? this.#theirCalls : this.#theirs.size - this.#theirCalls
-    const most = call ? own.maxCalls : own.maxStreams
-    if (open >= most) fail('PROTOCOL_ERROR', `${nameOfKind(kind)}: ${open} are open, and ${most} are allowed`)
-    if (this.#out.has(lane))
-      fail('PROTOCOL_ERROR', `${nameOfKind(kind)} on lane ${lane}, which is open: an answer waits there`)
-    return typeof info === 'object' ? info : call ? 'call' : 'stream'
-  }
-
-  #openTheirs(lane: number, kind: number, type: TypeInfo | Foreign): void {
-    this.#own(lane, type)
-    this.#lanes.open(lane, this.#to.own.laneWindow)
-    if (kind === kinds.OPEN) this.#out.open(lane, typeof type === 'object' ? type.priority : 1)
-  }
-
-  /** Keeps a lane of the far side until it is closed. */
-  #own(lane: number, type: TypeInfo | Foreign): void {
-    if (this.#theirs.has(lane)) return
-    if (isCall(type)) this.#theirCalls++
-    this.#theirs.add(lane, type)
-  }
-
-  #ask(lane: number, type: TypeInfo, data: unknown, { headers = NO_HEADERS, deadline }: Prefix): void {
-    const asked = { type, data, headers, deadline }
-    if (!isCall(type)) this.#to.streams.onOpen(lane, asked)
-    else if (this.#to.calls.onRequest(lane, asked) || this.#out.has(lane)) this.#own(lane, type)
-  }
-
-  #notAsked(lane: number, type: TypeInfo, whole: Uint8Array, thrown: unknown): void {
-    const error = asSockError(thrown, 'BAD_MESSAGE', 'the codec failed')
-    this.#to.invalid(type, whole, error)
-    this.#turnAway(lane, type, badMessage(error))
-  }
-
-  /** Answers what cannot be served, and frees the lane. */
-  #turnAway(lane: number, type: TypeInfo | Foreign, fault: Uint8Array): void {
-    const kind = isCall(type) ? kinds.ERROR : kinds.RESET
-    this.#out.last(lane, typeof type === 'object' ? type.priority : 1, kind, fault)
-    if (this.#out.has(lane)) this.#own(lane, type)
-    this.close(lane)
+    this.#events.put(lane, kind, whole)
   }
 
   // Answers and items
@@ -419,12 +262,7 @@ export class Inbound {
       stream.onCancel()
       return
     }
-    const reading = this.#reading.get(lane)
-    const type = this.#theirs.get(lane)
-    if (reading !== undefined) reading.cancelled = true
-    // In the middle of being asked.
-    else if (!this.#to.calls.onCancel(lane) && type !== undefined && this.#lanes.has(lane))
-      this.#turnAway(lane, type, refusal('CANCELLED'))
+    this.#theirs.onCancel(lane)
   }
 
   #onControl(kind: number, payload: Uint8Array): void {
@@ -452,36 +290,29 @@ export class Inbound {
 
   #limit(lane: number, limit: number): void {
     // A call whose frames passed by the lanes so far: what comes next on its lane has this limit to keep.
-    const type = this.#to.calls.typeOf(lane) ?? this.#theirs.get(lane)
-    if (type !== undefined) this.#out.open(lane, typeof type === 'object' ? type.priority : 1)
+    const type = this.#to.calls.typeOf(lane) ?? this.#theirs.typeOf(lane)
+    if (type !== undefined) this.#out.open(lane, priorityOf(type))
     this.#out.limit(lane, limit)
   }
 
   // Handling
 
   get idle(): boolean {
-    return this.#inboxes.every((inbox) => inbox?.idle ?? true)
+    return this.#events.idle
   }
 
   get waiting(): number {
-    return this.#inboxes.reduce((sum, inbox) => sum + (inbox?.waiting ?? 0), 0)
+    return this.#events.waiting
   }
 
   /** Resolves when all events that have arrived by now are handled. */
-  async settled(): Promise<void> {
-    await Promise.all(this.#inboxes.map(async (inbox) => inbox?.settled()))
+  settled(): Promise<void> {
+    return this.#events.settled()
   }
 
   /** No handler of an event is started any more. */
   stop(): Loss {
-    let messages = 0
-    let bytes = 0
-    for (const inbox of this.#inboxes) {
-      const lost = inbox?.stop()
-      messages += lost?.messages ?? 0
-      bytes += lost?.bytes ?? 0
-    }
-    return { messages, bytes }
+    return this.#events.stop()
   }
 
   /** There is no pipe any more. */
@@ -503,16 +334,6 @@ export class Inbound {
   }
 }
 
-/** What is open of a type that is not ours. */
-type Foreign = 'call' | 'stream'
-
-const isCall = (type: TypeInfo | Foreign | undefined): boolean =>
-  typeof type === 'object' ? type.kind === 'call' : type === 'call'
-
 /** Whether it is of those that bulkInFlight bounds; the last chunk of what was cut may pass for another. */
 const isBulk = (kind: number, payload: Uint8Array): boolean =>
   kind === kinds.ITEM || payload.length > HEADER + kinds.SEND_CHUNK / 2
-
-/** What was asked; a channel is opened with nothing. */
-const readAsked = (type: TypeInfo, codec: DataCodec, whole: Uint8Array, { at }: Prefix): unknown =>
-  type.kind === 'channel' ? undefined : decodeData(type.input, codec, from(whole, at))

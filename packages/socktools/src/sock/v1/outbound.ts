@@ -2,9 +2,10 @@ import type { TypeInfo } from '../../contract/protocol.ts'
 import type { Platform } from '../../platform/platform.ts'
 import { encodeGoodbye, encodePing } from '../../wire/v1/bodies.ts'
 import * as kinds from '../../wire/v1/frame.ts'
+import type { TakeFrame } from '../../wire/v1/frame.ts'
 import type { Limits } from '../../wire/v1/hello.ts'
 import { type Entry, Outgoing } from '../../wire/v1/lanes.ts'
-import type { Again, Retained } from '../../wire/v1/retained.ts'
+import type { Retained } from '../../wire/v1/retained.ts'
 import type { Sequence } from '../../wire/v1/session.ts'
 import type { Outbox, OutboxShared } from '../outbox.ts'
 import type { Deadlines } from '../deadlines.ts'
@@ -71,9 +72,6 @@ export class Outbound {
   #parcels: Parcels | undefined
   /** Waits for that all is acknowledged. */
   #settled: Waiter | undefined
-  readonly #again: Again = (kind, flags, type, lane, seq, body) => {
-    this.#put(kind, flags, type, lane, seq, body, -1)
-  }
 
   constructor(sequence: Sequence, outbox: Outbox, way: Way) {
     this.#way = way
@@ -83,7 +81,7 @@ export class Outbound {
     this.#lanes = new Outgoing(sequence, {
       frame: (kind, flags, type, lane, seq, body, from, to) => {
         const part = from === 0 && to === body.length ? body : body.subarray(from, to)
-        this.#write(kind, flags, type, lane, seq, part)
+        this.#write(kind, flags, type, lane, seq, part, -1)
       },
       room: () => this.#roomForNew(),
       onRoom: (lane) => {
@@ -239,29 +237,13 @@ export class Outbound {
 
   // Frames
 
-  #write(
-    kind: number,
-    flags: number,
-    type: number,
-    lane: number,
-    seq: number,
-    body: Uint8Array,
-    deadline = -1,
-  ): void {
+  readonly #write: TakeFrame = (kind, flags, type, lane, seq, body, deadline) => {
     if (this.#over) return
     if (seq > 0) this.#retained?.add(kind, flags, type, lane, seq, body, deadline)
     this.#put(kind, flags, type, lane, seq, body, deadline)
   }
 
-  #put(
-    kind: number,
-    flags: number,
-    type: number,
-    lane: number,
-    seq: number,
-    body: Uint8Array,
-    deadline: number,
-  ): void {
+  readonly #put: TakeFrame = (kind, flags, type, lane, seq, body, deadline) => {
     if (this.#outbox === undefined) return
     this.#way.writer.set(kind, flags, type, lane, seq, this.#sequence.received, deadline)
     // Calls and streams tell their own end; what else there is beside messages nobody misses.
@@ -371,7 +353,7 @@ export class Outbound {
   #replay(retained: Retained): void {
     const outbox = this.#outbox
     if (outbox === undefined) return
-    while (FEED - outbox.queued > 0 && retained.next(this.#again));
+    while (FEED - outbox.queued > 0 && retained.next(this.#put));
   }
 
   /** Messages that were written and not acknowledged. */

@@ -85,7 +85,7 @@ export class Stream implements AsyncIterableIterator<unknown> {
   onItem(whole: Uint8Array): void {
     if (this.#inEnded) fail('PROTOCOL_ERROR', `an ITEM on lane ${this.lane}, which had ended`)
     if (this.#discarding) {
-      this.#link.taken(this.lane, whole.length)
+      this.#link.in.taken(this.lane, whole.length)
       return
     }
     const reader = this.#readers.shift()
@@ -153,7 +153,7 @@ export class Stream implements AsyncIterableIterator<unknown> {
 
   /** The bytes are credited when the application takes them. What the schema refuses ends the stream. */
   #take(whole: Uint8Array): Promise<IteratorResult<unknown, undefined>> {
-    this.#link.taken(this.lane, whole.length)
+    this.#link.in.taken(this.lane, whole.length)
     const body = whole.subarray(HEADER)
     const refuse = (thrown: unknown): Promise<never> => {
       const error = asSockError(thrown, 'BAD_MESSAGE', 'the codec failed', this.#link.address)
@@ -190,7 +190,7 @@ export class Stream implements AsyncIterableIterator<unknown> {
 
   /** What waits and what still comes is dropped. The far side does not hear of that. `why`: see stopReading. */
   discard(why?: SockError): void {
-    for (const whole of this.#items.splice(0)) this.#link.taken(this.lane, whole.length)
+    for (const whole of this.#items.splice(0)) this.#link.in.taken(this.lane, whole.length)
     this.#keep.clear()
     if (this.#inEnded || this.#discarding) return
     this.#discarding = true
@@ -206,9 +206,9 @@ export class Stream implements AsyncIterableIterator<unknown> {
     this.discard(why)
     if (this.#inEnded || this.#cancelled) return
     this.#cancelled = true
-    if (this.#outEnded) this.#link.put(this.lane, CANCEL, 0, 0, NOTHING)
+    if (this.#outEnded) this.#link.out.put(this.lane, CANCEL, 0, 0, NOTHING)
     else {
-      this.#link.abort(this.lane, CANCEL, NOTHING)
+      this.#link.out.abort(this.lane, CANCEL, NOTHING)
       this.#endOut()
     }
   }
@@ -233,8 +233,8 @@ export class Stream implements AsyncIterableIterator<unknown> {
       this.#unsendable = asSockError(thrown, 'CANNOT_ENCODE', 'the codec failed', this.#link.address)
       return Promise.reject(this.#unsendable)
     }
-    this.#link.put(this.lane, ITEM, 0, 0, body)
-    if (!this.#link.isFull(this.lane)) return RESOLVED
+    this.#link.out.put(this.lane, ITEM, 0, 0, body)
+    if (!this.#link.out.isFull(this.lane)) return RESOLVED
     return (this.#room ??= new Waiter()).promise
   }
 
@@ -247,14 +247,14 @@ export class Stream implements AsyncIterableIterator<unknown> {
   /** No more is sent. What was sent before arrives. */
   end(): void {
     if (this.#outEnded) return
-    this.#link.put(this.lane, END, 0, 0, NOTHING)
+    this.#link.out.put(this.lane, END, 0, 0, NOTHING)
     this.#endOut()
   }
 
   /** The same because of an error: what waits is dropped, and the far side hears `fault`. */
   reset(fault: Uint8Array): void {
     if (this.#outEnded) return
-    this.#link.abort(this.lane, RESET, fault)
+    this.#link.out.abort(this.lane, RESET, fault)
     this.#endOut()
   }
 
@@ -287,9 +287,9 @@ export class Stream implements AsyncIterableIterator<unknown> {
   #checkOver(): void {
     if (this.open) return
     // It has ended before it was asked to the end.
-    if (this.opening?.waits === true) this.#link.abort(this.lane, CANCEL, NOTHING)
-    this.#link.finish(this.lane)
-    this.#link.closeIncoming(this.lane)
+    if (this.opening?.waits === true) this.#link.out.abort(this.lane, CANCEL, NOTHING)
+    this.#link.out.finish(this.lane)
+    this.#link.in.close(this.lane)
     this.#onOver()
   }
 

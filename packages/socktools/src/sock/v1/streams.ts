@@ -3,10 +3,11 @@ import type { TypeInfo } from '../../contract/protocol.ts'
 import { encodePrefix, type HeaderSlot, prefixFlags } from '../../wire/v1/bodies.ts'
 import { OPEN } from '../../wire/v1/frame.ts'
 import { isThenable } from '../thenable.ts'
-import { joined, type Served } from './calls.ts'
-import { encodeData } from './data.ts'
+import { encodeData, joined } from './data.ts'
 import { refusal, stopped } from './faults.ts'
 import type { Asked, Link } from './link.ts'
+import type { Served } from './served-calls.ts'
+import { Settling } from './settling.ts'
 import { Stream } from './stream.ts'
 
 export interface StreamOptions {
@@ -32,7 +33,7 @@ export class Streams {
   /** Of those: opened by us. */
   #ours = 0
   readonly #serving = new Map<Stream, Served>()
-  #onIdle: (() => void)[] = []
+  readonly #settling = new Settling()
   #draining = false
 
   constructor(link: Link, host: StreamHost, most: number) {
@@ -43,11 +44,6 @@ export class Streams {
 
   at(lane: number): Stream | undefined {
     return this.#streams.get(lane)
-  }
-
-  /** How many the far side has open. */
-  get serving(): number {
-    return this.#streams.size - this.#ours
   }
 
   get idle(): boolean {
@@ -85,7 +81,7 @@ export class Streams {
       this.#over(stream)
     })
     this.#streams.set(lane, stream)
-    stream.opening = link.put(lane, OPEN, flags, type.index, prefixed)
+    stream.opening = link.out.put(lane, OPEN, flags, type.index, prefixed)
     signal?.addEventListener('abort', onAbort, { once: true })
     return stream
   }
@@ -177,7 +173,7 @@ export class Streams {
 
   #over(stream: Stream): void {
     this.#streams.delete(stream.lane)
-    this.#checkIdle()
+    this.#settling.check(this)
   }
 
   /** Those of the far side are ended, ours are read no more: both hear DRAINING. */
@@ -194,19 +190,14 @@ export class Streams {
   }
 
   settled(): Promise<void> {
-    return this.idle ? Promise.resolve() : new Promise((resolve) => this.#onIdle.push(resolve))
-  }
-
-  #checkIdle(): void {
-    if (!this.idle) return
-    for (const resolve of this.#onIdle.splice(0)) resolve()
+    return this.#settling.wait(this)
   }
 
   /** The connection is over. */
   end(why: SockError): void {
     for (const served of this.#serving.values()) served.abort(why)
     for (const stream of [...this.#streams.values()]) stream.cut(why)
-    this.#checkIdle()
+    this.#settling.check(this)
   }
 }
 

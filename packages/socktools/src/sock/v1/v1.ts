@@ -15,8 +15,10 @@ import type { AnyPeer, Sends } from '../sends.ts'
 import type { Peer, Sock } from '../types.ts'
 import type { DataCodec } from './data.ts'
 import { FrameWriter } from './frame-writer.ts'
-import { type Again, type GreetedV1, Greeting, type Terms } from './greeting.ts'
-import { V1Peer, type V1Host } from './peer.ts'
+import type { Again, GreetedV1, Terms } from './greeted.ts'
+import { Greeting } from './greeting.ts'
+import type { V1Host } from './host.ts'
+import { V1Peer } from './peer.ts'
 import { ServeContext } from './serve-context.ts'
 import { Twins } from './twins.ts'
 
@@ -65,11 +67,11 @@ export class V1<C extends Codec> {
       }),
       resume: (hello) => {
         const key = keyOf(hello.resume?.sessionId ?? new Uint8Array(0))
-        const peer = this.#sessions.get(key)
-        const refusal = peer?.session?.refusal(hello)
-        if (peer === undefined) throw this.#tombstones.tell(hello, key)
+        const session = this.#sessions.get(key)?.session
+        if (session === undefined) throw this.#tombstones.tell(hello, key)
+        const refusal = session.resumption.refusal(hello)
         if (refusal !== undefined) throw new SessionLost(refusal)
-        return peer
+        return session
       },
       table: encodeTable(
         contract.types.map((type) => ({ kind: type.kind, name: type.name, hash: structureHash(type, hash) })),
@@ -148,12 +150,13 @@ export class V1<C extends Codec> {
   }
 
   #forget(peer: V1Peer<C>, error: SockError | undefined): void {
-    const { session, dialed, received } = peer
+    const { session, dialed } = peer
     peer.onOver?.()
     if (session === undefined || dialed) return
+    const { resumption, received } = session
     this.#sessions.delete(session.key)
     const reason = error instanceof SessionLost ? error.reason : 'ended'
-    this.#tombstones.add({ resumption: session, reason, lastRecv: received })
+    this.#tombstones.add({ resumption, reason, lastRecv: received })
   }
 
   /** What a handler threw: a CallError is an answer like any other. */

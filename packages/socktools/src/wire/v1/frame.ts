@@ -145,6 +145,12 @@ export function readU64(bytes: Uint8Array, at: number): number {
   return high > 0x1f_ffff ? NaN : high * 2 ** 32 + readU32(bytes, at + 4)
 }
 
+/** What a header says beside the ack. Always as arguments: an object would be one more for each frame. */
+export type Fields = [kind: number, flags: number, type: number, lane: number, seq: number]
+
+/** Takes a frame. `deadline`: milliseconds that stand before the body; -1: none do. */
+export type TakeFrame = (...frame: [...Fields, body: Uint8Array, deadline: number]) => void
+
 /** One header, to be read into again and again. */
 export class Header {
   kind = 0

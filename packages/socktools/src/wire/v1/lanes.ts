@@ -1,7 +1,17 @@
 import { fail } from '../../errors.ts'
 import { COPY_MAX } from '../batch.ts'
 import { BulkWindow } from './bulk.ts'
-import { EVENT_LANES, HEADER, ITEM, MAX_U53, MORE, RESET, SEND_CHUNK, VOLATILE } from './frame.ts'
+import {
+  EVENT_LANES,
+  type Fields,
+  HEADER,
+  ITEM,
+  MAX_U53,
+  MORE,
+  RESET,
+  SEND_CHUNK,
+  VOLATILE,
+} from './frame.ts'
 import { type Entry, type Fate, isCredited, Lane, Message, Ring } from './queue.ts'
 import type { Sequence } from './session.ts'
 
@@ -14,16 +24,7 @@ const PRIORITIES = 4
 /** Where frames go. Every call comes from within `put`, `pump`, `revoke` or `abort`. */
 export interface LaneSink {
   /** Writes one frame now: these fields of the header, then body[from, to). Its seq is 0 if it has none. */
-  frame(
-    kind: number,
-    flags: number,
-    type: number,
-    lane: number,
-    seq: number,
-    body: Uint8Array,
-    from: number,
-    to: number,
-  ): void
+  readonly frame: (...frame: [...Fields, body: Uint8Array, from: number, to: number]) => void
   /** How many bytes the sink takes now without holding them back. Above 0 it gets one more frame, of any length. */
   room(): number
   /**

@@ -125,7 +125,7 @@ export const keyOf = (bytes: Uint8Array): string =>
   Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('')
 
 /** In a time that does not depend on what is in them. */
-function equal(a: Uint8Array, b: Uint8Array): boolean {
+export function equal(a: Uint8Array, b: Uint8Array): boolean {
   let differ = a.length ^ b.length
   for (const [i, byte] of a.entries()) differ |= byte ^ (b[i] ?? 0)
   return differ === 0

@@ -1,6 +1,6 @@
 import { readU32, writeU32 } from '../length-header.ts'
 import { COPY_MAX } from '../batch.ts'
-import { HEADER, ITEM, MORE, readU64, writeHeader } from './frame.ts'
+import { HEADER, ITEM, MORE, readU64, type TakeFrame, writeHeader } from './frame.ts'
 
 /** A record: the bytes of the body, the header with an ack of 0, then the body, unless that is lent. */
 const RECORD = 4 + HEADER
@@ -38,16 +38,6 @@ interface Part {
   bytes: number
 }
 
-/** Where frames that are sent again go. */
-export type Again = (
-  kind: number,
-  flags: number,
-  type: number,
-  lane: number,
-  seq: number,
-  body: Uint8Array,
-) => void
-
 /**
  * The sequenced frames that the far side has not acknowledged, in the order of their seq, to be sent again after a
  * new pipe has taken over.
@@ -81,16 +71,8 @@ export class Retained {
     return this.#part < this.#parts.length
   }
 
-  /** Keeps a frame that is written now. `deadline`: milliseconds that stand before the body; -1: none do. */
-  add(
-    kind: number,
-    flags: number,
-    type: number,
-    lane: number,
-    seq: number,
-    body: Uint8Array,
-    deadline: number,
-  ): void {
+  /** Keeps a frame that is written now. */
+  readonly add: TakeFrame = (kind, flags, type, lane, seq, body, deadline) => {
     const prefix = deadline < 0 ? 0 : 4
     const n = prefix + body.length
     const lent = n > COPY_MAX
@@ -151,8 +133,8 @@ export class Retained {
     this.#at = this.#lent = 0
   }
 
-  /** Hands out the next frame that is to be sent again; false: there is none left. */
-  next(again: Again): boolean {
+  /** Hands out the next frame that is to be sent again, a deadline as part of its body; false: there is none left. */
+  next(again: TakeFrame): boolean {
     for (;;) {
       const part = this.#parts[this.#part]
       if (part === undefined) {
@@ -175,7 +157,7 @@ export class Retained {
       const seq = readU64(block, at + 8)
       if (seq <= this.#acked) continue
       const type = ((block[at + 2] ?? 0) << 8) | (block[at + 3] ?? 0)
-      again(block[at] ?? 0, block[at + 1] ?? 0, type, readU32(block, at + 4), seq, body)
+      again(block[at] ?? 0, block[at + 1] ?? 0, type, readU32(block, at + 4), seq, body, -1)
       return true
     }
   }

@@ -47,16 +47,7 @@ export class Out implements LaneSink {
   /** How many frames may be written still. */
   takes = Infinity
 
-  frame(
-    kind: number,
-    flags: number,
-    type: number,
-    lane: number,
-    seq: number,
-    body: Uint8Array,
-    from: number,
-    to: number,
-  ): void {
+  readonly frame: LaneSink['frame'] = (kind, flags, type, lane, seq, body, from, to) => {
     this.takes--
     this.frames.push({ kind, flags, type, lane, seq, body: body.subarray(from, to) })
   }

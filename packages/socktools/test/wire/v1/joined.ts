@@ -83,16 +83,7 @@ export class Joined implements LaneSink {
 
   // The sink.
 
-  frame(
-    kind: number,
-    flags: number,
-    type: number,
-    lane: number,
-    seq: number,
-    body: Uint8Array,
-    from: number,
-    to: number,
-  ): void {
+  readonly frame: LaneSink['frame'] = (kind, flags, type, lane, seq, body, from, to) => {
     assert.ok(this.takes > 0, 'written where no room was')
     assert.ok(this.written < 1_000_000, 'that never ends')
     this.takes--

@@ -1,15 +1,15 @@
 /*
  * Two sides of one session, each with the library's own Sequence, Retained and Resumption, and what lies between them.
- * The steps of a side are those of sock/v1/peer.ts and greeting.ts, in their order:
+ * The steps of a side are those of sock/v1/peer-session.ts and greeting.ts, in their order:
  *
  *   write     one frame: what is sent again before anything new               Outbound.pump
  *   ack       a frame that carries nothing but the ack                        Inbound.onChunk
  *   deliver   the next frame of a pipe                                        Inbound.onFrame
- *   dial      another pipe, with HELLO                                        V1Peer.again
- *   HELLO     fence, grant, WELCOME                                           V1Peer.takeOver
- *   settle    the acceptor's handshake is over: it reads the new pipe         V1Peer.resume
- *   WELCOME   the same on the dialer                                          V1Peer.resume
- *   expire    nobody came back: the session is lost                           V1Peer.lose
+ *   dial      another pipe, with HELLO                                        PeerSession.again
+ *   HELLO     fence, grant, WELCOME                                           PeerSession.takeOver
+ *   settle    the acceptor's handshake is over: it reads the new pipe         PeerSession.resume
+ *   WELCOME   the same on the dialer                                          PeerSession.resume
+ *   expire    nobody came back: the session is lost                           PeerSession.lose
  *
  * A pipe is two queues of frames. It ends for one side at a time: what is underway to the other may still come, until that
  * one notices, or fences it off.

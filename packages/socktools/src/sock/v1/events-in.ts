@@ -1,0 +1,88 @@
+import { decodePrefix } from '../../wire/v1/bodies.ts'
+import { EVENT, VOLATILE } from '../../wire/v1/frame.ts'
+import { Inbox } from '../inbox.ts'
+import type { Loss } from '../peer-hooks.ts'
+import { decodeData, from } from './data.ts'
+import type { Inbound, Takers } from './inbound.ts'
+import { Keep } from './keep.ts'
+
+/** The events that came whole, until their handlers have them. */
+export class EventsIn {
+  readonly #to: Takers
+  readonly #in: Pick<Inbound, 'taken'>
+  /** By priority; each made when it is needed. */
+  readonly #inboxes: (Inbox | undefined)[] = [undefined, undefined, undefined, undefined]
+  readonly #keeps: readonly Keep[]
+
+  constructor(to: Takers, inbound: Pick<Inbound, 'taken'>) {
+    this.#to = to
+    this.#in = inbound
+    this.#keeps = this.#inboxes.map(() => new Keep(to.spare))
+  }
+
+  /** `whole`: with its header. */
+  put(lane: number, kind: number, whole: Uint8Array): void {
+    const inbox = (this.#inboxes[lane] ??= this.#inbox(lane))
+    // Nobody promised that these arrive, and no credit bounds them.
+    if (kind === VOLATILE && inbox.high) this.#to.behind(whole.length)
+    else inbox.put(this.#kept(lane, whole, inbox.waiting > 0))
+  }
+
+  #kept(lane: number, whole: Uint8Array, waits: boolean): Uint8Array {
+    const keep = this.#keeps[lane]
+    if (waits && keep !== undefined) return keep.keep(whole)
+    keep?.clear()
+    return whole
+  }
+
+  #inbox(lane: number): Inbox {
+    return new Inbox({
+      ...this.#to.inbox,
+      handle: (whole) => this.#handle(lane, whole),
+      // Credit holds the far side back.
+      onPressure: () => undefined,
+      onIdle: () => {
+        if (this.idle) this.#to.onIdle()
+      },
+    })
+  }
+
+  #handle(lane: number, whole: Uint8Array): Promise<void> | undefined {
+    const [kind = 0, flags = 0, high = 0, low = 0] = whole
+    if (kind === EVENT) this.#in.taken(lane, whole.length)
+    const index = (high << 8) | low
+    const { codec, types } = this.#to
+    const type = types.at(index) ?? String(index)
+    const { at, headers } = decodePrefix(whole, flags)
+    const body = from(whole, at)
+    if (typeof type === 'object' && type.kind === 'msg')
+      return this.#to.application.event(type, body, () => decodeData(type.input, codec, body), headers)
+    this.#to.application.unhandled(typeof type === 'object' ? type.name : type, body)
+    return undefined
+  }
+
+  get idle(): boolean {
+    return this.#inboxes.every((inbox) => inbox?.idle ?? true)
+  }
+
+  get waiting(): number {
+    return this.#inboxes.reduce((sum, inbox) => sum + (inbox?.waiting ?? 0), 0)
+  }
+
+  /** Resolves when all events that have arrived by now are handled. */
+  async settled(): Promise<void> {
+    await Promise.all(this.#inboxes.map(async (inbox) => inbox?.settled()))
+  }
+
+  /** No handler of an event is started any more. */
+  stop(): Loss {
+    let messages = 0
+    let bytes = 0
+    for (const inbox of this.#inboxes) {
+      const lost = inbox?.stop()
+      messages += lost?.messages ?? 0
+      bytes += lost?.bytes ?? 0
+    }
+    return { messages, bytes }
+  }
+}

@@ -1,0 +1,69 @@
+import type { TypeInfo } from '../../contract/protocol.ts'
+import type { SockError } from '../../errors.ts'
+import type { Codec } from '../../wire/codec.ts'
+import type { HeaderSlot } from '../../wire/v1/bodies.ts'
+import type { Mine } from '../../wire/v1/hello.ts'
+import type { SessionLost } from '../../wire/v1/resumption.ts'
+import type { Blocks } from '../../wire/v1/retained.ts'
+import type { PeerOwner } from '../peer-hooks.ts'
+import type { DataCodec } from './data.ts'
+import type { Asked } from './link.ts'
+import type { Application, MuxShared } from './mux.ts'
+import type { V1Peer } from './peer.ts'
+import type { Served } from './served-calls.ts'
+import { ChannelEnd } from './stream-ends.ts'
+
+/** What the peers of a sock need of it. The framing of its outboxes is the writer. */
+export interface V1Host<C extends Codec>
+  extends PeerOwner<C, V1Peer<C>>,
+    Omit<MuxShared, 'settings' | 'platform' | 'deadlines'> {
+  readonly offer: Mine
+  codecNamed(name: string): DataCodec
+  /** An event; `read` gives its data, checked, and may take its time. Never throws or rejects. */
+  event(
+    peer: V1Peer<C>,
+    type: TypeInfo,
+    body: Uint8Array,
+    read: () => unknown,
+    headers: HeaderSlot | undefined,
+  ): Promise<void> | undefined
+  /** What the handler of a call, feed or channel gives. */
+  serve(peer: V1Peer<C>, asked: Asked, channel: ChannelEnd | undefined): { answer: unknown; served: Served }
+  /** A handler threw, or there was none. */
+  failed(peer: V1Peer<C>, thrown: unknown, type: TypeInfo): void
+  /** What was asked, or an item of a channel that is served here, is not what the schema takes. */
+  invalid(peer: V1Peer<C>, type: TypeInfo, body: Uint8Array, error: SockError): void
+  /** A message of a type that this side has not. */
+  unhandled(peer: V1Peer<C>, type: string | number, body: Uint8Array): void
+  /** An answer came that nobody waits for any more. */
+  late(): void
+  /** What sessions keep is kept in these. */
+  readonly blocks: Blocks
+  randomBytes(n: number): Uint8Array
+  /** The connection broke, and the session waits for another one. */
+  onDetached(peer: V1Peer<C>, error: SockError | undefined): void
+  onResumed(peer: V1Peer<C>): void
+  onSessionLost(peer: V1Peer<C>, why: SessionLost, unknown: number, neverSent: number): void
+}
+
+export function applicationOf<C extends Codec>(peer: V1Peer<C>, host: V1Host<C>): Application {
+  return {
+    event: (type, body, read, headers) => host.event(peer, type, body, read, headers),
+    serve: (asked, stream) => {
+      const isChannel = stream !== undefined && asked.type.kind === 'channel'
+      return host.serve(peer, asked, isChannel ? new ChannelEnd(stream, true) : undefined)
+    },
+    failed: (thrown, type) => {
+      host.failed(peer, thrown, type)
+    },
+    invalid: (type, body, error) => {
+      host.invalid(peer, type, body, error)
+    },
+    unhandled: (type, body) => {
+      host.unhandled(peer, type, body)
+    },
+    late: () => {
+      host.late()
+    },
+  }
+}

@@ -1,0 +1,130 @@
+import { asSockError, type SockError } from '../../errors.ts'
+import type { TypeInfo } from '../../contract/protocol.ts'
+import { encodePrefix, prefixFlags } from '../../wire/v1/bodies.ts'
+import { EVENT } from '../../wire/v1/frame.ts'
+import type { Turn } from '../turn.ts'
+import type { DropReason, MessageOptions } from '../types.ts'
+import { rejected } from '../waiter.ts'
+import { encodeData, joined, keyOf } from './data.ts'
+import type { Mux } from './mux.ts'
+import type { Key, Settle } from './parcels.ts'
+
+type SlowPeer = 'drop' | 'reject' | 'close'
+
+/** Options of the sock. */
+interface Limits {
+  readonly slowPeer?: SlowPeer | undefined
+  readonly highWaterMark: number
+  readonly maxQueue: number
+}
+
+/** The peer that they are for. */
+export interface MessagePeer {
+  readonly state: 'open' | 'detached' | 'ending' | 'gone'
+  /** A message is not sent, which counts. */
+  dropped(reason: DropReason, bytes: number): void
+  /** It takes too little of what waits for it. */
+  tooSlow(error: SockError): void
+}
+
+/** Messages of the application: which of them go to the lanes of events, and what becomes of the others. */
+export class Messages {
+  readonly #mux: Mux
+  readonly #peer: MessagePeer
+  readonly #limits: Limits
+  readonly #turn: Turn
+
+  constructor(mux: Mux, peer: MessagePeer, limits: Limits, turn: Turn) {
+    this.#mux = mux
+    this.#peer = peer
+    this.#limits = limits
+    this.#turn = turn
+  }
+
+  /** `settle` hears what became of it. */
+  send(type: string, data: unknown, options: MessageOptions, settle: Settle | undefined): Promise<void> {
+    const mux = this.#mux
+    try {
+      const info = mux.typeOf(type, 'msg')
+      const body = encodeData(info.input, mux.codec, data)
+      const key = info.delivery === undefined ? undefined : keyOf(info, data)
+      return this.#post(info, body, options, this.#limits.slowPeer ?? 'reject', key, settle)
+    } catch (thrown) {
+      const error = asSockError(thrown, 'CANNOT_ENCODE', 'the codec failed', mux.address)
+      return this.#refuse('unsendable', error, 0, settle)
+    }
+  }
+
+  /** One of several who are sent this, in the codec of this connection: it never rejects, and holds nobody up. */
+  offer(type: TypeInfo, body: Uint8Array, options: MessageOptions, key: Key | undefined): void {
+    // What is refused is counted there; the promise is marked handled.
+    void this.#post(type, body, options, this.#limits.slowPeer ?? 'drop', key, undefined)
+  }
+
+  #post(
+    type: TypeInfo,
+    body: Uint8Array,
+    { headers }: MessageOptions,
+    slow: SlowPeer,
+    key: Key | undefined,
+    settle: Settle | undefined,
+  ): Promise<void> {
+    const { highWaterMark, maxQueue } = this.#limits
+    const mux = this.#mux
+    const { out } = mux
+    let sent = body
+    if (headers !== undefined) {
+      try {
+        sent = joined(encodePrefix(undefined, headers), body)
+      } catch (thrown) {
+        const error = asSockError(thrown, 'BAD_OPTION', 'the headers', mux.address)
+        return this.#refuse('unsendable', error, body.length, settle)
+      }
+    }
+    const refused = mux.unsendable(type, body.length, sent.length - body.length)
+    if (refused !== undefined) {
+      const { state } = this.#peer
+      const why = state === 'ending' || state === 'gone' ? state : 'unsendable'
+      return this.#refuse(why, refused, body.length, settle)
+    }
+    const { queued } = out
+    const { delivery } = type
+    if (delivery === 'volatile' && (queued > highWaterMark || this.#isAway))
+      return this.#miss(this.#isAway ? 'away' : 'slow', sent.length, settle)
+    if (queued > highWaterMark) {
+      const freed = key === undefined ? 0 : out.replaceable(type, key)
+      if (queued - freed + sent.length > maxQueue) return this.#overflow(sent.length, slow, settle)
+    }
+    const flags = prefixFlags(undefined, headers)
+    if (delivery === undefined && settle === undefined) out.put(type.priority, EVENT, flags, type.index, sent)
+    else out.send(type, flags, sent, key, settle)
+    out.messages++
+    return out.room()
+  }
+
+  get #isAway(): boolean {
+    return this.#peer.state === 'detached'
+  }
+
+  #refuse(why: DropReason, error: SockError, bytes: number, settle: Settle | undefined): Promise<never> {
+    settle?.({ status: 'not-delivered', reason: why })
+    this.#peer.dropped(why, bytes)
+    return rejected(error)
+  }
+
+  /** It is dropped without an error. */
+  #miss(why: DropReason, bytes: number, settle: Settle | undefined): Promise<void> {
+    settle?.({ status: 'not-delivered', reason: why })
+    this.#peer.dropped(why, bytes)
+    return this.#turn.pause
+  }
+
+  #overflow(bytes: number, policy: SlowPeer, settle: Settle | undefined): Promise<void> {
+    settle?.({ status: 'not-delivered', reason: 'slow' })
+    this.#peer.dropped('slow', bytes)
+    if (policy === 'drop') return this.#turn.pause
+    const error = this.#mux.error('SLOW_PEER', `${this.#mux.out.queued} bytes wait to be sent already`)
+    if (policy === 'close') this.#peer.tooSlow(error)
+    return rejected(error)
+  }
+}

@@ -1,0 +1,55 @@
+import { fail } from '../../errors.ts'
+import { Held } from '../../wire/held.ts'
+import { decodeTable, MAX_TYPES } from '../../wire/v1/bodies.ts'
+import { HEADER, Header, MAX_CHUNK, MORE, nameOfKind, TABLE } from '../../wire/v1/frame.ts'
+import type { Offer } from '../../wire/v1/hello.ts'
+import { equal } from '../../wire/v1/resumption.ts'
+import { FarTypes } from './far-types.ts'
+import type { Terms } from './greeted.ts'
+import { controlFrame, type HandshakePipe } from './handshake-pipe.ts'
+
+const NOTHING = new Uint8Array(0)
+
+/** The longest TABLE, all chunks together: as many types as there may be, each with the longest name. */
+const MAX_TABLE = 2 + MAX_TYPES * (1 + 1 + 255 + 8)
+
+/** Two that have different contracts tell each other what is in theirs. */
+export async function exchangeTables(
+  pipe: HandshakePipe,
+  { contract, offer, table }: Terms,
+  { fingerprint }: Offer,
+  address: string,
+): Promise<FarTypes> {
+  if (equal(fingerprint, offer.fingerprint)) return new FarTypes(contract)
+  await pipe.write(...tableFrames(table))
+  const header = new Header()
+  const held = new Held()
+  held.add(new Uint8Array(HEADER), 0, HEADER, MAX_TABLE)
+  for (;;) {
+    const payload = await pipe.frame(HEADER + MAX_CHUNK, (n) =>
+      fail('PROTOCOL_ERROR', `a frame of ${n} bytes where TABLE is due`),
+    )
+    header.read(payload)
+    if (header.kind !== TABLE)
+      fail('PROTOCOL_ERROR', `${nameOfKind(header.kind)} where TABLE is due`, { address })
+    if (header.ack > 0) fail('PROTOCOL_ERROR', `an ack of ${header.ack} before anything was sent`)
+    const room = HEADER + MAX_TABLE - held.length
+    if (payload.length - HEADER > room) fail('PROTOCOL_ERROR', `a TABLE of more than ${MAX_TABLE} bytes`)
+    // However many chunks it is in, they take what they hold.
+    held.add(payload, HEADER, payload.length, room)
+    if ((header.flags & MORE) === 0) break
+  }
+  return new FarTypes(contract, decodeTable(held.take(NOTHING, 0, 0)))
+}
+
+/** A TABLE as payloads of frames. */
+function tableFrames(table: Uint8Array): Uint8Array[] {
+  const frames: Uint8Array[] = []
+  let at = 0
+  do {
+    const chunk = table.subarray(at, at + MAX_CHUNK)
+    at += chunk.length
+    frames.push(controlFrame(TABLE, at < table.length ? MORE : 0, chunk))
+  } while (at < table.length)
+  return frames
+}
