@@ -1,6 +1,7 @@
 /** The sessions of a run: which there were, why each ended, and what that excuses. */
 import type { Ledger, Sim, SimProcess } from 'socktools/testing'
 import type { V1Peer, V1Sock } from './v1-node.ts'
+import { SESSION_TTL } from './v1-plan.ts'
 
 /** One side of a session: a peer of a process. */
 interface Side {
@@ -19,9 +20,6 @@ interface Side {
 }
 
 type Session = Side[]
-
-/** As by default. */
-const SESSION_TTL = 120_000
 
 /** What every peer of wire v1 has beside what its type says. */
 const keyOf = (peer: V1Peer): string | undefined =>
