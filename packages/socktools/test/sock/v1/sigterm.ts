@@ -28,7 +28,7 @@ export async function drains(t: TestContext, count: number): Promise<void> {
     while (next < count) await drain(t, next++, totals)
   }
   await Promise.all(Array.from({ length: Math.min(WIDE, count) }, worker))
-  assert.ok(totals.came > count * 500 && totals.accepted > count * 500, JSON.stringify(totals))
+  assert.ok(totals.came > count * 300 && totals.accepted > count * 50, JSON.stringify(totals))
   t.diagnostic(`${count} drains: ${JSON.stringify(totals)}`)
 }
 
