@@ -255,7 +255,7 @@ export const workloads = [
     name: 'durable',
     kind: 'durable',
     inFlight: WAITING,
-    contenders: ['socktools', 'bare append'],
+    contenders: ['socktools', 'store', 'bare append'],
     quick: ['socktools', 'bare append'],
     measures: [{ name: 'durable', unit: 'msg/s', of: (result) => result.acceptedPerSecond }],
   },

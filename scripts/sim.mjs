@@ -2,17 +2,18 @@
  * npm run sim -- --seeds N --from S     runs the scenario of test/sim with the seeds S … S+N-1 (100 from 1), on what was
  *                                       built, in one worker process per core; prints what happened how often, and a
  *                                       replay line for each failure
- *               [--workers W] [--sessions on|off] [--lossless] [--no-shrink]
+ *               [--workers W] [--sessions on|off] [--lossless] [--no-shrink] [--stuck MS]
  * npm run sim -- --replay LINE          one run as that line has it, with its whole trace
  *
  * Ends with `N seeds, F failures`. It fails as well if something that it is to show happened too rarely: each kind of
  * fault and each transition at least 100 times in 10,000 seeds.
  */
-import { fork } from 'node:child_process'
 import { availableParallelism } from 'node:os'
 import { parseArgs } from 'node:util'
 import { FAULT_KINDS, simulate, SimulationError } from 'socktools/testing'
-import { NEEDED, optionsOf, v1Socks } from '../test/sim/v1-socks.ts'
+import { runSeeds } from './seeds.mjs'
+import { optionsOf } from '../test/sim/v1-plan.ts'
+import { NEEDED, v1Socks } from '../test/sim/v1-socks.ts'
 
 const { values: given } = parseArgs({
   options: {
@@ -23,11 +24,18 @@ const { values: given } = parseArgs({
     lossless: { type: 'boolean', default: false },
     sessions: { type: 'string' },
     'no-shrink': { type: 'boolean', default: false },
+    stuck: { type: 'string', default: '60000' },
     worker: { type: 'string' },
   },
 })
-/** Runs that a failing seed may spend on a smaller case, and failures of one worker that are worth it. */
-const SHRINK = { runs: 80, failures: 2 }
+/** Runs that a failing seed may spend on a smaller case, failures of one worker that are worth it, and milliseconds. */
+const SHRINK = { runs: 80, failures: 2, patience: 300_000 }
+
+/** Failures that are told with everything. */
+const SHOWN = 10
+
+/** What each seed has, beside the 200 sends that the scenario itself asks for: else it is too little of a run. */
+const LEAST = { faults: 3, time: 600_000 }
 
 const sessions = { on: true, off: false }[given.sessions]
 const scenario = v1Socks({ lossless: given.lossless, sessions })
@@ -65,28 +73,46 @@ async function replay(line) {
 }
 
 /** In a worker process: every `step`th seed. */
-async function work({ from, to, step, first }) {
+async function work({ from, to, step }) {
   let shrinks = given['no-shrink'] ? 0 : SHRINK.failures
-  for (let seed = from + first; seed < to; seed += step) {
+  // Thousands of errors are made on purpose, and nobody looks where. A seed that fails is run once more, and tells.
+  const traces = Error.stackTraceLimit
+  for (let seed = from; seed < to; seed += step) {
     const options = optionsOf(seed)
+    Error.stackTraceLimit = 0
+    const cpu = process.cpuUsage()
     try {
       const { counts, hash, time } = await simulate(options, scenario)
-      process.send({ seed, counts, hash, time })
-    } catch (error) {
-      const smaller = shrinks-- > 0 ? await again({ ...options, shrink: SHRINK.runs }) : error
-      const known = smaller instanceof SimulationError
+      const faults = FAULT_KINDS.reduce((sum, kind) => sum + (counts[`fault ${kind}`] ?? 0), 0)
+      if (faults < LEAST.faults || time < LEAST.time)
+        throw new Error(`seed ${seed} has only ${faults} faults in ${time} ms`)
+      process.send({ seed, counts, hash, time, cpu: cpuSince(cpu) })
+    } catch (failed) {
+      Error.stackTraceLimit = traces
+      process.send({ patience: SHRINK.patience })
+      const error =
+        failed instanceof SimulationError
+          ? await again({ ...options, shrink: shrinks-- > 0 ? SHRINK.runs : 0 })
+          : failed
+      const known = error instanceof SimulationError
       process.send({
         seed,
         failure: {
-          text: known ? smaller.what : String(smaller),
-          stack: String((known ? smaller.cause : smaller)?.stack ?? ''),
-          lines: known ? smaller.lines.slice(-25) : [],
-          replay: known ? smaller.report.replay : JSON.stringify({ seed }),
+          text: known ? error.what : String(error),
+          stack: String((known ? error.cause : error)?.stack ?? ''),
+          lines: known ? error.lines.slice(-25) : [],
+          replay: known ? error.report.replay : JSON.stringify(options),
         },
       })
     }
   }
   process.disconnect()
+}
+
+/** In milliseconds. */
+function cpuSince(before) {
+  const { user, system } = process.cpuUsage(before)
+  return (user + system) / 1000
 }
 
 async function again(options) {
@@ -104,38 +130,48 @@ async function conduct(seeds, from, workers) {
   const began = performance.now()
   const totals = new Map()
   const failures = []
-  let done = 0
   let virtual = 0
-  const env = { ...process.env }
-  delete env.NODE_V8_COVERAGE // coverage of what is built tells nothing of src, and takes its time
-  await Promise.all(
-    Array.from({ length: Math.min(workers, seeds) }, (_, first) => {
-      const job = JSON.stringify({ from, to: from + seeds, step: workers, first })
-      const shrink = given['no-shrink'] ? ['--no-shrink'] : []
-      const child = fork(import.meta.filename, ['--worker', job, ...flags, ...shrink], { env })
-      child.on('message', ({ seed, counts, time = 0, failure }) => {
-        done++
-        virtual += time
-        for (const [what, n] of Object.entries(counts ?? {})) totals.set(what, (totals.get(what) ?? 0) + n)
-        if (failure !== undefined) {
-          failures.push(seed)
-          const { text, stack, lines, replay } = failure
-          console.log([`\nFAILED ${text}`, stack, ...lines].join('\n'))
-          console.log(`${['npm run sim --', ...flags, '--replay'].join(' ')} '${replay}'\n`)
-        }
+  let cpu = 0
+  const shrink = given['no-shrink'] ? ['--no-shrink'] : []
+  const onResult = ({ seed, counts, time = 0, failure, dead, ...ran }) => {
+    virtual += time
+    cpu += ran.cpu ?? 0
+    for (const [what, n] of Object.entries(counts ?? {})) totals.set(what, (totals.get(what) ?? 0) + n)
+    if (failure !== undefined) failed(seed, failure)
+    if (dead !== undefined)
+      failed(seed, {
+        text: `seed ${seed} ${dead}`,
+        stack: '',
+        lines: [],
+        replay: JSON.stringify(optionsOf(seed)),
       })
-      return new Promise((resolve) => {
-        child.on('exit', resolve)
-      })
-    }),
-  )
+  }
+  const failed = (seed, { text, stack, lines, replay }) => {
+    failures.push(seed)
+    if (failures.length > SHOWN) return console.log(`FAILED ${text.split('\n')[0]}`)
+    console.log([`\nFAILED ${text}`, stack, ...lines].join('\n'))
+    return console.log(`${['npm run sim --', ...flags, '--replay'].join(' ')} '${replay}'\n`)
+  }
+  const file = import.meta.filename
+  const done = await runSeeds({
+    file,
+    argv: [...flags, ...shrink],
+    from,
+    seeds,
+    workers,
+    stuck: whole('stuck'),
+    onResult,
+  })
   for (const [what, n] of [...totals].sort(([a], [b]) => (a < b ? -1 : 1)))
     console.log(`${String(n).padStart(10)}  ${what}`)
   const hours = Math.round(virtual / 3_600_000)
-  console.log(`${hours} hours of virtual time in ${((performance.now() - began) / 1000).toFixed(1)} s`)
+  const seconds = ((performance.now() - began) / 1000).toFixed(1)
+  console.log(
+    `${hours} hours of virtual time in ${seconds} s, with ${(cpu / 1000).toFixed(1)} s of processor time`,
+  )
   const rare = tooRare(totals, seeds)
   for (const what of rare) console.log(`too rare: ${what}`)
-  if (done < seeds) console.log(`${seeds - done} seeds were not run: a worker ended early`)
+  if (done < seeds) console.log(`${seeds - done} seeds were not run: their workers ended too often`)
   console.log(`${done} seeds, ${failures.length} failures`)
   process.exitCode = failures.length > 0 || rare.length > 0 || done < seeds ? 1 : 0
 }

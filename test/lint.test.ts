@@ -164,7 +164,12 @@ const table: [file: string, rule: string, bad: string, good: string][] = [
   ['identity/x.ts', IMPORTS, `import { sign } from 'node:crypto'`, `import { fail } from '../errors.ts'`],
   ['mesh/x.ts', IMPORTS, `import { ws } from '../adapters/ws.ts'`, `import { Sock } from '../sock/sock.ts'`],
   ['adapters/x.ts', IMPORTS, `import net from 'node:net'`, `import { WebSocket } from 'ws'`],
-  ['adapters/x.ts', IMPORTS, `import { Packr } from 'msgpackr'`, `import { Packr } from 'msgpackr/pack'`],
+  [
+    'adapters/x.ts',
+    IMPORTS,
+    `import { connect } from 'nats'`,
+    `import { connect } from '@nats-io/transport-node'`,
+  ],
   [
     'adapters/ws/x.ts',
     IMPORTS,

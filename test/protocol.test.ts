@@ -6,6 +6,7 @@ import { test } from 'node:test'
 import * as bodies from '../packages/socktools/src/wire/v1/bodies.ts'
 import * as f from '../packages/socktools/src/wire/v1/frame.ts'
 import { encodeHello, encodeWelcome } from '../packages/socktools/src/wire/v1/hello-bytes.ts'
+import { withMarks } from '../packages/socktools/src/wire/v1/marks.ts'
 import { tablesOf } from './support/markdown.ts'
 
 const text = readFileSync(resolve(import.meta.dirname, '../PROTOCOL.md'), 'utf8')
@@ -27,6 +28,8 @@ function frame(
   new f.Header().read(payload)
   return payload
 }
+
+const KEPT = { store: '00112233445566778899aabbccddeeff', n: 1765, redelivered: false }
 
 /** In their order; one that has two blocks is written as two frames. */
 const examples: Record<string, Uint8Array[]> = {
@@ -90,6 +93,15 @@ const examples: Record<string, Uint8Array[]> = {
         [1, 2_097_152],
       ]),
     ),
+  ],
+  done: [
+    frame(
+      f.EVENT,
+      { flags: f.HEADERS, lane: 1, seq: 3, ack: 2 },
+      bodies.encodePrefix(undefined, withMarks(undefined, { done: 'processed', id: KEPT })),
+      json('12'),
+    ),
+    frame(f.DONE, { lane: 1, seq: 4, ack: 3 }, bodies.encodeDone({ seq: 3, code: '' })),
   ],
   ping: [
     frame(

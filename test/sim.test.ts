@@ -2,8 +2,10 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { simulate, SimulationError } from 'socktools/testing'
+import { FOUND } from './sim/found.ts'
 import { sim } from './sim/run.ts'
-import { optionsOf, v1Socks } from './sim/v1-socks.ts'
+import { optionsOf } from './sim/v1-plan.ts'
+import { v1Socks } from './sim/v1-socks.ts'
 
 describe('socks on wire v1, simulated', () => {
   test('500 seeds, every fault and every ending among them', async () => {
@@ -11,6 +13,11 @@ describe('socks on wire v1, simulated', () => {
     assert.match(stdout, /\n500 seeds, 0 failures\n$/)
     assert.equal(code, 0, stdout)
   })
+
+  for (const [why, options] of FOUND)
+    test(`seed ${options.seed} failed once. ${why}`, async () => {
+      await simulate(options, v1Socks())
+    })
 
   test('the same seed is the same run, in another process too', async () => {
     const { hash, replay } = await simulate(optionsOf(11), v1Socks())

@@ -1,10 +1,11 @@
 // Messages made durable, so many waiting for the disk at once: the rate at which they are accepted.
 //
-//   node durable.mjs socktools|'bare append' JOB
+//   node durable.mjs socktools|store|'bare append' JOB
 import { Buffer } from 'node:buffer'
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { openLog } from '../contenders/append.mjs'
+import { openPost } from '../contenders/post.mjs'
 import { openStore } from '../contenders/store.mjs'
 import { print } from './control.mjs'
 
@@ -18,7 +19,8 @@ mkdirSync(build, { recursive: true })
 const directory = mkdtempSync(`${build}durable-`)
 process.on('exit', () => rmSync(directory, { recursive: true, force: true }))
 
-const log = await (name === 'socktools' ? openStore : openLog)(directory)
+const opened = { socktools: openPost, store: openStore, 'bare append': openLog }
+const log = await opened[/** @type {keyof typeof opened} */ (name)](directory)
 const payload = Buffer.alloc(size, fill)
 const from = performance.now() + warmMs
 const until = from + measureMs

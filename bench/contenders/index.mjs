@@ -36,6 +36,7 @@ export const contenders = {
   C: { file: 'c.mjs' },
   naive: { file: 'naive.mjs' },
   'net single write': { file: 'net.mjs' },
+  store: { file: 'store.mjs' }, // to a directory, without a sock
   'bare append': { file: 'append.mjs' }, // to a file: it has no other side
   net: { file: 'net.mjs' }, // the same, under the name it has where nothing is written
   // A WebSocket client masks what it sends, and so copies it into one buffer with the header: faster for tiny

@@ -1,4 +1,4 @@
-// Ours, with default options.
+// The store of ours by itself, with default options.
 import { fileURLToPath } from 'node:url'
 
 const library = new URL('../../packages/socktools/dist/store/index.js', import.meta.url)
@@ -9,6 +9,7 @@ export async function openStore(directory) {
   const { Store } = await import(fileURLToPath(library))
   const store = await Store.open(directory)
   return {
+    store,
     /** @type {(payload: Uint8Array) => Promise<unknown>} */
     append: (payload) => store.append('p', 't', payload),
     /** Read back from the disk. */

@@ -2,7 +2,7 @@
 // what is typed as an object that zod checks on arrival.
 import { Buffer } from 'node:buffer'
 import { z } from 'zod'
-import { msgpack } from '../../packages/socktools/dist/adapters/msgpack.js'
+import { msgpack } from '../../packages/socktools/dist/wire/msgpack/msgpack.js'
 import { bytes, call, feed, json, msg, TcpSock } from '../../packages/socktools/dist/index.js'
 
 /** What a typed message carries: 64 bytes as MessagePack, 74 as JSON. */

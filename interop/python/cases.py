@@ -83,6 +83,10 @@ def judge(case):
     return dict(zip(('version', 'codec'), wire.judge(wire.welcome(octets(case['welcome'])), mine)))
 
 
+def marks(case):
+    return {'means': wire.marks(case['headers'])}
+
+
 def talk(case):
     grants = {**GRANTS, 'maxMessage': case.get('maxMessage', GRANTS['maxMessage'])}
     session = Session(case['role'], TYPES, grants, grants, case.get('table', False))
@@ -104,7 +108,7 @@ def talk(case):
 
 
 GROUPS = {
-    'frame': frame, 'body': body, 'negotiate': negotiate, 'judge': judge, 'talk': talk,
+    'frame': frame, 'body': body, 'negotiate': negotiate, 'judge': judge, 'talk': talk, 'marks': marks,
     'hello': handshake(wire.hello, wire.encode_hello), 'welcome': handshake(wire.welcome, wire.encode_welcome),
 }
 

@@ -1,4 +1,5 @@
 """Wire v1 as bytes: headers, bodies, handshake, as PROTOCOL.md has them. Pure, standard library only."""
+import re
 import struct
 from typing import NamedTuple
 
@@ -174,6 +175,20 @@ def encode_prefix(meant):
         pairs = meant['headers'].items()
         out += packed(2, b''.join(packed(1, key.encode()) + packed(2, text.encode()) for key, text in pairs))
     return out + meant['data']
+
+
+def marks(headers):
+    """What a message wants told with DONE, and its id, from the keys of its slot that are the wire's own."""
+    level, name = headers.get('-done'), headers.get('-id')
+    if level is None:
+        need(name is None, 'an id without DONE')
+        return None
+    need(level in ('processed', 'durable'), 'an unknown level of DONE')
+    if name is None:
+        return {'done': level}
+    found = re.fullmatch('([0-9a-f]{32})/([1-9][0-9]{0,15})(/again)?', name, re.ASCII)
+    need(found and int(found[2]) < 2 ** 53, 'no id of a message')
+    return {'done': level, 'id': {'store': found[1], 'n': int(found[2]), 'redelivered': found[3] is not None}}
 
 
 def fault(body):

@@ -3,7 +3,7 @@ import { defineConfig } from 'tsdown'
 export default defineConfig({
   entry: {
     index: 'src/index.ts',
-    'adapters/msgpack': 'src/adapters/msgpack.ts',
+    'wire/msgpack/msgpack': 'src/wire/msgpack/msgpack.ts',
     'store/index': 'src/store/index.ts',
     'testing/index': 'src/testing/index.ts',
   },

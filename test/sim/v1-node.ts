@@ -1,9 +1,21 @@
 /**
  * What every node of the scenario runs: a sock that serves the contract and writes down what its handlers get.
  */
-import { call, channel, feed, msg, type Peer, type PipeSock, type RawCodec, type Schema } from 'socktools'
+import {
+  call,
+  channel,
+  feed,
+  latest,
+  msg,
+  type Peer,
+  type PipeSock,
+  type RawCodec,
+  type Schema,
+  ttl,
+} from 'socktools'
 import type { Ledger, Sim, SimProcess } from 'socktools/testing'
 import type { Sessions } from './v1-sessions.ts'
+import { tallyStates } from './v1-states.ts'
 
 /** A schema that costs nothing: what arrives wrong, the ledger tells. */
 const any = <T>(): Schema<T, T> => ({
@@ -26,6 +38,10 @@ interface Asked {
 export const protocol = {
   say: msg(any<Said>()),
   urgent: msg(any<Said>(), { priority: 'high' }),
+  // One lane with `say`, and not for keeps.
+  cursor: msg(any<Said>(), { delivery: 'volatile' }),
+  place: msg(any<Said>(), { delivery: latest(({ pad }) => pad.length % 2) }),
+  alarm: msg(any<Said>(), { delivery: ttl(500) }),
   ask: call(any<Asked>(), any<number>()),
   count: feed(any<{ readonly id: string; readonly to: number; readonly gap: number }>(), any<number>()),
   echo: channel(any<Said>(), any<Said>()),
@@ -121,6 +137,9 @@ function socketOf(
         return undefined
       },
       urgent: (data, { peer }) => said(data, peer),
+      cursor: (data, { peer }) => said(data, peer),
+      place: (data, { peer }) => said(data, peer),
+      alarm: (data, { peer }) => said(data, peer),
       ask: async ({ id, takes, x }) => {
         alive(`call ${id}`)
         ledger.handled(id)
@@ -140,6 +159,7 @@ function socketOf(
     },
   })
   sessions?.watch(sock, me, tag)
+  tallyStates(sim, sock)
   sock.on('closed', () => {
     closed = true
   })

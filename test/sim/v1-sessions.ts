@@ -1,6 +1,7 @@
 /** The sessions of a run: which there were, why each ended, and what that excuses. */
 import type { Ledger, Sim, SimProcess } from 'socktools/testing'
 import type { V1Peer, V1Sock } from './v1-node.ts'
+import { SESSION_TTL } from './v1-plan.ts'
 
 /** One side of a session: a peer of a process. */
 interface Side {
@@ -21,9 +22,6 @@ interface Side {
 }
 
 type Session = Side[]
-
-/** As by default. */
-const SESSION_TTL = 120_000
 
 /** How long one may take, in milliseconds. */
 const HANDSHAKE = 10_000

@@ -28,27 +28,47 @@ function padOf({ sim }: Work): string {
   return String.fromCharCode(97 + Math.floor(26 * sim.random())).repeat(Math.floor(length))
 }
 
+/** Types that share the lane of their priority, and those of them that may be dropped while they wait. */
+const LANES = { say: 'say', cursor: 'say', place: 'say', alarm: 'say', urgent: 'urgent' } as const
+const KEPT = new Set<keyof typeof LANES>(['say', 'urgent'])
+
 const say =
-  (type: 'say' | 'urgent', padded = padOf): Job =>
+  (type: keyof typeof LANES, padded = padOf): Job =>
   (work, from, peer) => {
     const pad = padded(work)
     work.sends++
     const { sim, ledger } = work
-    const lane = `${from.tag}/${peer.id} ${type}`
+    sim.tally(`send of ${type}`)
+    const lane = `${from.tag}/${peer.id} ${LANES[type]}`
     const refused = (thrown: unknown): void => sim.tally(`send ${codeOf(thrown)}`)
     if (sim.random() < 0.2) {
       // Without a receipt they go another way.
       const n = ledger.send(lane, digestOf({ pad }))
+      if (!KEPT.has(type)) ledger.excuse(lane, n)
       peer.sendMsg(type, { lane, n, pad }).catch(refused)
       return
     }
     const n = ledger.sendWithReceipt(lane, digestOf({ pad }))
+    // Lost with a connection it is without a word.
+    if (type === 'cursor') ledger.excuse(lane, n)
     const { accepted, outcome } = peer.send(type, { lane, n, pad })
     accepted.catch(refused)
     void outcome.then((told) => {
       ledger.told(lane, n, told.status)
-      sim.tally(`outcome ${told.status}${told.status === 'delivered' ? '' : ` ${told.reason}`}`)
+      const reason = told.status === 'delivered' ? '' : told.reason
+      sim.tally(`outcome ${told.status} ${reason}`.trim())
+      if (reason === AS_ITS_CLASS[type]) ledger.excuse(lane, n)
     })
+  }
+
+/** With which reason the sender is told that one which waited was dropped. */
+const AS_ITS_CLASS: Partial<Record<string, string>> = { place: 'replaced', alarm: 'expired' }
+
+/** Enough at once that some wait. */
+const burst =
+  (type: keyof typeof LANES): Job =>
+  (work, from, peer) => {
+    for (let i = 0; i < 6; i++) say(type)(work, from, peer)
   }
 
 /** Codes with which what was sent ends only where its connection, or its session, is over. */
@@ -57,10 +77,14 @@ const OVER = new Set(['PEER_GONE', 'CLOSED', 'DRAINING', 'NOT_SENT', 'OUTCOME_UN
 /** More than a connection holds: where nobody reads, it stands still. */
 const flood: Job = (work, from, peer) => {
   for (let i = 0; i < 12; i++) say('say', () => 'x'.repeat(12_000))(work, from, peer)
+  say('cursor')(work, from, peer)
+  say('place')(work, from, peer)
+  say('alarm')(work, from, peer)
 }
 
 const broadcast: Job = (work, from) => {
   work.sends++
+  work.sim.tally('send to all')
   const pad = padOf(work)
   const lane = `${from.tag}/all`
   const n = work.ledger.send(lane, digestOf({ pad }))
@@ -161,9 +185,24 @@ const close: Job = ({ sessions }, { tag }, peer) => {
   peer.close()
 }
 
+/** It says nothing more, and ends once the far side has everything. */
+const drain: Job = ({ sim, sessions }, { tag }, peer) => {
+  sessions?.closing(`${tag}/${peer.id}`)
+  sim.tally('drain of a peer')
+  peer.drain({ timeout: 20_000 * sim.random() }).catch((thrown: unknown) => {
+    sim.tally(`drain of a peer ${codeOf(thrown)}`)
+  })
+}
+
 const JOBS: readonly (readonly [weight: number, job: Job])[] = [
-  [35, say('say')],
+  [30, say('say')],
   [10, say('urgent')],
+  [4, say('cursor')],
+  [4, say('place')],
+  [4, say('alarm')],
+  [0.5, burst('cursor')],
+  [1, burst('place')],
+  [1, burst('alarm')],
   [12, broadcast],
   [2, flood],
   [28, ask],
@@ -171,6 +210,7 @@ const JOBS: readonly (readonly [weight: number, job: Job])[] = [
   [7, follow],
   [5, talk],
   [1, close],
+  [1, drain],
   [0.4, (_work, from) => void from.renew('close')],
   [0.4, (_work, from) => void from.renew('drain')],
 ]
@@ -185,7 +225,10 @@ export function doSomething(work: Work, nodes: readonly Node[]): boolean {
   if (from === undefined || peer === undefined) return false
   let at = sim.random() * WEIGHT
   const [, job] = JOBS.find(([weight]) => (at -= weight) < 0) ?? JOBS[0]!
+  // As it is now: a process that is frozen does it later, and may have another sock by then, of which this peer is none.
+  const { me, sock, tag } = from
+  const now: Node = { me, sock, tag, renew: (how) => from.renew(how) }
   // It acts as that process: what it sets in motion ends with it.
-  from.me.run(0, () => job(work, from, peer))
+  me.run(0, () => job(work, now, peer))
   return true
 }

@@ -42,6 +42,8 @@ const ADVICE = {
   HANDSHAKE_TIMEOUT: 'the other side took the connection and stayed silent; check that it speaks wire v1',
   IDLE_TIMEOUT:
     'the peer was silent for longer than `timeout` (milliseconds); raise it or let peers send something',
+  INBOX_FAILED:
+    'what was not confirmed comes again, over the next connection; see the cause, and your `inbox` or the disk',
   LISTEN_FAILED: 'the cause tells what the system said of this address',
   NOT_BOUND: 'give an address: startServer({ bind: "tcp://127.0.0.1:0" }) or the `bind` option',
   NOT_SENT: 'nothing of it left this process: to send it again is safe',
@@ -83,7 +85,7 @@ const ADVICE = {
   UNKNOWN_PEER: 'pass a Peer of this sock or one of its addresses; sock.knownPeers lists them',
   UNKNOWN_TYPE:
     'sendMsg is for a msg, request for a call, stream for a feed, channel for a channel; and both sides must have the type: `socktools compat` compares two contracts',
-  UNSUPPORTED: 'the other side needs what this version does not have; upgrade this side',
+  UNSUPPORTED: 'one side needs what the other does not have; upgrade the older one',
   VERSION_MISMATCH: 'no version of the wire is spoken by both; upgrade the older side',
   WIRE_MISMATCH: 'one side speaks wire v1 and the other the plain wire; see the `wire` option of both sides',
   WRITE_STALLED: 'the far side takes nothing: it hangs, or the way there is broken; see stallTimeout',

@@ -21,7 +21,7 @@ export {
   type NoErrors,
   type Priority,
 } from './contract/declare.ts'
-export { type Delivery, type Latest, latest, type Ttl, ttl } from './contract/delivery.ts'
+export { type Ack, type Delivery, type Latest, latest, type Ttl, ttl } from './contract/delivery.ts'
 export { isCallError } from './contract/failed.ts'
 export type { Protocol } from './contract/protocol.ts'
 export type {
@@ -69,6 +69,9 @@ export type { Backoff } from './sock/backoff.ts'
 export type { MulticastOptions, UdpSockOptions } from './sock/datagram-options.ts'
 export { DatagramSock, type DatagramParts } from './sock/datagram-sock.ts'
 export { type AddOptions, type AnyCodec, MetaSock, type MetaSockOptions } from './sock/meta-sock.ts'
+export type { Inbox } from './sock/durable/intake.ts'
+export type { DurableOptions, OutboxOptions } from './sock/durable/options.ts'
+export type { Durable, DurableStats, Posted, PostOptions } from './sock/durable/types.ts'
 export type { SockOptions } from './sock/options.ts'
 export { PipeSock, type SockParts } from './sock/pipe-sock.ts'
 export type { SubscribeOptions } from './sock/subscription.ts'
@@ -100,7 +103,9 @@ export type {
   Peer,
   PeerOf,
   PeerStats,
+  PipeConnectOptions,
   Receipt,
+  ReceiptOptions,
   RequestOptions,
   SendOptions,
   Sock,

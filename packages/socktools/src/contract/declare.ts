@@ -4,7 +4,7 @@
  */
 import { errorCodes, fail, needKnown } from '../errors.ts'
 import { type InferInput, type Schema, isSchema } from '../schema.ts'
-import { type Delivery, needDelivery } from './delivery.ts'
+import { type Ack, ACKS, type Delivery, needDelivery } from './delivery.ts'
 
 /** In which order messages leave when more waits than the wire takes: `high` first, `bulk` last. */
 export type Priority = (typeof PRIORITIES)[number]
@@ -25,6 +25,11 @@ interface CommonOptions {
 export interface MsgOptions<T = never> extends CommonOptions {
   /** What becomes of one that cannot leave at once. Default `reliable`. */
   readonly delivery?: Delivery<T>
+  /**
+   * What the outcome of a receipt waits for, where the sender does not say. It is the sender's affair, as delivery is.
+   * Default: `received` of what is sent to a peer, `processed` of what is posted.
+   */
+  readonly ack?: Ack
 }
 
 /**
@@ -64,6 +69,7 @@ export interface Msg<S extends Schema = Schema> extends Common {
   readonly kind: 'msg'
   readonly schema: S
   readonly delivery: Delivery
+  readonly ack: Ack | undefined
 }
 
 /** A question and its answer. */
@@ -101,7 +107,7 @@ export type Declaration = Msg | Call | Feed | Channel
 export type Kind = Declaration['kind']
 
 const COMMON_OPTIONS = ['priority', 'maxSize', 'version']
-const MSG_OPTIONS = [...COMMON_OPTIONS, 'delivery']
+const MSG_OPTIONS = [...COMMON_OPTIONS, 'delivery', 'ack']
 const FEED_OPTIONS = [...COMMON_OPTIONS, 'errors']
 const CALL_OPTIONS = [...FEED_OPTIONS, 'deadline', 'idempotent']
 
@@ -109,9 +115,11 @@ const CALL_OPTIONS = [...FEED_OPTIONS, 'deadline', 'idempotent']
 export function msg<S extends Schema>(schema: S, options: MsgOptions<InferInput<S>> = {}): Msg<S> {
   needSchema(schema, 'msg(schema)')
   const shared = common(options, MSG_OPTIONS, 'msg()')
-  const { delivery = 'reliable' } = options
+  const { delivery = 'reliable', ack } = options
   needDelivery(delivery, 'msg()')
-  return Object.freeze({ kind: 'msg', schema, delivery, ...shared })
+  if (ack !== undefined && !ACKS.includes(ack))
+    fail('BAD_OPTION', `msg({ ack }) is one of ${ACKS.join(', ')}`)
+  return Object.freeze({ kind: 'msg', schema, delivery, ack, ...shared })
 }
 
 /** A question and its answer: `call(Room, z.array(Line))`. `nothing()` stands for either where there is no data. */

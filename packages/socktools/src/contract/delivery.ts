@@ -42,6 +42,16 @@ export function ttl(ms: number): Ttl {
 const MOST = 2 ** 32 - 1
 const isTtl = (ms: unknown): boolean => Number.isInteger(ms) && (ms as number) >= 1 && (ms as number) <= MOST
 
+/**
+ * What has to be known of a message before its outcome is `delivered`.
+ *
+ * - `received`: it is with the far process, in line for its handlers
+ * - `processed`: its handlers have returned there
+ * - `durable`: and the cursor of the inbox there is on disk: it will not be handled again. Of what is posted alone
+ */
+export type Ack = (typeof ACKS)[number]
+export const ACKS = ['received', 'processed', 'durable'] as const
+
 /** Callers in JavaScript may pass anything. Throws BAD_OPTION. */
 export function needDelivery(value: unknown, what: string): void {
   if (value === 'reliable' || value === 'volatile') return

@@ -2,7 +2,7 @@ import { fail } from '../errors.ts'
 import { type Schema, isBytes, isSchema } from '../schema.ts'
 import { type Structure, structureOf, structureText } from './canonical.ts'
 import { type Declaration, type Kind, PRIORITIES } from './declare.ts'
-import type { Delivery } from './delivery.ts'
+import type { Ack, Delivery } from './delivery.ts'
 
 /** What two peers can say to each other: plain data that both import. */
 export interface Protocol {
@@ -23,6 +23,8 @@ export interface TypeInfo {
   readonly idempotent: boolean
   /** Of messages; undefined: reliable. */
   readonly delivery: Exclude<Delivery, 'reliable'> | undefined
+  /** Of messages: what a receipt waits for, where the sender does not say. */
+  readonly ack: Ack | undefined
   readonly maxSize: number | undefined
   /** Of a message; of what is asked; of what the opener of a channel sends. */
   readonly input: Schema
@@ -112,6 +114,7 @@ function typeInfo(name: string, index: number, declaration: Declaration | undefi
     deadline: kind === 'call' ? declaration.deadline : undefined,
     idempotent: kind === 'call' && declaration.idempotent,
     delivery: kind === 'msg' && declaration.delivery !== 'reliable' ? declaration.delivery : undefined,
+    ack: kind === 'msg' ? declaration.ack : undefined,
     maxSize,
     ...sides,
     inputBytes: isBytes(sides.input),

@@ -10,22 +10,61 @@ import type { DiskLock } from './disk.ts'
  * so that of two who find a dead owner one fails. The highest is never removed, or the numbers could start anew under
  * the feet of somebody who has read them: to give the lock back is to write that nobody has it.
  *
+ * A store on a full disk has to be opened, too, or nothing would ever leave it. So whatever is needed then is written over
+ * what is there: to give the lock back, a few bytes of its file; to claim it, SPARE, which is the lock before this one.
+ *
  * It holds among the processes that see each other: those of one machine and, with containers, of one of them.
  */
 const NAME = /^lock\.(\d{1,15})$/
 const FREE = 'free\n'
+const SPARE = 'claim.spare'
 
 export async function lockDirectory(path: string): Promise<DiskLock> {
   const claim = join(path, `lock-claim.${process.pid}.${randomBytes(6).toString('hex')}`)
-  await fs.writeFile(claim, `${process.pid} ${(await startOf(process.pid)) ?? ''}\n`, { flag: 'wx' })
+  const text = `${process.pid} ${(await startOf(process.pid)) ?? ''}\n`
+  let fromSpare = false
   try {
-    return await take(path, claim)
+    if (!(await written(claim, text))) {
+      // One of several gets it.
+      await fs.rename(join(path, SPARE), claim).catch(() => {
+        throw Object.assign(new Error('there is no room for a lock'), { code: 'ENOSPC' })
+      })
+      fromSpare = true
+      await writeOver(claim, text, true)
+    }
+    const lock = await take(path, claim, text)
+    fromSpare = false
+    return lock
   } finally {
-    await fs.rm(claim, { force: true })
+    if (fromSpare) await fs.rename(claim, join(path, SPARE))
+    else await fs.rm(claim, { force: true })
   }
 }
 
-async function take(path: string, claim: string): Promise<DiskLock> {
+/** Makes a file; false: there is no room. */
+async function written(path: string, text: string): Promise<boolean> {
+  try {
+    await fs.writeFile(path, text, { flag: 'wx' })
+    return true
+  } catch (error) {
+    await fs.rm(path, { force: true })
+    if (codeOf(error) === 'ENOSPC' || codeOf(error) === 'EDQUOT') return false
+    throw error
+  }
+}
+
+/** The first bytes of a file, in one step; `whole`: what was behind them goes. Takes no space. */
+async function writeOver(path: string, text: string, whole = false): Promise<void> {
+  const file = await fs.open(path, 'r+')
+  try {
+    const { bytesWritten } = await file.write(text, 0)
+    if (whole) await file.truncate(bytesWritten)
+  } finally {
+    await file.close()
+  }
+}
+
+async function take(path: string, claim: string, text: string): Promise<DiskLock> {
   for (;;) {
     const highest = (await numbers(path)).at(-1) ?? 0
     const holder = highest === 0 ? undefined : await holderOf(join(path, `lock.${highest}`))
@@ -43,16 +82,27 @@ async function take(path: string, claim: string): Promise<DiskLock> {
       await fs.rm(own, { force: true })
       continue
     }
-    for (const lower of now.slice(0, -1)) await fs.rm(join(path, `lock.${lower}`), { force: true })
-    return { release: () => release(path, own) }
+    await keepSpare(path, claim, text, now.slice(0, -1))
+    // Whoever reads it sees a number of a process, or not: what is behind these bytes does not matter then.
+    return { release: () => writeOver(own, FREE) }
   }
 }
 
-/** In one step, as it came: a file that is half written would look like a dead owner's. */
-async function release(path: string, own: string): Promise<void> {
-  const free = join(path, `lock-free.${process.pid}.${randomBytes(6).toString('hex')}`)
-  await fs.writeFile(free, FREE, { flag: 'wx' })
-  await fs.rename(free, own)
+/** Of the locks before ours one is kept; the very first has none before it. */
+async function keepSpare(
+  path: string,
+  claim: string,
+  text: string,
+  before: readonly number[],
+): Promise<void> {
+  const spare = join(path, SPARE)
+  for (const number of before) {
+    await fs.rename(join(path, `lock.${number}`), spare).catch((error: unknown) => {
+      if (codeOf(error) !== 'ENOENT') throw error
+    })
+  }
+  const made = `${claim}.spare`
+  if (before.length === 0 && (await written(made, text))) await fs.rename(made, spare)
 }
 
 async function numbers(path: string): Promise<number[]> {

@@ -363,6 +363,9 @@ const NAMES: { readonly [K in keyof SockEvents]: K } = {
   invalid: 'invalid',
   unhandled: 'unhandled',
   fault: 'fault',
+  settled: 'settled',
+  held: 'held',
+  storeFailed: 'storeFailed',
   closed: 'closed',
 }
 const UNDER_V1 = 'there the type stands beside the data, which the `codec` encodes; give one of your own'

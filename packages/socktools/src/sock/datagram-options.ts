@@ -4,6 +4,7 @@ import type { Codec, RawCodec } from '../wire/codec.ts'
 import { type Settings, type SockOptions, settle } from './options.ts'
 
 const ONLY_MESSAGES = 'datagrams carry messages and nothing else'
+const NO_DONE = 'nobody tells what became of a datagram'
 
 /** What UDP has no use for, and why. */
 const NOT_HERE = {
@@ -19,6 +20,10 @@ const NOT_HERE = {
   heartbeat: 'nobody is asked for a sign',
   stallTimeout: 'the system has taken what was sent',
   maxMessage: 'one datagram is one message, see maxFrame',
+  store: NO_DONE,
+  inbox: NO_DONE,
+  nameOf: NO_DONE,
+  outbox: NO_DONE,
 } as const
 
 /** The most that fits into a datagram over IPv4: 65,535 − 20 (IP) − 8 (UDP). */

@@ -75,8 +75,9 @@ export class Deadlines {
   #fire(): void {
     this.#disarm()
     const now = this.#platform.now()
-    const due = [...this.#buckets.keys()].filter((at) => at <= now).sort((a, b) => a - b)
-    for (const at of due) {
+    const due: number[] = []
+    for (const at of this.#buckets.keys()) if (at <= now) due.push(at)
+    for (const at of due.sort((a, b) => a - b)) {
       this.#firing = this.#buckets.get(at)
       this.#buckets.delete(at)
       for (const fn of this.#firing ?? []) fn()

@@ -3,14 +3,14 @@ import type { Off } from '../events.ts'
 import type { Codec, Got, Message } from '../wire/codec.ts'
 import type { Contract, TypeInfo } from '../contract/protocol.ts'
 import { validate } from '../schema.ts'
-import { AroundContext, MessageContext, NO_HEADERS } from './context.ts'
+import { AroundContext, type Facts, MessageContext, NO_FACTS } from './context.ts'
 import { type Entry, HandlerTable, typeOf } from './handler-table.ts'
 import { around, type Fault, type FaultSink, through, Unserved } from './middleware.ts'
 import { needMsg } from './payload.ts'
 import { Readers } from './readers.ts'
 import type { SubscribeOptions, Subscription } from './subscription.ts'
 import { isThenable } from './thenable.ts'
-import type { Context, Handler, Handlers, Headers, Middleware, Peer, Sock } from './types.ts'
+import type { Context, Handler, Handlers, Middleware, Peer, Sock } from './types.ts'
 import { rejected } from './waiter.ts'
 
 /** What a message of a sock in metas goes through: the sock's own dispatch, then theirs, innermost first. */
@@ -25,7 +25,7 @@ interface Rising<C extends Codec> {
   readonly line: Line<C>
   readonly message: Message<Got<C>>
   readonly peer: Peer<C>
-  readonly headers: Headers
+  readonly facts: Facts
   /** Where it arrived. */
   readonly origin: Dispatch<C>
   /** Somebody was there to take it. */
@@ -33,7 +33,7 @@ interface Rising<C extends Codec> {
 }
 
 /** Where a message goes: taps of the raw payload, the codec, middleware, subscribers, handlers; then metas. */
-export class Dispatch<C extends Codec> implements FaultSink<C> {
+export class Dispatch<C extends Codec> {
   /** Present while the sock is in a meta. */
   line: Line<C> | undefined
   readonly #sock: Sock<C>
@@ -99,11 +99,11 @@ export class Dispatch<C extends Codec> implements FaultSink<C> {
     try {
       message = checked(this.#codec.decode(payload))
     } catch (thrown) {
-      this.#invalid(peer, undefined, payload, thrown)
+      this.#invalid(peer, undefined, payload, thrown, NO_FACTS)
       return undefined
     }
     return this.#contract === undefined
-      ? this.arrive(peer, message, NO_HEADERS)
+      ? this.arrive(peer, message, NO_FACTS)
       : this.#judge(this.#contract, peer, message, payload)
   }
 
@@ -119,7 +119,7 @@ export class Dispatch<C extends Codec> implements FaultSink<C> {
       this.#report.unhandled(peer, message.type, message.data)
       return undefined
     }
-    return this.read(peer, info, payload, NO_HEADERS, () => {
+    return this.read(peer, info, payload, NO_FACTS, () => {
       if (info.kind !== 'msg')
         fail('BAD_MESSAGE', `"${info.name}" is a ${info.kind}, and this came as a message`)
       return validate(info.input, message.data)
@@ -131,42 +131,53 @@ export class Dispatch<C extends Codec> implements FaultSink<C> {
     peer: Peer<C>,
     { name }: TypeInfo,
     payload: Uint8Array,
-    headers: Headers,
+    facts: Facts,
     read: () => unknown,
   ): Promise<void> | undefined {
     try {
       const data = read()
-      if (!(data instanceof Promise)) return this.arrive(peer, { type: name, data: data as Got<C> }, headers)
+      if (!(data instanceof Promise)) return this.arrive(peer, { type: name, data: data as Got<C> }, facts)
       return data.then(
-        (given) => this.arrive(peer, { type: name, data: given as Got<C> }, headers),
+        (given) => this.arrive(peer, { type: name, data: given as Got<C> }, facts),
         (thrown: unknown) => {
-          this.#invalid(peer, name, payload, thrown)
+          this.#invalid(peer, name, payload, thrown, facts)
         },
       )
     } catch (thrown) {
-      this.#invalid(peer, name, payload, thrown)
+      this.#invalid(peer, name, payload, thrown, facts)
       return undefined
     }
   }
 
-  #invalid(peer: Peer<C>, type: string | undefined, payload: Uint8Array, thrown: unknown): void {
+  #invalid(
+    peer: Peer<C>,
+    type: string | undefined,
+    payload: Uint8Array,
+    thrown: unknown,
+    { verdict }: Facts,
+  ): void {
+    if (verdict !== undefined) verdict.code = 'BAD_MESSAGE'
     const error = asSockError(thrown, 'BAD_MESSAGE', 'the codec failed', peer.address)
     this.#report.invalid(peer, type, payload, error)
   }
 
   /** Handles one message. Never throws or rejects; returns a promise only if a handler did. */
-  arrive(peer: Peer<C>, message: Message<Got<C>>, headers: Headers): Promise<void> | undefined {
+  arrive(peer: Peer<C>, message: Message<Got<C>>, facts: Facts): Promise<void> | undefined {
     if (this.#middleware.length > 0 || this.line !== undefined) {
-      const context = new AroundContext(this.#sock, peer, headers)
-      return through(this.#middleware, message, context, this, (fault) =>
-        this.#arrive(message, peer, headers, fault),
-      )
+      const context = new AroundContext(this.#sock, peer, facts.headers)
+      const { verdict } = facts
+      if (verdict !== undefined && this.#middleware.length > 0) verdict.code = 'REFUSED'
+      return through(this.#middleware, message, context, this.#sink(facts), (fault) => {
+        // Middleware has passed it on.
+        if (verdict?.code === 'REFUSED') verdict.code = ''
+        return this.#arrive(message, peer, facts, fault)
+      })
     }
     try {
-      const settling = this.#deliver(message, peer, headers)
-      return isThenable(settling) ? this.#contain(settling, peer) : undefined
+      const settling = this.#deliver(message, peer, facts)
+      return isThenable(settling) ? this.#contain(settling, peer, facts) : undefined
     } catch (thrown) {
-      this.fault(thrown, peer)
+      this.#fault(thrown, peer, facts)
       return undefined
     }
   }
@@ -199,29 +210,34 @@ export class Dispatch<C extends Codec> implements FaultSink<C> {
   }
 
   /** The middleware of the sock is through. The metas that it is in now are those that see the message. */
-  #arrive(message: Message<Got<C>>, peer: Peer<C>, headers: Headers, fault: Fault): unknown {
+  #arrive(message: Message<Got<C>>, peer: Peer<C>, facts: Facts, fault: Fault): unknown {
     const { line } = this
-    if (line === undefined) return this.#deliver(message, peer, headers)
-    return this.#rise({ line, message, peer, headers, origin: this, taken: false }, 0, fault)
+    if (line === undefined) return this.#deliver(message, peer, facts)
+    return this.#rise({ line, message, peer, facts, origin: this, taken: false }, 0, fault)
   }
 
-  #deliver(message: Message<Got<C>>, peer: Peer<C>, headers: Headers): unknown {
+  #deliver(message: Message<Got<C>>, peer: Peer<C>, facts: Facts): unknown {
     const { data } = message
     // Here, since middleware may have changed it.
     const type = typeOf(message.type)
     const entries = this.#handlers.of(type)
-    const context = this.#contextOf(peer, type, headers)
+    const context = this.#contextOf(peer, type, facts)
     const taken = this.#readers.offer(data, context)
-    if (entries !== undefined) return this.#run(entries, data, context)
-    if (!taken) this.#report.unhandled(peer, type, data)
+    if (entries !== undefined) return this.#run(entries, data, context, facts)
+    if (!taken) this.#unhandled(peer, type, data, facts)
     return undefined
   }
 
-  #run(entries: readonly Entry<C>[], data: Got<C>, context: Context<C>): unknown {
+  #unhandled(peer: Peer<C>, type: string | number, data: Got<C>, { verdict }: Facts): void {
+    if (verdict !== undefined) verdict.code = 'UNHANDLED'
+    this.#report.unhandled(peer, type, data)
+  }
+
+  #run(entries: readonly Entry<C>[], data: Got<C>, context: Context<C>, facts: Facts): unknown {
     const only = entries[0]
     return only !== undefined && entries.length === 1
       ? only.handler(data, context)
-      : this.#each(entries, data, context)
+      : this.#each(entries, data, context, facts)
   }
 
   /** The handlers at this level of the line, then the levels above, each with its own middleware around it. */
@@ -248,7 +264,7 @@ export class Dispatch<C extends Codec> implements FaultSink<C> {
   }
 
   #own(rising: Rising<C>, at: number): unknown {
-    const { line, message, peer, headers, origin } = rising
+    const { line, message, peer, facts, origin } = rising
     if (at < line.first) {
       if (this.#readers.tapped) rising.taken = true
       return undefined
@@ -257,55 +273,63 @@ export class Dispatch<C extends Codec> implements FaultSink<C> {
     // What this level has no name for is not its own.
     if (this.#contract?.byName.has(String(type)) === false) return undefined
     const entries = this.#handlers.of(type)
-    const context = origin.#contextOf(peer, type, headers)
+    const context = origin.#contextOf(peer, type, facts)
     if (this.#readers.offer(message.data, context) || entries !== undefined) rising.taken = true
-    return entries === undefined ? undefined : this.#run(entries, message.data, context)
+    return entries === undefined ? undefined : this.#run(entries, message.data, context, facts)
   }
 
   #up(rising: Rising<C>, at: number): Promise<void> | undefined {
-    const { line, message, peer, headers, origin } = rising
+    const { line, message, peer, facts, origin } = rising
     const above = line.levels[at + 1]
     if (above !== undefined) {
-      const context = new AroundContext(origin.#sock, peer, headers)
-      return through(above.#middleware, message, context, above, (fault) =>
+      const context = new AroundContext(origin.#sock, peer, facts.headers)
+      return through(above.#middleware, message, context, above.#sink(facts), (fault) =>
         above.#rise(rising, at + 1, fault),
       )
     }
-    if (!rising.taken) origin.#report.unhandled(peer, typeOf(message.type), message.data)
+    if (!rising.taken) origin.#unhandled(peer, typeOf(message.type), message.data, facts)
     return undefined
   }
 
   /** Several handlers of one type run one after another; one that throws does not keep the others from it. */
-  async #each(entries: readonly Entry<C>[], data: Got<C>, context: Context<C>): Promise<void> {
+  async #each(entries: readonly Entry<C>[], data: Got<C>, context: Context<C>, facts: Facts): Promise<void> {
     for (const { handler } of entries) {
       try {
         await handler(data, context)
       } catch (thrown) {
-        this.fault(thrown, context.peer)
+        this.#fault(thrown, context.peer, facts)
       }
     }
   }
 
-  async #contain(settling: PromiseLike<unknown>, peer: Peer<C>): Promise<void> {
+  async #contain(settling: PromiseLike<unknown>, peer: Peer<C>, facts: Facts): Promise<void> {
     try {
       await settling
     } catch (thrown) {
-      this.fault(thrown, peer)
+      this.#fault(thrown, peer, facts)
     }
   }
 
   /** What a handler or middleware threw. */
-  fault(thrown: unknown, peer: Peer<C>): void {
+  #fault(thrown: unknown, peer: Peer<C>, { verdict }: Facts): void {
+    if (verdict !== undefined) verdict.code = 'HANDLER_FAILED'
     // An answer to one who has left: counted as dropped already, and nothing that the handler did wrong.
     if (peer.state !== 'open' && isSockError(thrown) && LEFT.has(thrown.code)) return
     this.#report.fault(thrown, 'handler', peer)
   }
 
-  #contextOf(peer: Peer<C>, type: string | number, headers: Headers): Context<C> {
+  #sink(facts: Facts): FaultSink<C> {
+    return {
+      fault: (thrown, peer) => {
+        this.#fault(thrown, peer, facts)
+      },
+    }
+  }
+
+  #contextOf(peer: Peer<C>, type: string | number, facts: Facts): Context<C> {
     const last = this.#last
-    if (last !== undefined && last.peer === peer && last.type === type && last.headers === headers)
-      return last
-    return (this.#last = new MessageContext(this.#sock, peer, type, headers))
+    if (last !== undefined && last.peer === peer && last.type === type && last.facts === facts) return last
+    return (this.#last = new MessageContext(this.#sock, peer, type, facts))
   }
 }
 

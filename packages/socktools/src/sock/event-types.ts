@@ -2,10 +2,12 @@ import type { Protocol } from '../contract/protocol.ts'
 import type { SockError } from '../errors.ts'
 import type { Codec, Got, RawCodec } from '../wire/codec.ts'
 import type { SessionReason } from '../wire/v1/resumption.ts'
+import type { DurableEvents } from './durable/types.ts'
 import type { DropReason, Lost, Peer } from './peer-types.ts'
 import type { Candidate } from './types.ts'
 
-export interface SockEvents<C extends Codec = RawCodec, P extends Protocol | undefined = undefined> {
+export interface SockEvents<C extends Codec = RawCodec, P extends Protocol | undefined = undefined>
+  extends DurableEvents {
   listening: { readonly address: string }
   /** A peer passed the gate. */
   peer: { readonly peer: Peer<C, P> }

@@ -1,6 +1,7 @@
 import type { Protocol } from '../contract/protocol.ts'
 import type { DeclarationOf, Handlers as ContractHandlers, Maybe, Output } from '../contract/types.ts'
 import type { Codec, Got, Message, RawCodec } from '../wire/codec.ts'
+import type { Durable } from './durable/types.ts'
 import type { Headers, Peer } from './peer-types.ts'
 import type { Sock } from './types.ts'
 
@@ -21,6 +22,8 @@ export interface Context<C extends Codec = RawCodec, P extends Protocol | undefi
   readonly headers: Headers
   /** Milliseconds for which whoever called still waits; undefined: it set no deadline. */
   readonly timeLeft: number | undefined
+  /** Where it was posted: its sender keeps it until it is done. undefined: it was not. See docs/durable.md. */
+  readonly durable: Durable | undefined
 }
 
 /** Called once per message. While a returned promise is pending, the next message of this peer waits. */

@@ -54,6 +54,17 @@ export function logTo<C extends Codec>(logger: Logger, sock: Pick<Sock<C>, 'on'>
       lost,
     })
   })
+  sock.on('settled', ({ name, n, outcome }) => {
+    if (outcome.status === 'delivered') return undefined
+    return logger.warn?.(`message ${n} to ${name}: ${outcome.status}`, { name, n, ...outcome })
+  })
+  sock.on('held', ({ name, n, type, error }) =>
+    logger.error?.(`message ${n} to ${name} cannot be sent, and all behind it wait: ${error.message}`, {
+      ...{ name, n, type },
+      code: error.code,
+    }),
+  )
+  sock.on('storeFailed', ({ error }) => logger.error?.(error.message, { code: error.code }))
   sock.on('refused', ({ error, address }) => {
     refused(`refused: ${error.message}`, { address, code: error.code })
   })

@@ -7,11 +7,18 @@ import { lengthPrefixed } from '../wire/length-prefixed.ts'
 import { MIN_WINDOW } from '../wire/v1/hello.ts'
 import { type Backoff, DEFAULT_BACKOFF } from './backoff.ts'
 import type { Tick } from './ticker.ts'
+import {
+  DURABLE_OPTIONS,
+  type DurableOptions,
+  type DurableSettings,
+  durableSettings,
+} from './durable/options.ts'
 import { contracted } from './payload.ts'
 import type { Candidate, DrainOptions, Handlers, HandlersFor, Logger, Maybe } from './types.ts'
 
 /** Times are in milliseconds, sizes in bytes. Every default is in DEFAULTS below. */
-export interface SockOptions<C extends Codec = RawCodec, P extends Protocol | undefined = undefined> {
+export interface SockOptions<C extends Codec = RawCodec, P extends Protocol | undefined = undefined>
+  extends DurableOptions {
   /**
    * What this sock and its peers can say to each other: `{ say: msg(Line), history: call(Room, Lines) … }`. With it
    * the wire is v1, types are checked by the compiler, and what arrives by its schema. Without it the wire is plain.
@@ -176,6 +183,7 @@ type Numbers = { readonly [K in keyof typeof DEFAULTS]: number }
 /** Options as a sock uses them: checked once, at the door, and complete. */
 export interface Settings<C extends Codec = RawCodec>
   extends Numbers,
+    DurableSettings,
     Pick<SockOptions<C>, 'bind' | 'logger' | 'tick' | 'goodAddress' | 'goodPeer' | 'slowPeer'> {
   readonly handlers: Handlers<C> | undefined
   /** `timeout` with peers on the plain wire. */
@@ -207,6 +215,7 @@ const OTHERS = [
   'backoff',
   'slowPeer',
   'sessions',
+  ...DURABLE_OPTIONS,
 ] as const
 /** Options that are objects, and the methods that make them the right ones. */
 const PARTS = {
@@ -309,6 +318,7 @@ export function settle<C extends Codec, P extends Protocol | undefined>(
     framing,
     backoff: backoffOf(options.backoff),
     sessions,
+    ...durableSettings(options, wire),
   })
 }
 

@@ -1,3 +1,4 @@
+import type { Ack } from '../contract/delivery.ts'
 import type { Protocol } from '../contract/protocol.ts'
 import type {
   CallTypes,
@@ -28,8 +29,10 @@ export interface MessageOptions {
 /**
  * What is known of a message that was sent.
  *
- * - `delivered`: the far side acknowledged all of it. It is with that process, in line for its handlers, not handled.
- * - `not-delivered`: it did not arrive and never will. `reason` as in the event `dropped`.
+ * - `delivered`: the far side acknowledged all of it. It is with that process, in line for its handlers, not handled; with
+ *   the `ack` `processed` its handlers have returned, too.
+ * - `not-delivered`: it did not arrive and never will. `reason` as in the event `dropped`. Or, with that `ack`, `failed`: it
+ *   arrived, and the far side tells by `code` why nothing comes of it: HANDLER_FAILED, UNHANDLED, BAD_MESSAGE …
  * - `unknown`: it may have arrived. `gone`: the connection ended before the acknowledgement came, and no session went on;
  *   `lost`: the session was lost, and the far side does not know any more; `closed`: we closed it meanwhile;
  *   `volatile`: it left, and messages of its type are not acknowledged.
@@ -37,7 +40,13 @@ export interface MessageOptions {
 export type Outcome =
   | { readonly status: 'delivered' }
   | { readonly status: 'not-delivered'; readonly reason: DropReason }
+  | { readonly status: 'not-delivered'; readonly reason: 'failed'; readonly code: string }
   | { readonly status: 'unknown'; readonly reason: 'gone' | 'lost' | 'closed' | 'volatile' }
+
+export interface ReceiptOptions extends MessageOptions {
+  /** What the outcome waits for. Default: that of its type, else `received`. */
+  readonly ack?: Exclude<Ack, 'durable'>
+}
 
 export interface Receipt {
   /** As the promise of sendMsg: the backpressure, and why the message was not taken. */
@@ -91,7 +100,7 @@ export interface Peer<C extends Codec = RawCodec, P extends Protocol | undefined
    * The same with a receipt, which tells what became of the message: see Outcome. Under wire v1 only, else `accepted`
    * rejects with OVER_PLAIN. It costs some hundred bytes until the far side has acknowledged the message.
    */
-  send<T extends MsgTypes<P>>(type: T, data: DataOf<C, P, T>, options?: MessageOptions): Receipt
+  send<T extends MsgTypes<P>>(type: T, data: DataOf<C, P, T>, options?: ReceiptOptions): Receipt
   /**
    * Asks, and resolves to the answer. At most `maxCalls` of the far side (64) are open at once, others wait their turn.
    *

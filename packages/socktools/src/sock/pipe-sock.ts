@@ -11,6 +11,8 @@ import { unlessAborted } from './attempts.ts'
 import { BaseSock } from './base-sock.ts'
 import { bothLost, NOTHING_LOST } from './counters.ts'
 import { Deadlines } from './deadlines.ts'
+import { Desk, NO_DESK } from './durable/desk.ts'
+import type { Posted, PostOptions } from './durable/types.ts'
 import { Doors } from './doors.ts'
 import { Keepers } from './keeper.ts'
 import { type SockOptions, settle } from './options.ts'
@@ -19,12 +21,12 @@ import { Partings } from './partings.ts'
 import type { PeerOwner } from './peer-hooks.ts'
 import { type AnyPeer, Sends } from './sends.ts'
 import type {
-  ConnectOptions,
   DataOf,
   DrainOptions,
   Lost,
   MessageOptions,
   Peer,
+  PipeConnectOptions,
   SendOptions,
   Sock,
   SockStats,
@@ -59,6 +61,8 @@ export class PipeSock<
   readonly #peerHost: PeerHost<C>
   /** Undefined: this sock speaks the plain wire and nothing else. */
   readonly #v1: V1<C> | undefined
+  /** Undefined: there is no store. */
+  readonly #desk: Desk<C> | undefined
   /** All that have a say: connected, or with something left to handle. */
   readonly #peers = new Set<AnyPeer<C>>()
   readonly #keepers: Keepers<AnyPeer<C>>
@@ -135,6 +139,7 @@ export class PipeSock<
       sends: this.#sends,
       handle: (peer, payload) => core.dispatch.handle(peer, payload),
     }
+    if (settings.store !== undefined) this.#desk = new Desk<C>(core, settings.store)
     if (settings.wire !== 'plain')
       this.#v1 = new V1<C>(this as unknown as Sock<C>, core, owner, this.#sends, {
         onDetached: (peer, error) => {
@@ -198,14 +203,66 @@ export class PipeSock<
     return this.#listener.address
   }
 
-  async connectTo(address: string, options: ConnectOptions = {}): Promise<Peer<C, P>> {
+  async connectTo(address: string, { name, ...options }: PipeConnectOptions = {}): Promise<Peer<C, P>> {
     this.core.checkOpen('connectTo')
     const setUp = this.ready()
     if (setUp !== undefined) {
       await setUp
       this.core.checkOpen('connectTo')
     }
-    return (await this.#doors.dial(address, options)) as unknown as Peer<C, P>
+    if (name !== undefined) this.#needDesk()
+    const peer = await this.#doors.dial(address, options)
+    if (name !== undefined) this.#claim(peer, name)
+    return peer as unknown as Peer<C, P>
+  }
+
+  // What is kept until it is done
+
+  /**
+   * Sends a message to whoever has this name, now or later: it is kept in the `store` until the far side says that it is done,
+   * over any number of connections and restarts. Those to one name are sent, and handled, in their order.
+   */
+  post<T extends MsgTypes<P>>(
+    name: string,
+    type: T,
+    data: DataOf<C, P, T>,
+    options: PostOptions = {},
+  ): Posted {
+    return this.#needDesk().post(name, String(type), data, options)
+  }
+
+  /**
+   * This peer has this name from now on: what is posted to the name goes there. Until it is gone, or another peer has the
+   * name; a peer has one name at most. Throws UNSUPPORTED or OVER_PLAIN (the far side cannot say what is done),
+   * PEER_GONE, UNKNOWN_PEER, BAD_OPTION.
+   */
+  claim(peer: Peer<C, P>, name: string): void {
+    this.core.checkNotClosed('claim')
+    this.#needDesk()
+    const known = [...this.#peers].find((one) => one === (peer as unknown))
+    if (known === undefined && peer.state !== 'gone') fail('UNKNOWN_PEER', 'that is no peer of this sock')
+    this.#claim(known ?? (peer as unknown as AnyPeer<C>), name)
+  }
+
+  #needDesk(): Desk<C> {
+    return this.#desk ?? fail('BAD_OPTION', 'to post, a sock needs the option `store`')
+  }
+
+  #claim(peer: AnyPeer<C>, name: string): void {
+    this.#needDesk().claim(peer.wire === 'v1' ? peer : { wire: 'plain', address: peer.address }, name)
+  }
+
+  /** The name that the application has for a new peer. */
+  #nameOf(peer: AnyPeer<C>): void {
+    const { nameOf } = this.core.settings
+    if (nameOf === undefined || peer.state === 'gone') return
+    try {
+      const { host, address, dialed } = peer
+      const name = nameOf({ host, address, dialed, id: peer.wire === 'v1' ? peer.nodeId : undefined })
+      if (name !== undefined) this.#claim(peer, name)
+    } catch (thrown) {
+      this.core.fault(thrown, 'nameOf', peer as Peer<C>)
+    }
   }
 
   // Peers
@@ -227,6 +284,7 @@ export class PipeSock<
     // Listened to before it is announced, so that a listener may close it; read from after that.
     peer.attach()
     core.events.emit('peer', { peer: peer as Peer<C> })
+    this.#nameOf(peer)
     peer.start(greeted?.early)
     if (peer.wire === 'v1' && greeted?.wire === 'v1' && greeted.broken !== undefined)
       peer.lostPipe(greeted.broken)
@@ -290,6 +348,7 @@ export class PipeSock<
 
   #onGone(peer: AnyPeer<C>, error: SockError | undefined, lost: Lost): void {
     this.#peers.delete(peer)
+    if (peer.wire === 'v1') this.#desk?.gone(peer)
     this.#reunions.get(peer)?.stop()
     this.#reunions.delete(peer)
     if (peer.wire === 'v1' && peer.wasDetached) this.#detached--
@@ -345,7 +404,12 @@ export class PipeSock<
 
   stats(): SockStats {
     const peers = [...this.#peers].map((peer) => peer.stats())
-    return this.core.counters.snapshot(peers, this.#doors.pending)
+    const stats = this.core.counters.snapshot(peers, this.#doors.pending)
+    if (this.#v1 === undefined) return stats
+    return {
+      ...stats,
+      durable: { ...(this.#desk?.stats() ?? NO_DESK), duplicates: this.#v1.intake.duplicates },
+    }
   }
 
   // Ending
@@ -357,11 +421,13 @@ export class PipeSock<
   }
 
   protected async drainPeers(options: DrainOptions): Promise<void> {
+    this.#desk?.stop()
     await Promise.all([...this.#peers].map((peer) => peer.drain(options)))
   }
 
   protected async closePeers(): Promise<Lost> {
     closeAll([...this.#peers])
+    this.#desk?.end()
     this.#partings.end()
     this.#deadlines.clear()
     await this.#listener?.close()

@@ -2,6 +2,7 @@ import type { Protocol } from '../contract/protocol.ts'
 import type { MsgTypes } from '../contract/types.ts'
 import type { Off } from '../events.ts'
 import type { Codec, RawCodec } from '../wire/codec.ts'
+import type { DurableStats } from './durable/types.ts'
 import type { SockEvents } from './event-types.ts'
 import type { Context, GotOf, HandlerFor, HandlersFor, Middleware, TypesIn } from './handler-types.ts'
 import type { DataOf, DrainOptions, Lost, MessageOptions, Peer, PeerStats } from './peer-types.ts'
@@ -30,6 +31,8 @@ export interface SockStats extends Omit<PeerStats, 'silent'> {
   readonly unhandled: number
   /** Answers of calls that came when nobody waited for them any more. */
   readonly late: number
+  /** Of a sock on wire v1. */
+  readonly durable?: DurableStats
 }
 
 /** A node of the network: it listens, dials, and holds its peers. TcpSock and PipeSock are classes of it. */
@@ -90,6 +93,11 @@ export interface StartServerOptions {
   readonly bind?: string
   /** Connections that the system keeps waiting for us. Default 511; the system may cap it. */
   readonly backlog?: number
+}
+
+export interface PipeConnectOptions extends ConnectOptions {
+  /** The name that the peer has from then on: what is posted to it goes there. See `post`. */
+  readonly name?: string
 }
 
 export interface ConnectOptions {

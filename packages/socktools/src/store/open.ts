@@ -5,7 +5,7 @@ import { newSalt, writeHead } from './head.ts'
 import { Ledger } from './ledger.ts'
 import { ID_BYTES, idText } from './payloads.ts'
 import { recover } from './recover.ts'
-import { codeOf, DiskFull, Segments } from './segments.ts'
+import { codeOf, DiskFull, isFull, Segments } from './segments.ts'
 
 export interface Opened {
   readonly id: string
@@ -52,6 +52,8 @@ async function locked({ disk }: Pick<Platform, 'disk'>, directory: string): Prom
     await disk.makeDirectory(directory)
     return await disk.lock(directory)
   } catch (error) {
+    if (isFull(error))
+      throw new SockError('OUTBOX_FULL', `the disk is full, and ${directory} cannot be locked`)
     if (codeOf(error) !== 'ELOCKED') throw failed(error, directory)
     return fail('STORE_LOCKED', `${directory} is open already`, { cause: error })
   }

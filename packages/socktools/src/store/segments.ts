@@ -205,7 +205,7 @@ export class Segments {
 
 export const codeOf = (error: unknown): unknown => (error as { readonly code?: unknown } | null)?.code
 
-const isFull = (error: unknown): boolean => codeOf(error) === 'ENOSPC' || codeOf(error) === 'EDQUOT'
+export const isFull = (error: unknown): boolean => codeOf(error) === 'ENOSPC' || codeOf(error) === 'EDQUOT'
 
 /** Whether it went well; false: the disk is full, and nothing has changed. */
 export async function unlessFull(work: Promise<void>): Promise<boolean> {

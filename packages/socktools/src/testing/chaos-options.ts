@@ -10,8 +10,11 @@ export interface Toxics {
   readonly bandwidth?: number
   /** The most bytes that are passed on in one piece; each is drawn from 1 to this. */
   readonly slice?: number
-  /** The connection is reset once so many bytes have passed in this direction: exactly these do. */
-  readonly cutAfter?: number
+  /**
+   * The connection is reset once so many bytes have passed in this direction: exactly these do. Or how many for each
+   * connection, by its number from 1; Infinity for one that is to last.
+   */
+  readonly cutAfter?: number | ((connection: number) => number)
   /** This direction ends in good order (FIN) once so many bytes have passed; the rest is thrown away. */
   readonly limit?: number
   /** Everything is swallowed from the start. */
@@ -30,7 +33,7 @@ export interface ChaosOptions {
   readonly both?: Toxics
   readonly up?: Toxics
   readonly down?: Toxics
-  /** Connection i, from 1, is cut after `cutAfter` × i bytes instead of after `cutAfter`. Default false. */
+  /** Connection i, from 1, is cut after `cutAfter` × i bytes instead of after `cutAfter`, a number. Default false. */
   readonly cutGrows?: boolean
   /** What it does, as it does it. */
   readonly log?: (event: ChaosEvent) => void
@@ -90,7 +93,7 @@ export function chaosPlan(options: ChaosOptions): ChaosPlan {
 function check(toxics: object): void {
   needKnown(toxics, TOXICS, 'a direction of chaos')
   for (const [name, value] of Object.entries(toxics) as [string, unknown][]) {
-    if (value === undefined) continue
+    if (value === undefined || (name === 'cutAfter' && typeof value === 'function')) continue
     if (
       name === 'blackHole'
         ? typeof value !== 'boolean'

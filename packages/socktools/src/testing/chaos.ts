@@ -189,7 +189,8 @@ class Connection {
     this.#onOver = onOver
     const lane = (from: net.Socket, to: net.Socket, direction: 'up' | 'down'): ChaosLane => {
       const toxics = direction === 'up' ? up : down
-      const cutAfter = (toxics.cutAfter ?? Infinity) * (cutGrows ? number : 1)
+      const { cutAfter: after = Infinity } = toxics
+      const cutAfter = typeof after === 'function' ? after(number) : after * (cutGrows ? number : 1)
       return new ChaosLane(from, to, toxics, cutAfter, {
         platform: nodePlatform,
         random,

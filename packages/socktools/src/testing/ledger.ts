@@ -42,6 +42,8 @@ const NEVER_DONE = new Set([
 export class Ledger {
   readonly #lanes = new Map<string, Lane>()
   readonly #asked = new Map<string, Asked>()
+  /** Those that have not settled. */
+  readonly #open = new Set<string>()
   readonly #twice: string[] = []
   readonly #disorder: string[] = []
   readonly #altered: string[] = []
@@ -114,6 +116,7 @@ export class Ledger {
   ask(id: string): void {
     this.sends++
     this.#asked.set(id, { handled: 0, outcome: undefined })
+    this.#open.add(id)
   }
 
   /** Its handler began. */
@@ -134,6 +137,7 @@ export class Ledger {
     if (asked === undefined) return
     if (asked.outcome !== undefined) this.#untrue.push(`the call ${id} was ${asked.outcome}, then ${outcome}`)
     asked.outcome = outcome
+    this.#open.delete(id)
     this.#judge(id, asked)
   }
 
@@ -146,7 +150,7 @@ export class Ledger {
 
   /** Calls that have not settled. `but` names those that need not: of processes that are gone. */
   unsettled(but: (id: string) => boolean = () => false): string[] {
-    return [...this.#asked].flatMap(([id, { outcome }]) => (outcome === undefined && !but(id) ? [id] : []))
+    return [...this.#open].filter((id) => !but(id))
   }
 
   /** Everything that came was sent, as it was sent. */
@@ -204,7 +208,7 @@ export class Ledger {
 }
 
 function needNone(cases: readonly string[]): void {
-  const [first] = cases
-  if (first !== undefined)
-    throw new Error(cases.length === 1 ? first : `${first}, and ${cases.length - 1} more`)
+  if (cases.length === 0) return
+  const first = cases[0] as string
+  throw new Error(cases.length === 1 ? first : `${first}, and ${cases.length - 1} more`)
 }

@@ -100,7 +100,11 @@ export class SimNode<Disk = KeyStore> {
     this.#world.network.stop(this.index, how)
     this.disk.crash(how, this.random)
     if (how === 'kill') this.files.kill()
-    else this.files.crash(CRASHES[Math.floor(this.random() * CRASHES.length)])
+    else {
+      const unsynced = CRASHES[Math.floor(this.random() * CRASHES.length)]
+      this.#world.tally(`unsynced ${unsynced}`)
+      this.files.crash(unsynced)
+    }
     return true
   }
 

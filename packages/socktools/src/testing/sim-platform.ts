@@ -71,24 +71,49 @@ export class SimPlatform implements Platform {
     scenario: () => Promise<T>,
     { limit = 86_400_000, after }: { readonly limit?: number; readonly after?: () => void } = {},
   ): Promise<T> {
-    const state = { settled: false }
+    let settled = false
     const result = scenario().finally(() => {
-      state.settled = true
+      settled = true
     })
     result.catch(() => undefined)
-    await this.#step()
-    after?.()
-    while (!state.settled) {
-      const event = this.#next()
-      if (event === undefined)
-        throw new Error(`the scenario waits for something that never happens, at ${this.#now} ms`)
-      if (event.at > limit) throw new Error(`the scenario was not done after ${limit} ms`)
-      this.#now = Math.max(this.#now, event.at)
-      event.fn?.()
-      await this.#step()
-      after?.()
-    }
-    return result
+    return new Promise((resolve, reject) => {
+      // Without a promise of its own for each event, of which there are many.
+      const turn = (): void => {
+        try {
+          const deferred = this.#deferred
+          if (deferred.length > 0) {
+            this.#deferred = []
+            for (const fn of deferred) fn()
+          } else {
+            after?.()
+            if (settled) {
+              resolve(result)
+              return
+            }
+            this.#happen(limit)
+          }
+          whenQuiet()
+        } catch (thrown) {
+          const why = thrown as Error
+          reject(why)
+        }
+      }
+      // A real nextTick runs after all microtasks, and there is no poll phase on the way. Only one that a microtask asks
+      // for: those of one and the same tick come before them.
+      const ask = (): void => nodePlatform.defer(turn)
+      const whenQuiet = (): void => void QUIET.then(ask)
+      whenQuiet()
+    })
+  }
+
+  /** The next event, of those until `limit`. */
+  #happen(limit: number): void {
+    const event = this.#next()
+    if (event === undefined)
+      throw new Error(`the scenario waits for something that never happens, at ${this.#now} ms`)
+    if (event.at > limit) throw new Error(`the scenario was not done after ${limit} ms`)
+    this.#now = Math.max(this.#now, event.at)
+    event.fn?.()
   }
 
   /** Virtual sleep. */
@@ -96,20 +121,6 @@ export class SimPlatform implements Platform {
     return new Promise((resolve) => {
       this.setTimer(resolve, ms)
     })
-  }
-
-  /** Ends one event: everything deferred and every promise that can go on does, before time moves. */
-  async #step(): Promise<void> {
-    for (;;) {
-      // A real nextTick runs after all microtasks, and there is no poll phase on the way.
-      await new Promise<void>((resolve) => {
-        nodePlatform.defer(resolve)
-      })
-      const deferred = this.#deferred
-      if (deferred.length === 0) return
-      this.#deferred = []
-      for (const fn of deferred) fn()
-    }
   }
 
   #add(fn: () => void, at: number): Event {
@@ -154,6 +165,8 @@ export class SimPlatform implements Platform {
     return first
   }
 }
+
+const QUIET = Promise.resolve()
 
 const before = (a: Event, b: Event): boolean => a.at < b.at || (a.at === b.at && a.order < b.order)
 

@@ -151,9 +151,6 @@ const tooLong = ({ length }: Uint8Array, max: number): string =>
 const JSON_RULES: Omit<Rules, 'most' | 'tooMuch'> = {
   // One more is the pair around it.
   depth: MAX_DEPTH - 1,
-  asJSON: true,
-  // It is escaped: "\\ud800".
-  wellFormed: false,
   judge(value) {
     if (typeof value === 'bigint') return { what: 'a bigint', instead: 'send it under msgpack(), or as text' }
     if (isBytes(value)) return { what: 'bytes', instead: 'send bytes under msgpack() or raw()' }

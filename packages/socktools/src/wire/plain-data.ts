@@ -24,13 +24,6 @@ export interface Rules {
   /** What has more: `more than … holds`. */
   readonly tooMuch: string
   /**
-   * Whether it is written as JSON.stringify has it: `toJSON` is asked, and its answer written, and boxed primitives are
-   * what is in them; else `toJSON` is a function like any other, and a box an object.
-   */
-  readonly asJSON: boolean
-  /** Whether text, that of keys too, must have a form in UTF-8: half a surrogate pair has none. */
-  readonly wellFormed: boolean
-  /**
    * Judges what is neither a primitive that every codec takes, nor an array or a plain object: it is `fine`, to be
    * judged by its properties (`inside`), or refused.
    */
@@ -63,8 +56,6 @@ function inValue(data: unknown, walk: Walk, depth: number): Fault | undefined {
       return { what: `a ${typeof data}`, path: '' }
     case 'bigint':
       return faultOf(rules.judge(data))
-    case 'string':
-      return isText(data, rules) ? undefined : { what: HALF, path: '' }
     default:
       return undefined
   }
@@ -79,7 +70,7 @@ function inObject(value: object, walk: Walk, depth: number, answer = false): Fau
     const verdict = rules.judge(value)
     if (verdict !== 'inside') return faultOf(verdict)
   }
-  if (rules.asJSON && !answer) {
+  if (!answer) {
     const { toJSON } = value as { toJSON?: unknown }
     if (typeof toJSON === 'function') {
       const said: unknown = toJSON.call(value, '')
@@ -88,9 +79,8 @@ function inObject(value: object, walk: Walk, depth: number, answer = false): Fau
     }
   }
   if (!plain) {
-    const boxed = isBoxed(value)
-    if (boxed && rules.asJSON) return undefined
-    const refusal = boxed ? BOXED : hollow(value)
+    if (isBoxed(value)) return undefined
+    const refusal = hollow(value)
     if (refusal !== undefined) return faultOf(refusal)
   }
   if (depth === 0) return { what: `what nests deeper than ${rules.depth}, or in a circle,`, path: '' }
@@ -100,10 +90,9 @@ function inObject(value: object, walk: Walk, depth: number, answer = false): Fau
 }
 
 function inArray(items: readonly unknown[], walk: Walk, depth: number): Fault | undefined {
-  const { rules } = walk
   for (let i = 0; i < items.length; i++) {
     const item = items[i]
-    if (typeof item === 'number' || (typeof item === 'string' && isText(item, rules))) continue
+    if (typeof item === 'number' || typeof item === 'string') continue
     const fault = inValue(item, walk, depth)
     if (fault !== undefined) return { ...fault, path: `[${i}]${fault.path}` }
   }
@@ -113,31 +102,25 @@ function inArray(items: readonly unknown[], walk: Walk, depth: number): Fault | 
 type Properties = Readonly<Record<string, unknown>>
 
 function inProperties(value: Properties, walk: Walk, depth: number, plain: boolean): Fault | undefined {
-  const { rules } = walk
   // The fastest way through an object. It also shows what is inherited; that is looked at if it would matter.
   for (const key in value) {
     const item = value[key]
-    if (!isText(key, rules)) return { what: `${HALF} in a key`, path: '' }
     if (item !== undefined && (plain || Object.hasOwn(value, key))) walk.left--
-    if (typeof item === 'number' || (typeof item === 'string' && isText(item, rules))) continue
+    if (typeof item === 'number' || typeof item === 'string') continue
     const fault = inValue(item, walk, depth)
     if (fault !== undefined && Object.hasOwn(value, key)) {
-      const step = NAME.test(key) ? `.${key}` : `[${JSON.stringify(key)}]`
-      return { ...fault, path: step + fault.path }
+      return { ...fault, path: stepOf(key) + fault.path }
     }
   }
   return undefined
 }
 
-const HALF = 'half a surrogate pair'
-
-/** Costs next to nothing: an engine knows which texts have no such characters at all. */
-const isText = (text: string, { wellFormed }: Rules): boolean =>
-  !wellFormed || (text as string & { isWellFormed(): boolean }).isWellFormed()
-
 const NAME = /^[\p{L}_$][\p{L}\d_$]*$/u
 
-function isPlain(value: object): boolean {
+/** One step of a path: the property of this name. */
+export const stepOf = (key: string): string => (NAME.test(key) ? `.${key}` : `[${JSON.stringify(key)}]`)
+
+export function isPlain(value: object): boolean {
   const prototype: unknown = Object.getPrototypeOf(value)
   return prototype === Object.prototype || prototype === null
 }
@@ -147,6 +130,9 @@ const faultOf = (verdict: ReturnType<Rules['judge']>): Fault | undefined =>
 
 /** Whether it is memory rather than something in it. */
 export const isBytes = (value: unknown): boolean => ArrayBuffer.isView(value) || value instanceof ArrayBuffer
+
+/** What only JSON.stringify takes for its parts. `value` is of a class. */
+export const refusedOfClass = (value: object): Refusal | undefined => (isBoxed(value) ? BOXED : hollow(value))
 
 /** What every codec here would write without what it is about, and without a word. `value` is of a class. */
 function hollow(value: object): Refusal | undefined {

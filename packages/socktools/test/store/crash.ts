@@ -5,7 +5,18 @@
 import assert from 'node:assert/strict'
 import type { Store } from '../../src/store/index.ts'
 import { type CrashKind, SimDisk } from '../../src/testing/index.ts'
-import { CHANGES, content, DIR, FAR, openOn, PEERS, pendingOf, sizes, xoshiro128 } from '../support/store.ts'
+import {
+  CHANGES,
+  content,
+  DIR,
+  FAR,
+  ofOneLife,
+  openOn,
+  PEERS,
+  pendingOf,
+  sizes,
+  xoshiro128,
+} from '../support/store.ts'
 
 interface Message {
   readonly peer: string
@@ -97,7 +108,8 @@ export async function crashes(seed: number, steps: number, total: Outcome): Prom
     }
   }
 
-  store = await openOn(disk, random)
+  let life = ofOneLife(disk)
+  store = await openOn(life.disk, random)
   let busy: Promise<unknown>[] = []
   for (let step = 0; step < steps; step++) {
     const what = random()
@@ -137,12 +149,14 @@ export async function crashes(seed: number, steps: number, total: Outcome): Prom
       await Promise.all(busy)
       busy = []
       await store.close()
-      store = await openOn(disk, random)
+      store = await openOn(life.disk, random)
     } else {
       // The process dies and the machine goes on: what it wrote is in the cache, not on the disk.
       disk.kill()
+      life.end()
       busy = []
-      store = await openOn(disk, random)
+      life = ofOneLife(disk)
+      store = await openOn(life.disk, random)
       const found = await pendingOf(store)
       for (const message of messages) {
         const own = found.get(message.peer)

@@ -1,6 +1,7 @@
 /** A log that was damaged at rest: cut at every byte, each bit of it flipped. */
 import assert from 'node:assert/strict'
-import { inspect, type Store } from '../../src/store/index.ts'
+import { type Disk, inspect, type Store } from '../../src/store/index.ts'
+import { nodeDisk } from '../../src/platform/node-disk.ts'
 import { SimDisk } from '../../src/testing/index.ts'
 import { content, DIR, FAR, openOn, PEERS, pendingOf, sizes, xoshiro128 } from '../support/store.ts'
 
@@ -49,14 +50,14 @@ export async function damage(
   const total = { cases: 0, refused: 0 }
   for (const [name, bytes] of log.files) {
     if (!name.endsWith('.seg')) continue
+    const files = new Map(log.files)
     let number = 0
     for (const damaged of cases(bytes)) {
       total.cases++
       const what = `${name}, case ${number++}`
-      const disk = new SimDisk({ random: xoshiro128(1) })
-      for (const [other, whole] of log.files) disk.put(other, other === name ? damaged : whole)
+      files.set(name, damaged)
       try {
-        await look(disk, number % 16 === 0, (found, cursor) => check(found, cursor, what))
+        await look(files, number % 16 === 0, (found, cursor) => check(found, cursor, what))
       } catch (error) {
         if ((error as { code?: string }).code !== 'STORE_CORRUPT') throw error
         total.refused++
@@ -68,17 +69,42 @@ export async function damage(
 
 /** By reading alone, which is what is done first, or by opening it as well. */
 async function look(
-  disk: SimDisk,
+  files: ReadonlyMap<string, Uint8Array>,
   open: boolean,
   check: (found: Map<string, Map<number, string>>, cursor: number) => void,
 ): Promise<void> {
-  const read = await inspect(DIR, { disk })
+  const read = await inspect(DIR, { disk: readOnly(files) })
   const view = { peers: () => [...read.peers], pending: read.pending } as unknown as Store
   check(await pendingOf(view), read.cursors.get(FAR) ?? 0)
   if (!open) return
+  const disk = new SimDisk({ random: xoshiro128(1) })
+  for (const [name, bytes] of files) disk.put(name, bytes)
   const store = await openOn(disk, xoshiro128(2))
   check(await pendingOf(store), store.cursor(FAR))
   await store.close()
+}
+
+/** Copies nothing, since there are half a million of them. Whatever else is asked of it throws. */
+function readOnly(files: ReadonlyMap<string, Uint8Array>): Disk {
+  const disk: Pick<Disk, 'wallClock' | 'crc32' | 'list' | 'open'> = {
+    wallClock: () => 0,
+    crc32: nodeDisk.crc32,
+    list: (path) => Promise.resolve([...files.keys()].map((name) => name.slice(path.length + 1))),
+    open: (path, how) => {
+      const bytes = files.get(path)
+      assert.ok(how === 'read' && bytes !== undefined, `${how} ${path}`)
+      return Promise.resolve({
+        size: () => Promise.resolve(bytes.length),
+        read: (into: Uint8Array, position: number) => {
+          const found = bytes.subarray(position, position + into.length)
+          into.set(found)
+          return Promise.resolve(found.length)
+        },
+        close: () => Promise.resolve(),
+      } as Awaited<ReturnType<Disk['open']>>)
+    },
+  }
+  return disk as Disk
 }
 
 export function* flips(bytes: Uint8Array): Generator<Uint8Array> {

@@ -22,8 +22,14 @@ export class Child {
   }
 
   static start(t: TestContext, name: string, ...args: string[]): Child {
+    return Child.under(t, [], name, ...args)
+  }
+
+  /** The same, by a command that runs what comes behind it. */
+  static under(t: TestContext, command: readonly string[], name: string, ...args: string[]): Child {
     const script = fileURLToPath(new URL(`children/${name}.ts`, import.meta.url))
-    const child = new Child(spawn(process.execPath, ['--import', 'tsx', script, ...args]))
+    const [file = '', ...rest] = [...command, process.execPath, '--import', 'tsx', script, ...args]
+    const child = new Child(spawn(file, rest))
     t.after(() => child.process.kill('SIGKILL'))
     return child
   }

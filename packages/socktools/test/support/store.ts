@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
-import { Store, type StoreOptions, type StorePlatform } from '../../src/store/index.ts'
-import type { DiskStep, SimDisk } from '../../src/testing/index.ts'
+import { type Disk, Store, type StoreOptions, type StorePlatform } from '../../src/store/index.ts'
+import type { DiskStep } from '../../src/testing/index.ts'
 import { xoshiro128 } from '../../src/testing/sim-platform.ts'
 
 export const DIR = '/outbox'
@@ -8,7 +8,7 @@ export const PEERS = ['anna', 'bert', 'çelik'] as const
 export const FAR = 'f'.repeat(32)
 
 /** A platform without time: what is deferred runs in this turn, and no timer fires. */
-export function still(disk: SimDisk, random: () => number): StorePlatform {
+export function still(disk: Disk, random: () => number): StorePlatform {
   return {
     disk,
     now: () => 0,
@@ -23,8 +23,28 @@ export function still(disk: SimDisk, random: () => number): StorePlatform {
 
 export const small: StoreOptions = { segmentBytes: 16 * 1024 }
 
-export const openOn = (disk: SimDisk, random: () => number, options = small): Promise<Store> =>
+export const openOn = (disk: Disk, random: () => number, options = small): Promise<Store> =>
   Store.open(DIR, { ...options, platform: still(disk, random) })
+
+/** A disk as one process has it: once that has ended, it asks for nothing more, whatever it had in mind. */
+export function ofOneLife(disk: Disk): { readonly disk: Disk; readonly end: () => void } {
+  let over = false
+  const own = Object.fromEntries(
+    Object.entries(disk).map(([name, value]: [string, unknown]) => [
+      name,
+      typeof value === 'function' && name !== 'crc32' && name !== 'wallClock'
+        ? (...args: unknown[]): unknown =>
+            over ? new Promise(() => undefined) : Reflect.apply(value, disk, args)
+        : value,
+    ]),
+  )
+  return {
+    disk: own as unknown as Disk,
+    end: () => {
+      over = true
+    },
+  }
+}
 
 /** What a store is to know, in thirty lines. */
 export class Reference {

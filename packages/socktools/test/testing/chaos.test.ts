@@ -131,6 +131,18 @@ describe('chaos', () => {
     }),
   )
 
+  test('cutAfter by the number of the connection', HANG, () =>
+    behind({ up: { cutAfter: (i) => (i === 1 ? Infinity : 10 - i) } }, async ({ connect, events }) => {
+      for (let i = 1; i <= 5; i++) {
+        const { near, far } = await connect()
+        const up = all(far)
+        near.end(some(100))
+        assert.equal((await up).bytes.length, i === 1 ? 100 : 10 - i)
+      }
+      assert.equal(kinds(events).filter((kind) => kind === 'cut').length, 4)
+    }),
+  )
+
   test('limit: so many bytes pass, then that direction ends in good order', HANG, () =>
     behind({ down: { limit: 10 } }, async ({ connect, events }) => {
       const { near, far } = await connect()

@@ -1,7 +1,9 @@
 import { decodePrefix } from '../../wire/v1/bodies.ts'
-import { EVENT, VOLATILE } from '../../wire/v1/frame.ts'
+import { EVENT, readU64, SEQ, VOLATILE } from '../../wire/v1/frame.ts'
+import { NO_FACTS } from '../context.ts'
 import { Inbox } from '../inbox.ts'
 import type { Loss } from '../peer-hooks.ts'
+import type { Answers } from './answers.ts'
 import { decodeData, from } from './data.ts'
 import type { Inbound, Takers } from './inbound.ts'
 import { Keep } from './keep.ts'
@@ -10,13 +12,15 @@ import { Keep } from './keep.ts'
 export class EventsIn {
   readonly #to: Takers
   readonly #in: Pick<Inbound, 'taken'>
+  readonly #answers: Answers
   /** By priority; each made when it is needed. */
   readonly #inboxes: (Inbox | undefined)[] = [undefined, undefined, undefined, undefined]
   readonly #keeps: readonly Keep[]
 
-  constructor(to: Takers, inbound: Pick<Inbound, 'taken'>) {
+  constructor(to: Takers, inbound: Pick<Inbound, 'taken'>, answers: Answers) {
     this.#to = to
     this.#in = inbound
+    this.#answers = answers
     this.#keeps = this.#inboxes.map(() => new Keep(to.spare))
   }
 
@@ -55,8 +59,13 @@ export class EventsIn {
     const type = types.at(index) ?? String(index)
     const { at, headers } = decodePrefix(whole, flags)
     const body = from(whole, at)
-    if (typeof type === 'object' && type.kind === 'msg')
-      return this.#to.application.event(type, body, () => decodeData(type.input, codec, body), headers)
+    const marks = this.#answers.marksOf(headers)
+    if (headers !== undefined && marks !== undefined)
+      return this.#answers.handle(lane, readU64(whole, SEQ), type, body, marks, headers)
+    if (typeof type === 'object' && type.kind === 'msg') {
+      const facts = headers === undefined ? NO_FACTS : { headers }
+      return this.#to.application.event(type, body, () => decodeData(type.input, codec, body), facts)
+    }
     this.#to.application.unhandled(typeof type === 'object' ? type.name : type, body)
     return undefined
   }

@@ -1,10 +1,10 @@
 import type { TypeInfo } from '../../contract/protocol.ts'
 import type { SockError } from '../../errors.ts'
 import type { Codec } from '../../wire/codec.ts'
-import type { HeaderSlot } from '../../wire/v1/bodies.ts'
 import type { Mine } from '../../wire/v1/hello.ts'
 import type { SessionLost } from '../../wire/v1/resumption.ts'
 import type { Blocks } from '../../wire/v1/retained.ts'
+import type { Facts } from '../context.ts'
 import type { PeerOwner } from '../peer-hooks.ts'
 import type { DataCodec } from './data.ts'
 import type { Asked } from './link.ts'
@@ -25,8 +25,10 @@ export interface V1Host<C extends Codec>
     type: TypeInfo,
     body: Uint8Array,
     read: () => unknown,
-    headers: HeaderSlot | undefined,
+    facts: Facts,
   ): Promise<void> | undefined
+  /** See Events. */
+  answer(peer: V1Peer<C>, ...args: Parameters<Application['answer']>): Promise<void> | undefined
   /** What the handler of a call, feed or channel gives. */
   serve(peer: V1Peer<C>, asked: Asked, channel: ChannelEnd | undefined): { answer: unknown; served: Served }
   /** A handler threw, or there was none. */
@@ -35,6 +37,10 @@ export interface V1Host<C extends Codec>
   invalid(peer: V1Peer<C>, type: TypeInfo, body: Uint8Array, error: SockError): void
   /** A message of a type that this side has not. */
   unhandled(peer: V1Peer<C>, type: string | number, body: Uint8Array): void
+  /** Resolves when all that was handled is told, or never will be. */
+  told(): Promise<void>
+  /** Where the cursors are kept, it failed. */
+  inboxFailed(peer: V1Peer<C>, thrown: unknown): void
   /** An answer came that nobody waits for any more. */
   late(): void
   /** What sessions keep is kept in these. */
@@ -50,7 +56,8 @@ export interface V1Host<C extends Codec>
 
 export function applicationOf<C extends Codec>(peer: V1Peer<C>, host: V1Host<C>): Application {
   return {
-    event: (type, body, read, headers) => host.event(peer, type, body, read, headers),
+    event: (type, body, read, facts) => host.event(peer, type, body, read, facts),
+    answer: (...args) => host.answer(peer, ...args),
     serve: (asked, stream) => {
       const isChannel = stream !== undefined && asked.type.kind === 'channel'
       return host.serve(peer, asked, isChannel ? new ChannelEnd(stream, true) : undefined)

@@ -4,20 +4,24 @@ import { Incoming } from '../../wire/v1/arrivals.ts'
 import {
   type Credit,
   decodeCredit,
+  decodeDone,
   decodeGoaway,
   decodeGoodbye,
   decodePrefix,
   encodeCredit,
-  type HeaderSlot,
   MAX_CREDITS,
 } from '../../wire/v1/bodies.ts'
 import * as kinds from '../../wire/v1/frame.ts'
-import { HEADER, Header, nameOfKind } from '../../wire/v1/frame.ts'
+import { HEADER, Header, nameOfKind, SEQ, writeU64 } from '../../wire/v1/frame.ts'
 import type { Limits } from '../../wire/v1/hello.ts'
+import type { Marks } from '../../wire/v1/marks.ts'
 import { ACK_DELAY, type Sequence } from '../../wire/v1/session.ts'
+import type { Facts } from '../context.ts'
 import type { Deadline, Deadlines } from '../deadlines.ts'
 import type { InboxHost } from '../inbox.ts'
 import type { Loss } from '../peer-hooks.ts'
+import type { Maybe } from '../types.ts'
+import { Answers } from './answers.ts'
 import type { Calls } from './calls.ts'
 import type { DataCodec } from './data.ts'
 import { EventsIn } from './events-in.ts'
@@ -29,11 +33,15 @@ import type { Streams } from './streams.ts'
 
 /** What the application is told of. */
 export interface Events {
-  event(
-    type: TypeInfo,
-    body: Uint8Array,
-    read: () => unknown,
-    headers: HeaderSlot | undefined,
+  event(type: TypeInfo, body: Uint8Array, read: () => unknown, facts: Facts): Promise<void> | undefined
+  /**
+   * A message whose sender wants to be told what became of it. `handle` gives the code, undefined if it was not handled, and
+   * never rejects; `tell` tells it.
+   */
+  answer(
+    marks: Marks,
+    handle: () => Maybe<string | undefined>,
+    tell: (code: string) => void,
   ): Promise<void> | undefined
   /** A message of a type that this side has not. */
   unhandled(type: string, body: Uint8Array): void
@@ -45,6 +53,8 @@ export interface Events {
 export interface Takers {
   readonly dialed: boolean
   readonly codec: DataCodec
+  /** Both sides tell with DONE what became of messages. */
+  readonly tellsDone: boolean
   readonly types: FarTypes
   readonly spare: Spare
   /** What we grant. */
@@ -78,6 +88,7 @@ export class Inbound {
   readonly #header = new Header()
   readonly #lanes: Incoming
   readonly #events: EventsIn
+  readonly #answers: Answers
   readonly #theirs: FarLanes
   #ackTimer: Deadline | undefined
   /** An ack leaves by itself at the end of this turn, unless something else takes it along. */
@@ -88,7 +99,8 @@ export class Inbound {
     this.#out = out
     this.#to = to
     this.#lanes = new Incoming(to.own.maxMessage)
-    this.#events = new EventsIn(to, this)
+    this.#answers = new Answers(to, out)
+    this.#events = new EventsIn(to, this, this.#answers)
     this.#theirs = new FarLanes(this.#lanes, out, to, this)
     for (let lane = 0; lane < kinds.EVENT_LANES; lane++) this.#lanes.open(lane, to.own.eventWindow)
   }
@@ -138,6 +150,12 @@ export class Inbound {
   }
 
   // Frames
+
+  /** From now on what is kept by its sender is left to it. Resolves when what was begun of that is told. */
+  async leave(): Promise<void> {
+    this.#answers.leaving = true
+    await this.settled()
+  }
 
   /** One frame. Throws PROTOCOL_ERROR. */
   onFrame(payload: Uint8Array): void {
@@ -219,7 +237,9 @@ export class Inbound {
     if (whole === undefined) return
     const flags = whole[1] ?? 0
     // Here, where what it throws ends the connection: behind the inbox nobody would hear it.
-    if (flags !== 0) decodePrefix(whole, flags)
+    if (flags !== 0) this.#answers.check(decodePrefix(whole, flags).headers, lane)
+    // Of a message that was cut it has the header of the first chunk; a DONE is about the last.
+    if (whole !== payload) writeU64(whole, SEQ, header.seq)
     this.#events.put(lane, kind, whole)
   }
 
@@ -285,8 +305,11 @@ export class Inbound {
       case kinds.TABLE:
         fail('PROTOCOL_ERROR', 'a TABLE after the handshake')
         break
+      case kinds.DONE:
+        if (this.#to.tellsDone) this.#out.onDone(decodeDone(payload))
+        break
       default:
-      // ACK and PONG have said all with their header. DONE is of sessions. What is not known here may be ignored.
+      // ACK and PONG have said all with their header. What is not known here may be ignored.
     }
   }
 

@@ -1,13 +1,18 @@
-import { asSockError, type SockError } from '../../errors.ts'
+import { asSockError, fail, type SockError } from '../../errors.ts'
 import type { TypeInfo } from '../../contract/protocol.ts'
 import { encodePrefix, prefixFlags } from '../../wire/v1/bodies.ts'
 import { EVENT } from '../../wire/v1/frame.ts'
+import { KEPT_LANE, type Marks, needOwnKeys, withMarks } from '../../wire/v1/marks.ts'
 import type { Turn } from '../turn.ts'
-import type { DropReason, MessageOptions } from '../types.ts'
+import type { Carriage } from '../durable/courier.ts'
+import type { DropReason, Headers, MessageOptions, ReceiptOptions } from '../types.ts'
 import { rejected } from '../waiter.ts'
 import { encodeData, joined, keyOf } from './data.ts'
 import type { Mux } from './mux.ts'
 import type { Key, Settle } from './parcels.ts'
+
+const ASK: Marks = { done: 'processed', id: undefined }
+export const NO_DONES = 'the far side does not tell what became of messages (DONE)'
 
 type SlowPeer = 'drop' | 'reject' | 'close'
 
@@ -42,7 +47,7 @@ export class Messages {
   }
 
   /** `settle` hears what became of it. */
-  send(type: string, data: unknown, options: MessageOptions, settle: Settle | undefined): Promise<void> {
+  send(type: string, data: unknown, options: ReceiptOptions, settle: Settle | undefined): Promise<void> {
     const mux = this.#mux
     try {
       const info = mux.typeOf(type, 'msg')
@@ -64,7 +69,7 @@ export class Messages {
   #post(
     type: TypeInfo,
     body: Uint8Array,
-    { headers }: MessageOptions,
+    { headers, ack: asked }: ReceiptOptions,
     slow: SlowPeer,
     key: Key | undefined,
     settle: Settle | undefined,
@@ -73,9 +78,15 @@ export class Messages {
     const mux = this.#mux
     const { out } = mux
     let sent = body
-    if (headers !== undefined) {
+    const ack = asked ?? type.ack
+    // Where nobody would hear of it, it is not asked for.
+    const wantsDone = settle !== undefined && ack !== undefined && ack !== 'received'
+    const slot = wantsDone ? withMarks(headers, ASK) : headers
+    if (slot !== undefined) {
       try {
-        sent = joined(encodePrefix(undefined, headers), body)
+        needOwnKeys(headers)
+        if (wantsDone) this.#needDone(type, ack)
+        sent = joined(encodePrefix(undefined, slot), body)
       } catch (thrown) {
         const error = asSockError(thrown, 'BAD_OPTION', 'the headers', mux.address)
         return this.#refuse('unsendable', error, body.length, settle)
@@ -95,11 +106,42 @@ export class Messages {
       const freed = key === undefined ? 0 : out.replaceable(type, key)
       if (queued - freed + sent.length > maxQueue) return this.#overflow(sent.length, slow, settle)
     }
-    const flags = prefixFlags(undefined, headers)
+    const flags = prefixFlags(undefined, slot)
     if (delivery === undefined && settle === undefined) out.put(type.priority, EVENT, flags, type.index, sent)
-    else out.send(type, flags, sent, key, settle)
+    else out.send(type, flags, sent, { key, settle, wantsDone })
     out.messages++
     return out.room()
+  }
+
+  #needDone({ name, delivery }: TypeInfo, ack: unknown): void {
+    // Callers in JavaScript may pass anything.
+    if (ack !== 'processed' && ack !== 'durable') fail('BAD_OPTION', "ack is 'received' or 'processed'")
+    if (delivery === 'volatile')
+      fail('BAD_OPTION', `"${name}" is volatile: nobody tells what became of its messages`)
+    if (!this.#mux.tellsDone) throw this.#mux.error('UNSUPPORTED', NO_DONES)
+  }
+
+  /**
+   * Puts one in line that its sender keeps until it is done: whatever waits, and on the one lane of such messages. The error:
+   * it cannot be sent to this peer.
+   */
+  carry(
+    type: TypeInfo,
+    body: Uint8Array,
+    headers: Headers | undefined,
+    marks: Marks,
+    settle: Settle,
+  ): Carriage | SockError {
+    const { out } = this.#mux
+    const slot = withMarks(headers, marks)
+    const prefix = encodePrefix(undefined, slot)
+    const refused = this.#mux.unsendable(type, body.length, prefix.length)
+    if (refused !== undefined) return refused
+    const parcel = out.send(type, prefixFlags(undefined, slot), joined(prefix, body), {
+      ...{ settle, wantsDone: true, lane: KEPT_LANE },
+    })
+    out.messages++
+    return { revoke: () => out.takeBack(parcel) }
   }
 
   get #isAway(): boolean {

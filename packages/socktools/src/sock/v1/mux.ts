@@ -1,7 +1,7 @@
 import { type ErrorCode, SockError } from '../../errors.ts'
 import type { Contract, TypeInfo } from '../../contract/protocol.ts'
 import * as kinds from '../../wire/v1/frame.ts'
-import type { Limits, Offer } from '../../wire/v1/hello.ts'
+import { agreedFeatures, DONES, type Offer } from '../../wire/v1/hello.ts'
 import type { Retained } from '../../wire/v1/retained.ts'
 import { Sequence } from '../../wire/v1/session.ts'
 import type { Outbox } from '../outbox.ts'
@@ -23,8 +23,8 @@ export interface MuxShared
     Pick<Takers, 'inbox'> {
   readonly settings: Pick<Way, 'maxRetained' | 'highWaterMark'> & { readonly maxQueue: number }
   readonly contract: Contract
-  /** What we grant. */
-  readonly offer: Limits
+  /** What we say of ourselves, and grant. */
+  readonly offer: Offer
 }
 
 /** What was agreed with this far side. */
@@ -66,6 +66,8 @@ const LAST_LANE = 0xffff_ffff
  */
 export class Mux implements Link {
   readonly codec: DataCodec
+  /** Both sides tell with DONE what became of messages. */
+  readonly tellsDone: boolean
   readonly maxMessage: number
   readonly deadlines: Way['deadlines']
   readonly now: () => number
@@ -96,6 +98,7 @@ export class Mux implements Link {
     this.#contract = shared.contract
     this.#lane = FIRST_LANE + (peer.dialed ? 1 : 0)
     this.codec = codec
+    this.tellsDone = (agreedFeatures(shared.offer.features, theirs.features) & DONES) !== 0n
     this.maxMessage = theirs.maxMessage
     this.deadlines = deadlines
     this.now = platform.now
@@ -128,6 +131,7 @@ export class Mux implements Link {
     this.in = new Inbound(sequence, this.out, {
       dialed: peer.dialed,
       codec,
+      tellsDone: this.tellsDone,
       types,
       spare,
       own: shared.offer,

@@ -1,6 +1,6 @@
 import type { TypeInfo } from '../../contract/protocol.ts'
 import type { Platform } from '../../platform/platform.ts'
-import { encodeGoodbye, encodePing } from '../../wire/v1/bodies.ts'
+import { type Done, encodeDone, encodeGoodbye, encodePing } from '../../wire/v1/bodies.ts'
 import * as kinds from '../../wire/v1/frame.ts'
 import type { TakeFrame } from '../../wire/v1/frame.ts'
 import type { Limits } from '../../wire/v1/hello.ts'
@@ -13,7 +13,7 @@ import type { Loss } from '../peer-hooks.ts'
 import type { DropReason } from '../types.ts'
 import { Waiter } from '../waiter.ts'
 import type { FrameWriter } from './frame-writer.ts'
-import { type Key, Parcels, type Settle } from './parcels.ts'
+import { type Key, type Parcel, type ParcelOptions, Parcels } from './parcels.ts'
 
 /** How much the outbox is given before the pipe has got rid of it: what is in there has no order of priority any more. */
 const FEED = 256 * 1024
@@ -21,6 +21,8 @@ const FEED = 256 * 1024
 const STREAM_MARK = 256 * 1024
 /** Shorter bodies take the time of the last look at the clock, which costs more than they do. */
 const LONG = 4096
+/** Above all that the wire has: in here, DONE has a lane beside each lane of events. */
+const DONE_LANES = 2 ** 32
 /** Which PING a PONG answers does not matter here: any byte is life. */
 const NO_NONCE = new Uint8Array(8)
 
@@ -81,7 +83,7 @@ export class Outbound {
     this.#lanes = new Outgoing(sequence, {
       frame: (kind, flags, type, lane, seq, body, from, to) => {
         const part = from === 0 && to === body.length ? body : body.subarray(from, to)
-        this.#write(kind, flags, type, lane, seq, part, -1)
+        this.#write(kind, flags, type, lane < DONE_LANES ? lane : lane - DONE_LANES, seq, part, -1)
       },
       room: () => this.#roomForNew(),
       onRoom: (lane) => {
@@ -146,18 +148,33 @@ export class Outbound {
   }
 
   /** An event with a receipt, or one that may be dropped while it waits. */
-  send(
-    type: TypeInfo,
-    flags: number,
-    body: Uint8Array,
-    key: Key | undefined,
-    settle: Settle | undefined,
-  ): void {
+  send(type: TypeInfo, flags: number, body: Uint8Array, options: ParcelOptions): Parcel {
     const parcels = (this.#parcels ??= this.#newParcels())
-    const parcel = parcels.add(type, body.length, key, settle)
+    const parcel = parcels.add(type, body.length, options)
     const kind = type.delivery === 'volatile' ? kinds.VOLATILE : kinds.EVENT
     const now = this.#way.platform.now()
-    parcels.waits(parcel, this.#lanes.put(type.priority, kind, flags, type.index, body, now, parcel))
+    parcels.waits(parcel, this.#lanes.put(parcel.lane, kind, flags, type.index, body, now, parcel))
+    return parcel
+  }
+
+  /** Takes a message back that was sent so. False: some of it has left. */
+  takeBack(parcel: Parcel): boolean {
+    return this.#parcels?.revoke(parcel) ?? false
+  }
+
+  /** The far side tells what became of a message. */
+  onDone(done: Done): void {
+    this.#parcels?.done(done)
+  }
+
+  /**
+   * Tells what became of the message of this seq, which came on this lane. Not on that lane: behind events that wait for
+   * credit it would wait for the far side, which may wait for it.
+   */
+  done(lane: number, seq: number, code: string): void {
+    const own = DONE_LANES + lane
+    if (!this.#lanes.has(own)) this.#lanes.open(own, Infinity, lane)
+    this.put(own, kinds.DONE, 0, 0, encodeDone({ seq, code }))
   }
 
   /** Bytes that `send` would free first, since what waits is older. */
@@ -299,10 +316,12 @@ export class Outbound {
     return this.#lanes.queued === 0 || (this.#last && this.#outbox?.queued === 0)
   }
 
-  /** The far side has all that was sent, or will not say so any more. */
+  /** The far side has all that was sent, and has told of what wants a DONE, or will not say so any more. */
   get #isSettled(): boolean {
     if (!this.#isEmpty) return false
-    return this.#retained === undefined || this.#last || this.#sequence.acked === this.#sequence.sent
+    if (this.#last) return true
+    if (this.#parcels?.awaited === true) return false
+    return this.#retained === undefined || this.#sequence.acked === this.#sequence.sent
   }
 
   /** Resolves when all that was sent is with the system, and under a session with the far side. */

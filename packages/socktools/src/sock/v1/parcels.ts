@@ -1,4 +1,5 @@
 import type { TypeInfo } from '../../contract/protocol.ts'
+import type { Done } from '../../wire/v1/bodies.ts'
 import type { Entry, Fate } from '../../wire/v1/lanes.ts'
 import type { Deadlines } from '../deadlines.ts'
 import type { DropReason, Outcome } from '../types.ts'
@@ -19,9 +20,19 @@ export interface ParcelHost {
   drop(reason: DropReason, bytes: number): void
 }
 
+/** What is to be known of a message that is put in line. */
+export interface ParcelOptions {
+  /** Default: that of its priority. */
+  readonly lane?: number
+  readonly key?: Key | undefined
+  readonly settle?: Settle | undefined
+  readonly wantsDone?: boolean
+}
+
 /** A message whose outcome somebody waits for, or that may be dropped while it waits. */
 export class Parcel extends Expiring implements Fate {
   readonly type: TypeInfo
+  readonly lane: number
   readonly bytes: number
   readonly key: Key | undefined
   settle: Settle | undefined
@@ -29,14 +40,23 @@ export class Parcel extends Expiring implements Fate {
   entry: Entry | undefined
   /** Of its last frame; 0: that has none, or was not written. */
   seq = 0
+  /** It wants a DONE: that it was received says nothing of its outcome. */
+  readonly wantsDone: boolean
   readonly #all: Parcels
 
-  constructor(type: TypeInfo, bytes: number, key: Key | undefined, settle: Settle | undefined, all: Parcels) {
+  constructor(
+    type: TypeInfo,
+    bytes: number,
+    { lane = type.priority, key, settle, wantsDone = false }: ParcelOptions,
+    all: Parcels,
+  ) {
     super()
     this.type = type
+    this.lane = lane
     this.bytes = bytes
     this.key = key
     this.settle = settle
+    this.wantsDone = wantsDone
     this.#all = all
   }
 
@@ -58,6 +78,9 @@ export class Parcel extends Expiring implements Fate {
  *             └── replaced, expired, away: taken back, not delivered
  * ```
  *
+ * One that wants a DONE stays written until that comes: then it is delivered, or failed with the code. Without it, it is
+ * unknown where it was received.
+ *
  * Messages that are reliable and have no receipt never come here.
  */
 export class Parcels {
@@ -66,6 +89,9 @@ export class Parcels {
   /** In the order of their seq; those before `first` are settled. */
   #written: Parcel[] = []
   #first = 0
+  /** Those that wait for a DONE, by their seq. */
+  readonly #asked = new Map<number, Parcel>()
+  #acked = 0
   readonly #newest = new Map<TypeInfo, Map<Key, Parcel>>()
   readonly #expiry: Expiry<Parcel>
 
@@ -83,8 +109,9 @@ export class Parcels {
   }
 
   /** To be put on its lane now, with the parcel as its fate. What it replaces is dropped. */
-  add(type: TypeInfo, bytes: number, key: Key | undefined, settle: Settle | undefined): Parcel {
-    const parcel = new Parcel(type, bytes, key, settle, this)
+  add(type: TypeInfo, bytes: number, options: ParcelOptions): Parcel {
+    const { key } = options
+    const parcel = new Parcel(type, bytes, options, this)
     if (key !== undefined) {
       const older = this.#newest.get(type)?.get(key)
       if (older !== undefined) this.#takeBack(older, 'replaced')
@@ -111,8 +138,17 @@ export class Parcels {
   }
 
   #takeBack(parcel: Parcel, reason: DropReason): void {
-    const { entry, type } = parcel
-    if (entry !== undefined && this.#host.revoke(type.priority, entry)) this.dropped(parcel, reason)
+    const { entry, lane } = parcel
+    if (entry !== undefined && this.#host.revoke(lane, entry)) this.dropped(parcel, reason)
+  }
+
+  /** Takes a message back, and says nothing of it. False: some of it has left. */
+  revoke(parcel: Parcel): boolean {
+    const { entry, lane } = parcel
+    if (entry === undefined || !this.#host.revoke(lane, entry)) return false
+    this.#waitsNoMore(parcel)
+    this.#open.delete(parcel)
+    return true
   }
 
   dropped(parcel: Parcel, reason: DropReason): void {
@@ -127,6 +163,7 @@ export class Parcels {
     parcel.seq = seq
     if (parcel.settle === undefined) this.#open.delete(parcel)
     else if (seq === 0) this.#close(parcel, { status: 'unknown', reason: 'volatile' })
+    else if (parcel.wantsDone) this.#asked.set(seq, parcel)
     else this.#written.push(parcel)
   }
 
@@ -144,8 +181,22 @@ export class Parcels {
     parcel.settle = undefined
   }
 
+  /** Messages were written, and the far side has not said yet what became of them. */
+  get awaited(): boolean {
+    return this.#asked.size > 0
+  }
+
+  /** What the far side says became of a message; one that nobody asked about is none of ours. */
+  done({ seq, code }: Done): void {
+    const parcel = this.#asked.get(seq)
+    if (parcel === undefined) return
+    this.#asked.delete(seq)
+    this.#close(parcel, code === '' ? DELIVERED : { status: 'not-delivered', reason: 'failed', code })
+  }
+
   /** The far side has every frame up to `seq`. */
   acked(seq: number): void {
+    this.#acked = seq
     for (let one = this.#written[this.#first]; one !== undefined && one.seq <= seq; ) {
       this.#close(one, DELIVERED)
       one = this.#written[++this.#first]
@@ -168,11 +219,15 @@ export class Parcels {
   end(unknown: 'gone' | 'lost' | 'closed', proved: boolean): void {
     const reason = unknown === 'closed' ? 'closed' : 'gone'
     for (const parcel of this.#open) {
-      if (parcel.seq === 0 || proved) this.#close(parcel, { status: 'not-delivered', reason })
+      // What it received, and said nothing of, it may have handled.
+      const isReceived = parcel.wantsDone && parcel.seq > 0 && parcel.seq <= this.#acked
+      if (parcel.seq === 0 || (proved && !isReceived))
+        this.#close(parcel, { status: 'not-delivered', reason })
       else this.#close(parcel, { status: 'unknown', reason: unknown })
     }
     this.#written = []
     this.#first = 0
+    this.#asked.clear()
     this.#newest.clear()
     this.#expiry.end()
   }

@@ -7,17 +7,27 @@
  *       into slabs) → one `pipe.write` per turn
  */
 import type { TypeInfo } from '../../contract/protocol.ts'
-import type { ErrorCode, SockError } from '../../errors.ts'
+import { asSockError, type ErrorCode, type SockError } from '../../errors.ts'
 import type { Pipe } from '../../net/pipe.ts'
 import type { Codec } from '../../wire/codec.ts'
 import { encodeGoaway } from '../../wire/v1/bodies.ts'
 import { GOAWAY } from '../../wire/v1/frame.ts'
 import { Resumption, SessionLost } from '../../wire/v1/resumption.ts'
 import { Retained } from '../../wire/v1/retained.ts'
+import type { Carrier } from '../durable/desk.ts'
+import type { Origin } from '../durable/intake.ts'
 import { MAX_RECONNECT_DELAY } from '../options.ts'
 import type { Loss } from '../peer-hooks.ts'
 import { PipePeer } from '../pipe-peer.ts'
-import type { DropReason, MessageOptions, Outcome, Receipt, RequestOptions, StreamOptions } from '../types.ts'
+import type {
+  DropReason,
+  MessageOptions,
+  Outcome,
+  Receipt,
+  ReceiptOptions,
+  RequestOptions,
+  StreamOptions,
+} from '../types.ts'
 import { rejected, Waiter } from '../waiter.ts'
 import type { DataCodec } from './data.ts'
 import { MAX_FRAME } from './frame-writer.ts'
@@ -39,7 +49,7 @@ const NO_OPTIONS: RequestOptions = {}
 
 export class V1Peer<C extends Codec>
   extends PipePeer<C>
-  implements MuxPeer, MessagePeer, SessionPeer, SignedPeer, Reading
+  implements MuxPeer, MessagePeer, SessionPeer, SignedPeer, Reading, Carrier, Origin
 {
   readonly wire = 'v1'
   /** Where it was dialed, as that was written: it can be dialed again. */
@@ -130,12 +140,28 @@ export class V1Peer<C extends Codec>
     return this.#messages.send(type, data, options, undefined)
   }
 
-  send(type: string, data: unknown, options: MessageOptions = {}): Receipt {
+  send(type: string, data: unknown, options: ReceiptOptions = {}): Receipt {
     const outcome = new Waiter<Outcome>()
     return {
       accepted: this.#messages.send(type, data, options, outcome.resolve),
       outcome: outcome.promise,
     }
+  }
+
+  get tellsDone(): boolean {
+    return this.#mux.tellsDone
+  }
+
+  /** See Messages. */
+  carry(...args: Parameters<Messages['carry']>): ReturnType<Messages['carry']> {
+    return this.#messages.carry(...args)
+  }
+
+  /** What came over this connection, and was not confirmed, is to come again. */
+  inboxFailed(thrown: unknown): void {
+    this.#host.inboxFailed(this, thrown)
+    if (this.state === 'gone') return
+    this.fail(asSockError(thrown, 'INBOX_FAILED', 'the inbox', this.address))
   }
 
   /** See Messages. */
@@ -374,6 +400,8 @@ export class V1Peer<C extends Codec>
       this.#sayGoaway()
     }
     await this.#mux.settled()
+    await this.#in.leave()
+    await this.#host.told()
   }
 
   #sayGoaway(): void {

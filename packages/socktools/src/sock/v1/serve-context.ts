@@ -39,6 +39,10 @@ export class ServeContext<C extends Codec> implements Context<C> {
     this.#clock = clock
   }
 
+  get durable(): undefined {
+    return undefined
+  }
+
   /** Milliseconds that are left, at least 0; undefined: there is no deadline. */
   get timeLeft(): number | undefined {
     return this.#until === undefined ? undefined : Math.max(0, this.#until - this.#clock.now())

@@ -4,11 +4,11 @@ import type { Contract, TypeInfo } from '../../contract/protocol.ts'
 import type { Pipe } from '../../net/pipe.ts'
 import type { Codec } from '../../wire/codec.ts'
 import { encodeTable } from '../../wire/v1/bodies.ts'
-import { MIN_WINDOW, SESSIONS } from '../../wire/v1/hello.ts'
+import { DONES, MIN_WINDOW, SESSIONS } from '../../wire/v1/hello.ts'
 import { Blocks } from '../../wire/v1/retained.ts'
 import { keyOf, SessionLost, Tombstones } from '../../wire/v1/resumption.ts'
-import { NO_HEADERS } from '../context.ts'
 import type { Core } from '../core.ts'
+import { Intake } from '../durable/intake.ts'
 import { Unserved } from '../middleware.ts'
 import type { PeerOwner } from '../peer-hooks.ts'
 import type { AnyPeer, Sends } from '../sends.ts'
@@ -29,6 +29,7 @@ export class V1<C extends Codec> {
   /** By the id of their session: those that a dialer may come back to. */
   readonly #sessions = new Map<string, V1Peer<C>>()
   readonly #tombstones = new Tombstones()
+  readonly intake: Intake
 
   constructor(
     sock: Sock<C>,
@@ -38,6 +39,7 @@ export class V1<C extends Codec> {
     events: Pick<V1Host<C>, 'onDetached' | 'onResumed' | 'hurry' | 'onSessionLost'>,
   ) {
     const { settings, platform } = core
+    this.intake = new Intake(settings.inbox ?? settings.store)
     const contract = settings.contract as Contract
     const hash = platform.hash
     const nodeId = platform.randomBytes(16)
@@ -47,7 +49,7 @@ export class V1<C extends Codec> {
       wire: settings.wire === 'auto' ? 'auto' : 'v1',
       contract,
       offer: {
-        features: settings.sessions ? SESSIONS : 0n,
+        features: DONES | (settings.sessions ? SESSIONS : 0n),
         nodeId,
         incarnation: platform.randomBytes(16),
         fingerprint: fingerprint(contract, hash),
@@ -97,9 +99,23 @@ export class V1<C extends Codec> {
       contract,
       offer: this.#terms.offer,
       codecNamed: (name) => codecs.get(name) as DataCodec,
-      event: (peer, type, body, read, headers = NO_HEADERS) => {
+      event: (peer, type, body, read, facts) => {
         dispatch.tapped(of(peer), body)
-        return dispatch.read(of(peer), type, body, headers, read)
+        return dispatch.read(of(peer), type, body, facts, read)
+      },
+      answer: (peer, { id, done }, handle, tell) => {
+        if (id !== undefined) return this.intake.take(peer, id, done, handle, tell)
+        const code = handle()
+        const told = (given: string | undefined): void => {
+          if (given !== undefined) tell(given)
+        }
+        if (code instanceof Promise) return code.then(told)
+        told(code)
+        return undefined
+      },
+      told: () => this.intake.settled(),
+      inboxFailed: (peer, thrown) => {
+        core.fault(thrown, 'inbox', of(peer))
       },
       inbox: {
         turn: sends.turn,

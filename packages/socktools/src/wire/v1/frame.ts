@@ -10,6 +10,8 @@ import { readU32, writeU32 } from '../length-header.ts'
 
 /** Bytes of the header. */
 export const HEADER = 24
+/** Where in it the seq stands. */
+export const SEQ = 8
 /** The longest body of a frame, in bytes. */
 export const MAX_CHUNK = 65_536
 /** Where a sender here cuts: such a chunk and its header fit into the smallest window. */

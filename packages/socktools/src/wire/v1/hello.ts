@@ -5,6 +5,8 @@ import { type ErrorCode, errorCodes, fail, SockError } from '../../errors.ts'
 export const VERSIONS: Versions = Object.freeze({ low: 1, high: 1 })
 /** The feature of going on with a session over another connection. */
 export const SESSIONS = 1n
+/** The feature of telling with DONE what became of a message. */
+export const DONES = 2n
 /** The longest HELLO or WELCOME, in bytes. */
 export const MAX_HELLO = 4096
 /** The smallest window that may be granted: less could not hold a frame of SEND_CHUNK. */
@@ -36,7 +38,7 @@ export interface Limits {
 
 /** What a side says of itself. */
 export interface Offer extends Limits {
-  /** One bit for each: SESSIONS. */
+  /** One bit for each: SESSIONS, DONES. */
   readonly features: bigint
   /** 16 to 64 bytes. */
   readonly nodeId: Uint8Array

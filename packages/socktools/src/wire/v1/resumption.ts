@@ -56,6 +56,7 @@ export class Resumption {
   #token: Uint8Array
   #previous: Uint8Array | undefined
   #connGen = 0
+  #key: string | undefined
 
   constructor(id: Uint8Array, token: Uint8Array, incarnation: Uint8Array) {
     this.id = id
@@ -64,7 +65,7 @@ export class Resumption {
   }
 
   get key(): string {
-    return keyOf(this.id)
+    return (this.#key ??= keyOf(this.id))
   }
 
   /** The attempt that was made last, or let go on last. */
@@ -121,8 +122,13 @@ export class Resumption {
   }
 }
 
-export const keyOf = (bytes: Uint8Array): string =>
-  Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('')
+const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'))
+
+export function keyOf(bytes: Uint8Array): string {
+  let key = ''
+  for (const byte of bytes) key += HEX[byte] as string
+  return key
+}
 
 /** In a time that does not depend on what is in them. */
 export function equal(a: Uint8Array, b: Uint8Array): boolean {

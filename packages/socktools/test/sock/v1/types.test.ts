@@ -36,7 +36,7 @@ import {
   ttl,
   UdpSock,
 } from '../../../src/index.ts'
-import { msgpack } from '../../../src/adapters/msgpack.ts'
+import { msgpack } from '../../../src/wire/msgpack/msgpack.ts'
 import { GUARD } from '../../support/tcp.ts'
 
 // One type of each library, and data that are not on the way what they are at its ends.
@@ -111,7 +111,11 @@ export async function receipts(peer: Peer<RawCodec, Chat>, untyped: Peer): Promi
   typed<Promise<void>>().as(accepted)
   typed<Promise<Outcome>>().as(outcome)
   const one = await outcome
-  if (one.status === 'not-delivered') typed<DropReason>().as(one.reason)
+  if (one.status === 'not-delivered') typed<DropReason | 'failed'>().as(one.reason)
+  if (one.status === 'not-delivered' && one.reason === 'failed') typed<string>().as(one.code)
+  void peer.send('say', { text: 'hi', at: '1' }, { ack: 'processed' })
+  // @ts-expect-error: durable is of what is posted
+  void peer.send('say', { text: 'hi', at: '1' }, { ack: 'durable' })
   // @ts-expect-error: what was delivered has no reason
   if (one.status === 'delivered') one.reason.trim()
   // @ts-expect-error: no such type

@@ -1,16 +1,15 @@
 /** msgpack(): what holds of every codec, the golden bytes of spec/vectors/msgpack.json, and what is its own. */
 import assert from 'node:assert/strict'
-import { isUtf8 as nodesIsUtf8 } from 'node:buffer'
-import { execFileSync } from 'node:child_process'
+import { isUtf8 } from 'node:buffer'
 import { readFileSync } from 'node:fs'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'
-import { isUtf8, Scan } from '../../src/adapters/msgpack-scan.ts'
-import { msgpack } from '../../src/adapters/msgpack.ts'
-import { simulate } from '../support/world.ts'
-import { codeOf, hex, toHex } from '../wire/bytes.ts'
-import { codecSuite } from '../wire/codec-suite.ts'
-import { readMsgpack } from './msgpack-reference.ts'
+import { msgpack } from '../../../src/wire/msgpack/msgpack.ts'
+import { readText } from '../../../src/wire/msgpack/text.ts'
+import { simulate } from '../../support/world.ts'
+import { codeOf, hex, toHex } from '../bytes.ts'
+import { codecSuite } from '../codec-suite.ts'
+import { readMsgpack } from './reference.ts'
 
 /** What `{ '$bin': hex }` and its kin mean. */
 const tags: Record<string, (value: any) => unknown> = {
@@ -33,7 +32,7 @@ interface Case {
   readonly read?: 'only'
   readonly error?: string
 }
-const vectors = new URL('../../../../spec/vectors/msgpack.json', import.meta.url)
+const vectors = new URL('../../../../../spec/vectors/msgpack.json', import.meta.url)
 const { cases, good, bad } = JSON.parse(readFileSync(vectors, 'utf8'), (_, value: unknown) => {
   const [tag = '', ...more] = Object.keys((value as object | null) ?? {})
   const meaning = more.length === 0 ? tags[tag] : undefined
@@ -321,19 +320,8 @@ describe('msgpack', () => {
       await assert.rejects(client.sendMsg('photo', new Map() as never), { code: 'CANNOT_ENCODE' })
     }))
 
-  test('never asks for the native code that comes with msgpackr', () => {
-    const script = `
-      import { createRequire } from 'node:module'
-      import { msgpack } from 'socktools/msgpack'
-      msgpack().decode(msgpack().encode(0, 'x'))
-      const loaded = Object.keys(createRequire(import.meta.url).cache)
-      console.log(loaded.filter((file) => /msgpackr-extract|[.]node$/.test(file)).join())`
-    const cwd = new URL('../../../..', import.meta.url)
-    const out = execFileSync(process.execPath, ['--input-type=module', '-e', script], {
-      cwd,
-      encoding: 'utf8',
-    })
-    assert.equal(out.trim(), '')
+  test('refuses a message before it is read any further, telling where', () => {
+    assert.throws(() => msgpack().decode(octets('92 00 c1 00 00')), { message: /after 3 bytes: the byte c1/ })
   })
 
   test('any damage to any message is read as the reference reads it', () => {
@@ -368,47 +356,52 @@ describe('msgpack', () => {
   })
 })
 
-describe('Scan', () => {
-  test('refuses a message before it is read any further, telling where', () => {
-    const limits = { depth: 64, values: 100 }
-    assert.throws(
-      () => {
-        new Scan(octets('92 00 c1 00 00'), 'BAD_MESSAGE', limits).run()
-      },
-      { message: /after 3 bytes: the byte c1/ },
-    )
-  })
+describe('text', () => {
+  /** What is read of it, and whether that is right. */
+  const check = (bytes: Uint8Array, from = 0, to = bytes.length): void => {
+    const part = bytes.subarray(from, to)
+    const want = isUtf8(part) ? Buffer.from(part).toString() : undefined
+    const got = readText(bytes, from, to)
+    if (got !== want) assert.fail(`${toHex(part)} ${want === undefined ? 'is' : 'is not'} read`)
+  }
 
-  test('isUtf8 is right about text of any length, whole or damaged', () => {
+  test('is read if it is UTF-8, of any length, whole or damaged', () => {
     const text = fc.string({ unit: 'binary', minLength: 10, maxLength: 60 }).map((one) => Buffer.from(one))
     fc.assert(
       fc.property(text, fc.nat(), fc.nat(255), (bytes, at, byte) => {
-        assert.equal(isUtf8(bytes, 0, bytes.length), true)
+        check(bytes)
         bytes[at % bytes.length] = byte
-        assert.equal(isUtf8(bytes, 0, bytes.length), nodesIsUtf8(bytes))
+        check(bytes)
       }),
       { numRuns: 2000 },
     )
   })
 
-  test('isUtf8 is right about every sequence of up to four bytes of note', () => {
+  test('that is ASCII is read at every length, and refused with a stray byte anywhere', () => {
+    for (let n = 0; n < 70; n++) {
+      const bytes = Uint8Array.from({ length: n + 2 }, (_, i) => 32 + ((i * 7) % 95))
+      check(bytes, 1, n + 1)
+      for (let at = 1; at <= n; at++) check(bytes.with(at, 0xff), 1, n + 1)
+      check(bytes.with(0, 0xff).with(n + 1, 0xff), 1, n + 1)
+    }
+  })
+
+  test('is judged by every sequence of up to four bytes of note', () => {
     const edges = [
       0x00, 0x41, 0x7f, 0x80, 0x8f, 0x90, 0x9f, 0xa0, 0xbf, 0xc0, 0xc1, 0xc2, 0xdf, 0xe0, 0xe1, 0xec, 0xed,
       0xee,
     ]
     edges.push(0xef, 0xf0, 0xf1, 0xf3, 0xf4, 0xf5, 0xff)
+    const last = [0x41, 0x7f, 0x80, 0xbf, 0xc0]
     const bytes = Uint8Array.of(0x80, 0, 0, 0, 0, 0x80)
-    for (const a of edges)
-      for (const b of edges)
-        for (const c of edges)
-          for (const d of [0x41, 0x7f, 0x80, 0xbf, 0xc0]) {
-            bytes.set([a, b, c, d], 1)
-            for (const to of [1, 2, 3, 4, 5]) {
-              const want = nodesIsUtf8(bytes.subarray(1, to))
-              if (isUtf8(bytes, 1, to) !== want)
-                assert.fail(`${toHex(bytes.subarray(1, to))} ${want ? 'is' : 'is not'}`)
-            }
-          }
+    const each = (from: number, bytesOfNote: readonly number[], then?: () => void): void => {
+      for (const byte of bytesOfNote) {
+        bytes[from] = byte
+        check(bytes, 1, from + 1)
+        then?.()
+      }
+    }
+    each(1, edges, () => each(2, edges, () => each(3, edges, () => each(4, last))))
   })
 })
 

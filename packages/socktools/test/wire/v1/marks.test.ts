@@ -1,0 +1,62 @@
+/** The keys of the header slot that are the wire's own. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { marksOf, needOwnKeys, withMarks, withoutMarks } from '../../../src/wire/v1/marks.ts'
+import { decodePrefix, encodePrefix, prefixFlags } from '../../../src/wire/v1/bodies.ts'
+import { HEADER } from '../../../src/wire/v1/frame.ts'
+import { codeOf } from '../bytes.ts'
+import { casesOf, said } from './vectors.ts'
+
+const STORE = '00112233445566778899aabbccddeeff'
+
+test('marks come through the slot beside the headers of the application', () => {
+  for (const done of ['processed', 'durable'] as const) {
+    for (const id of [
+      undefined,
+      { store: STORE, n: 1, redelivered: false },
+      { store: STORE, n: Number.MAX_SAFE_INTEGER, redelivered: true },
+    ]) {
+      const slot = withMarks({ trace: 'abc' }, { done, id })
+      const payload = Buffer.concat([Buffer.alloc(HEADER), encodePrefix(undefined, slot), Buffer.from('x')])
+      const { headers } = decodePrefix(payload, prefixFlags(undefined, slot))
+      assert.ok(headers !== undefined)
+      assert.deepEqual(marksOf(headers), { done, id })
+      assert.deepEqual({ ...withoutMarks(headers) }, { trace: 'abc' })
+    }
+  }
+})
+
+test('a message without marks has none; other keys of the wire are kept from the application', () => {
+  assert.equal(marksOf({ trace: 'abc' }), undefined)
+  assert.equal(marksOf({ '-later': 'x' }), undefined)
+  assert.deepEqual({ ...withoutMarks({ '-later': 'x', a: 'b' }) }, { a: 'b' })
+})
+
+test('what an application may call its headers', () => {
+  assert.equal(
+    codeOf(() => needOwnKeys(undefined)),
+    undefined,
+  )
+  assert.equal(
+    codeOf(() => needOwnKeys({ 'a-b': 'x' })),
+    undefined,
+  )
+  assert.equal(
+    codeOf(() => needOwnKeys({ '-a': 'x' })),
+    'BAD_OPTION',
+  )
+})
+
+for (const one of casesOf('marks')) {
+  test(`${one.id}: ${one.what}`, () => {
+    const headers = one['headers'] as Record<string, string>
+    let got: unknown
+    assert.equal(
+      codeOf(() => (got = marksOf(headers))),
+      one.error,
+    )
+    if (one.error === undefined) assert.deepEqual(said(got ?? null), one['means'])
+    if (one.error === undefined && got !== undefined)
+      assert.deepEqual(withMarks({ ...withoutMarks(headers) }, got as never), headers)
+  })
+}
