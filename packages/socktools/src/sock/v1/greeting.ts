@@ -27,6 +27,7 @@ import {
   negotiate,
   type Offer,
   rejection,
+  type Session,
   SESSIONS,
   tooSlow,
   VERSIONS,
@@ -34,6 +35,7 @@ import {
 import { equal, keyOf as hex, SessionLost } from '../../wire/v1/resumption.ts'
 import type { Deadlines } from '../deadlines.ts'
 import type { Partings } from '../partings.ts'
+import { Waiter } from '../waiter.ts'
 import type { FarTypes } from './far-types.ts'
 import type { Again, Greeted, Met, Resumable, Terms } from './greeted.ts'
 import { controlFrame, HandshakePipe } from './handshake-pipe.ts'
@@ -67,6 +69,9 @@ export class Greeting {
   readonly #host: string
   #dial: Dial | undefined
   #visit: Visit | undefined
+  /** There is a peer, or will be none. */
+  readonly #known = new Waiter()
+  #offHeld: (() => void) | undefined
 
   constructor(
     pipe: Pipe,
@@ -110,7 +115,8 @@ export class Greeting {
       this.#greeted = await this.#within(handshakeTimeout, late, () => this.#welcome())
     }
     const greeted = this.#greeted
-    const broken = this.#visit === undefined ? undefined : await this.#untilKept(this.#visit)
+    const session = greeted.wire === 'v1' ? greeted.session : undefined
+    const broken = this.#visit === undefined ? undefined : await this.#untilKept(this.#visit, session)
     this.#visit?.settled()
     this.#pipe.release(greeted.wire === 'v1' && broken === undefined)
     const { early } = this.#pipe
@@ -121,15 +127,23 @@ export class Greeting {
    * Where we have dialed this host as well, which connection is kept is for the far side to say. Returns why this one broke
    * meanwhile, if it did: the far side may have taken it for a peer. Rejects with DUPLICATE.
    */
-  async #untilKept(visit: Visit): Promise<SockError | undefined> {
+  async #untilKept(visit: Visit, session: Session | undefined): Promise<SockError | undefined> {
     const { twins } = this.#terms
     const decided = visit.decided()
     if (decided()) return undefined
     const off = twins.onAnswered(() => {
       this.#pipe.wake()
     })
+    // Who comes back to a session has taken it for one that is kept.
+    let isBack = false
+    if (session !== undefined)
+      this.#offHeld = this.#terms.held(session, () => {
+        isBack = true
+        this.#pipe.wake()
+        return this.#known.promise
+      })
     try {
-      await this.#pipe.spoken(decided)
+      await this.#pipe.spoken(() => isBack || decided())
     } finally {
       off()
     }
@@ -143,7 +157,13 @@ export class Greeting {
   refuse(error: SockError): void {
     this.#dial?.over()
     this.#visit?.over()
+    this.#isKnown()
     this.#pipe.refuse(this.#lastWord(error), this.#partings)
+  }
+
+  #isKnown(): void {
+    this.#offHeld?.()
+    this.#known.resolve()
   }
 
   #lastWord(error: SockError): Uint8Array | undefined {
@@ -218,7 +238,7 @@ export class Greeting {
     if (!isMagic(payload)) mismatch('its first frame is no HELLO: it speaks the plain wire, and this sock v1')
     this.#isV1 = true
     const hello = decodeHello(payload)
-    if (hello.resume !== undefined && this.#sessions(hello)) this.#resumable = this.#terms.resume(hello)
+    if (hello.resume !== undefined && this.#sessions(hello)) this.#resumable = await this.#terms.resume(hello)
     const answer = negotiate(hello, this.#terms.offer)
     if (answer.result === 'rejected') {
       // Its code is one of ours: negotiate() said it.
@@ -273,7 +293,15 @@ export class Greeting {
       theirs: hello,
       codec: answer.codecs[0] ?? '',
       types,
-      twin: visit,
+      twin: visit && {
+        joined: (peer) => {
+          visit.joined(peer)
+          this.#isKnown()
+        },
+        over: () => {
+          visit.over()
+        },
+      },
       early: this.#pipe.early,
       broken: undefined,
     }

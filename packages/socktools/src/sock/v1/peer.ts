@@ -452,6 +452,7 @@ export class V1Peer<C extends Codec>
     this.#in.end()
     this.session?.end()
     this.signs.changed()
+    this.twin?.over()
     if (ours && this.attached) {
       // As far as the system takes it at once.
       this.#out.goodbye(error?.code ?? CLOSED)

@@ -131,6 +131,8 @@ export class Twins {
       const [met] = (!isSelf && this.#met.get(key)) || []
       if (met === undefined) break
       if (met.peer === undefined || (await met.peer.signs.stands())) throw new Duplicate(this.#own)
+      // It is gone, though it may still handle what had come.
+      take(this.#met, key, met)
     }
     const came: Met = { peer: undefined }
     put(this.#came, key, came)

@@ -28,6 +28,8 @@ export class V1<C extends Codec> {
   readonly #host: V1Host<C>
   /** By the id of their session: those that a dialer may come back to. */
   readonly #sessions = new Map<string, V1Peer<C>>()
+  /** By the id of their session: those whose handshake is done, and that are no peers yet. */
+  readonly #held = new Map<string, () => Promise<void>>()
   readonly #tombstones = new Tombstones()
   readonly intake: Intake
 
@@ -67,8 +69,14 @@ export class V1<C extends Codec> {
         token: platform.randomBytes(16),
         lastRecv: 0,
       }),
-      resume: (hello) => {
+      held: ({ sessionId }, release) => {
+        const key = keyOf(sessionId)
+        this.#held.set(key, release)
+        return () => this.#held.delete(key)
+      },
+      resume: async (hello) => {
         const key = keyOf(hello.resume?.sessionId ?? new Uint8Array(0))
+        await this.#held.get(key)?.()
         const session = this.#sessions.get(key)?.session
         if (session === undefined) throw this.#tombstones.tell(hello, key)
         const refusal = session.resumption.refusal(hello)

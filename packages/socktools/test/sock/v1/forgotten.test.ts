@@ -131,3 +131,39 @@ test('an answer that was lost leaves a peer that nobody can come back to: the ot
     assert.equal(peer.state, 'open')
     assert.deepEqual([open(a), open(b)], [1, 1])
   }))
+
+describe('while a dial to the same host gets no answer', () => {
+  /** b dials one that takes connections and says nothing; then a dials b. */
+  const silent = (scenario: (nodes: Two) => Promise<void>): Promise<void> =>
+    two(async (nodes) => {
+      const { world, a, b } = nodes
+      a.closePeer(a.knownPeers[0]!)
+      await world.sim.sleep(100)
+      await world.transports[0]!.listen(new URL('memory:silent'), {}, () => undefined)
+      b.connectTo('memory:silent').catch(() => undefined)
+      await world.sim.sleep(10)
+      await a.connectTo('memory:b').catch(() => undefined)
+      await scenario(nodes)
+    })
+
+  test('a connection is a peer as soon as something comes over it', () =>
+    silent(async ({ world, a, b, heard }) => {
+      // The lower one waits with its answer itself.
+      if (a.knownPeers.length === 0) return
+      await a.sendMsg('say', 'up')
+      await world.sim.sleep(50)
+      assert.deepEqual([heard, open(b)], [['b up'], 1])
+    }))
+
+  test('one whose connection breaks before it is a peer is come back to', () =>
+    silent(async ({ world, a, b, cuts, heard }) => {
+      const [there] = a.knownPeers
+      if (there === undefined) return
+      const lost: string[] = []
+      a.on('sessionLost', ({ reason }) => lost.push(reason))
+      cuts.cut()
+      await there.sendMsg('say', 'up')
+      await world.sim.sleep(1000)
+      assert.deepEqual([there.state, heard, lost, open(b)], ['open', ['b up'], [], 1])
+    }))
+})
