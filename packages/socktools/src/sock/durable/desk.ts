@@ -31,6 +31,9 @@ export interface Carrier {
   ): Carriage | SockError
 }
 
+/** Stores that a sock has. Two would each send what both posted, in an order that hides some of it from the far side. */
+const taken = new WeakSet<Outbox>()
+
 /** What is posted to names, and the peers that have them. */
 export class Desk<C extends Codec> {
   readonly #core: Core<C>
@@ -44,6 +47,9 @@ export class Desk<C extends Codec> {
   #closed = false
 
   constructor(core: Core<C>, store: Outbox) {
+    if (taken.has(store))
+      fail('BAD_OPTION', 'another sock has this store: one sock at a time, until it is closed')
+    taken.add(store)
     this.#core = core
     this.#store = store
     const { maxBytes, maxCount, undeliverable } = core.settings.outbox
@@ -173,6 +179,7 @@ export class Desk<C extends Codec> {
 
   end(): void {
     this.#closed = true
+    taken.delete(this.#store)
     for (const off of this.#offs) off()
     for (const courier of this.#couriers.values()) courier.end()
     this.#names.clear()

@@ -18,8 +18,8 @@ export interface OutboxOptions {
 /** Of the options of a sock. */
 export interface DurableOptions {
   /**
-   * Keeps what is `post`ed, and the cursors of what others posted: a `Store` of `socktools/store`. The sock does not close
-   * it. Wire v1.
+   * Keeps what is `post`ed, and the cursors of what others posted: a `Store` of `socktools/store`. One sock at a time
+   * has a store; it does not close it. Wire v1.
    */
   readonly store?: Outbox
   /** Keeps the cursors of what others posted, in the place of `store`: in your own database, with what handlers write. */

@@ -72,8 +72,9 @@ describe('a posted message', () => {
   test('one whose handler throws, whose data are wrong or that nothing takes is not delivered, with a code', () => {
     const loose = { ...protocol, order: msg(z.any()), other: msg(z.string()) }
     return shop(
-      async ({ world, store, server, heard, cuts }) => {
+      async ({ world, store, client: other, server, heard, cuts }) => {
         const faults = all(server, 'fault')
+        await other.close()
         const client = world.sock({ protocol: loose, store }, world.platform, [cuts.transport])
         await client.connectTo('memory:shop', { name: 'shop' })
         const posts = [
@@ -113,7 +114,8 @@ describe('a posted message', () => {
   })
 
   test('is UNHANDLED without a handler, REFUSED by middleware that does not pass it on', () =>
-    shop(async ({ world, store, cuts }) => {
+    shop(async ({ world, store, client: other, cuts }) => {
+      await other.close()
       const bare = await world.open({ protocol, bind: 'memory:bare' })
       const client = world.sock<RawCodec, P>({ protocol, store }, world.platform, [cuts.transport])
       await client.connectTo('memory:bare', { name: 'bare' })
@@ -302,6 +304,7 @@ describe('who has a name', () => {
         await client.connectTo('memory:plain', { name: 'plain' }).catch(codeOf),
         'PEER_NOT_SESSION',
       )
+      await client.close()
       const both = world.sock<RawCodec, P>(
         { protocol, wire: 'auto', store, bind: 'memory:both', autoWait: 10 },
         world.platform,

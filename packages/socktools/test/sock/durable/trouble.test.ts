@@ -54,6 +54,21 @@ describe('where something is wrong', () => {
       await store.close()
     }))
 
+  test('a store has one sock at a time: of two, each would send what the other has posted', () =>
+    shop(async ({ client, heard, store, buy }) => {
+      await client.connectTo('memory:shop', { name: 'shop' })
+      assert.throws(
+        () => buy(store),
+        (thrown) => codeOf(thrown) === 'BAD_OPTION' && /one sock at a time/.test((thrown as Error).message),
+      )
+      assert.deepEqual(await client.post('shop', 'order', 'a').outcome, DELIVERED)
+      await client.drain()
+      const later = buy(store)
+      await later.connectTo('memory:shop', { name: 'shop' })
+      assert.deepEqual(await later.post('shop', 'order', 'b').outcome, DELIVERED)
+      assert.deepEqual(heard, ['a', 'b'])
+    }))
+
   test('a disk that fails: nothing is accepted any more, and an event tells', () =>
     shop(async ({ world, client, store }) => {
       await client.post('shop', 'order', 'a').accepted
