@@ -22,8 +22,8 @@ describe('declarations', () => {
       channel(bytes(), nothing(), { version: 3 }),
     ]
     assert.deepEqual(made, [
-      { kind: 'msg', schema: Line, delivery: 'reliable', ...defaults },
-      { kind: 'msg', schema: Room, delivery: { kind: 'ttl', ms: 5 }, ...defaults },
+      { kind: 'msg', schema: Line, delivery: 'reliable', ack: undefined, ...defaults },
+      { kind: 'msg', schema: Room, delivery: { kind: 'ttl', ms: 5 }, ack: undefined, ...defaults },
       {
         ...{
           kind: 'call',
