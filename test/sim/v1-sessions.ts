@@ -8,6 +8,8 @@ interface Side {
   /** `TAG/PEER`, as in the names of its lanes. */
   readonly name: string
   readonly me: SimProcess
+  /** When it was announced. */
+  readonly since: number
   /** Since when it has no connection, by the time of the simulation. */
   detachedAt: number | undefined
   gone: boolean
@@ -20,6 +22,9 @@ interface Side {
 }
 
 type Session = Side[]
+
+/** How long one may take, in milliseconds. */
+const HANDSHAKE = 10_000
 
 /** What every peer of wire v1 has beside what its type says. */
 const keyOf = (peer: V1Peer): string | undefined =>
@@ -36,6 +41,7 @@ export class Sessions {
   #lookAt = 0
   #kept = false
   readonly #mustBeOver = new Set<string>()
+  readonly #endings: { readonly node: string; readonly at: number }[] = []
 
   constructor(sim: Sim) {
     this.#sim = sim
@@ -45,6 +51,7 @@ export class Sessions {
   watch(sock: V1Sock, me: SimProcess, tag: string): void {
     const sim = this.#sim
     const close = sock.close.bind(sock)
+    this.#ended(tag)
     // Whoever closes it, the end of the run as well.
     sock.close = () => {
       this.closing(tag)
@@ -59,7 +66,7 @@ export class Sessions {
       if (session === undefined) this.#byKey.set(key, (session = []))
       if (session.length === 2) sim.fail('a session is of two', new Error(`${name} is the third`))
       session.push({
-        ...{ name, me, detachedAt: undefined, gone: false },
+        ...{ name, me, since: sim.clock.now(), detachedAt: undefined, gone: false },
         ...{ closed: false, expired: false, unhandled: 0 },
       })
       this.#byName.set(name, session)
@@ -89,12 +96,21 @@ export class Sessions {
       side.gone = true
       side.unhandled = lost.unhandled
       const session = this.#byName.get(name) ?? []
-      // The far side has kept another connection with us, which came up in the same moment.
-      const isTwin = session.length === 1 && error?.what.endsWith(': DUPLICATE') === true
-      if (isTwin) sim.tally('gone DUPLICATE')
-      else if (!session.some(isCause))
+      // Of two that dial each other only the connection that is kept is ever a peer.
+      if (!session.some(isCause) && !this.#neverAnnounced(session))
         sim.fail('a session ends for a reason', error ?? new Error(`${name} ended in good order`))
     })
+  }
+
+  /** The far side was closed, or died, in its handshake, when it had said WELCOME already. */
+  #neverAnnounced([side, other]: Session): boolean {
+    if (side === undefined || other !== undefined) return false
+    return this.#endings.some(({ node, at }) => node !== side.me.name && at >= side.since - HANDSHAKE)
+  }
+
+  /** A sock of this node is closed, or the one before this has died. */
+  #ended(tag: string): void {
+    this.#endings.push({ node: tag.slice(0, tag.indexOf('.')), at: this.#sim.clock.now() })
   }
 
   #side(name: string): Side | undefined {
@@ -103,6 +119,7 @@ export class Sessions {
 
   /** The application ends all of these, sides whose name begins so. */
   closing(begin: string): void {
+    if (!begin.includes('/')) this.#ended(begin)
     for (const session of this.#byName.values())
       for (const side of session) if (`${side.name}/`.startsWith(`${begin}/`)) side.closed = true
   }

@@ -108,7 +108,7 @@ program
   .addOption(new Option('--deadline <seconds>').default(60).argParser(count).hideHelp())
   .addOption(
     new Option('--fault <kind>')
-      .choices(['flip', 'swap', 'drop', 'hang', 'crash', 'hush', 'blur', 'skip'])
+      .choices(['flip', 'swap', 'drop', 'hang', 'crash', 'hush', 'blur', 'skip', 'forget', 'lose', 'gap'])
       .hideHelp(),
   )
   .addHelpText('after', DEMO)
@@ -186,6 +186,13 @@ for (const role of ['room', 'guest'] as const) {
   program.command(`demo-${role} <plan>`, { hidden: true }).action(async (plan: string) => {
     const { demoRoom } = await import('./commands/demo-room.ts')
     await demoRoom(role, plan)
+  })
+}
+
+for (const role of ['shop', 'warehouse'] as const) {
+  program.command(`demo-${role} <plan>`, { hidden: true }).action(async (plan: string) => {
+    const { demoOrders } = await import('./commands/demo-orders.ts')
+    await demoOrders(role, plan)
   })
 }
 

@@ -1,13 +1,16 @@
 /** The demo as a process: the whole of it once, and small ones in which one party does wrong. */
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
-import { readFileSync } from 'node:fs'
+import { appendFileSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { describe, test } from 'node:test'
+import { type Entry, Journal, readJournal } from '../src/demo/journal.ts'
+import { type Seen, judge as judgeOrders } from '../src/demo/orders.ts'
 import { frameSizes } from '../src/demo/plan.ts'
 import type { Outcome } from '../src/demo/table.ts'
 import { type TypedResult, judge as judgeTalk } from '../src/demo/typed.ts'
 import { judge } from '../src/demo/verdict.ts'
-import { Cli, run } from './cli.ts'
+import { Cli, run, temporary } from './cli.ts'
 
 const MIB = 2 ** 20
 const SMALL = ['--numbered', '1000', '--mebibytes', '1']
@@ -18,7 +21,7 @@ describe('socktools demo', () => {
   test('is right, in one line of JSON: every message each way between every pair', async (t) => {
     const { code, stdout, stderr } = await run(t, ['demo', '--json'])
     assert.match(stdout, /^\{[^\n]+\}\n$/)
-    const { ok, counts, bytes, pairs, room, typed, error } = JSON.parse(stdout) as Outcome
+    const { ok, counts, bytes, pairs, room, typed, orders, error } = JSON.parse(stdout) as Outcome
     assert.deepEqual({ ok, error, code, stderr }, { ok: true, error: null, code: 0, stderr: '' })
     assert.equal(pairs.length, hasPython ? 5 : 3)
     // 1,000 of each of three guests, to the two others.
@@ -28,6 +31,12 @@ describe('socktools demo', () => {
     assert.deepEqual(talk, {
       ...{ ok: true, why: null, python: hasPython ? true : null },
       ...{ messages: 10_000, calls: 2500, echoes: 500, bytes: 64 * MIB },
+    })
+    const { seconds: lasted, redelivered, ...posts } = orders ?? { seconds: 0, redelivered: 0 }
+    assert.ok(lasted > 0)
+    assert.ok(redelivered >= 64, String(redelivered))
+    assert.deepEqual(posts, {
+      ...{ ok: true, why: null, orders: 2000, cut: 1, killed: 2, lost: 0, twice: 0, items: 1000 },
     })
     assert.equal(counts.numbered, 100_000)
     assert.equal(counts.lines, licence.trimEnd().split('\n').length)
@@ -55,6 +64,10 @@ describe('socktools demo', () => {
     assert.match(
       stdout,
       /^one contract over wire v1: 100 messages in order, 26 calls, 5 items there and back, 1\.0 MiB with equal SHA-256, /m,
+    )
+    assert.match(
+      stdout,
+      /^256 orders posted, connections cut: 1, processes killed: 2: \d+ redelivered, 0 lost, 0 twice, in order; a feed of 128 items over the cut; in /m,
     )
     assert.match(stdout, hasPython ? /^OK: 5 of 5 pairs right; /m : /^P was left out: /m)
   })
@@ -137,6 +150,22 @@ describe('a demo in which C does wrong is not right', () => {
     })
   }
 
+  const posts = {
+    'forgets how far it got': ['forget', /^(3[2-9]|[4-9]\d|1\d\d) handled twice$/],
+    'leaves one order out': ['lose', /^1 of 256 orders lost$/],
+    'leaves one item out of its feed': ['gap', /^the feed: 65 came when 64 was due$/],
+  } as const
+  for (const [what, [fault, why]] of Object.entries(posts)) {
+    test(`the warehouse ${what}: the journal, or who reads the feed, shows it`, async (t) => {
+      const { code, stdout } = await run(t, ['demo', '--json', ...SMALL, '--fault', fault])
+      const { ok, pairs, room, typed, orders, error } = JSON.parse(stdout) as Outcome
+      assert.deepEqual([code, ok, error, room?.ok, typed?.ok], [1, false, null, true, true])
+      assert.ok(pairs.every((row) => row.ok))
+      assert.equal(orders?.ok, false)
+      assert.match(orders.why ?? '', why)
+    })
+  }
+
   test('it hangs: after the deadline every party is ended by force', async (t) => {
     const { code, stdout } = await run(t, ['demo', '--json', ...SMALL, '--fault', 'hang', '--deadline', '2'])
     const { ok, error } = JSON.parse(stdout) as Outcome
@@ -213,6 +242,69 @@ describe('the verdict on the typed talk', () => {
       assert.deepEqual([ok, said], [false, why])
     })
   }
+})
+
+describe('the verdict on the orders', () => {
+  const entry = (order: number, redelivered = false): Entry => ({
+    ...{ order, store: 'aa', n: order + 1, redelivered },
+  })
+  const fine: Seen = {
+    ...{ orders: 3, cut: 1, killed: 2, duplicates: 1, items: 2, due: 2, feed: null },
+    journal: [entry(0), entry(1, true), entry(2)],
+  }
+
+  test('is good when each was handled once and in order, with what was sent again', () => {
+    assert.deepEqual(judgeOrders(fine), {
+      ...{ ok: true, orders: 3, cut: 1, killed: 2, redelivered: 2, lost: 0, twice: 0, items: 2, why: null },
+    })
+  })
+
+  const bad: Record<string, [seen: Partial<Seen>, why: string]> = {
+    'one is lost': [{ journal: [entry(0), entry(2)] }, '1 of 3 orders lost'],
+    'the last is lost': [{ journal: [entry(0), entry(1)] }, '1 of 3 orders lost'],
+    'all are lost': [{ journal: [] }, '3 of 3 orders lost'],
+    'one comes twice': [{ journal: [entry(0), entry(1), entry(1), entry(2)] }, '1 handled twice'],
+    'one comes again late': [{ journal: [entry(0), entry(1), entry(2), entry(0)] }, '1 handled twice'],
+    'one is lost and one comes twice': [
+      { journal: [entry(0), entry(0), entry(1)] },
+      '1 of 3 orders lost; 1 handled twice',
+    ],
+    'two are swapped': [{ journal: [entry(1), entry(0), entry(2)] }, 'order 0 was handled after a later one'],
+    'one came that nobody posted': [
+      { journal: [...fine.journal, entry(3)] },
+      'an order was handled that nobody posted',
+    ],
+    'the feed is wrong': [{ feed: '3 came when 1 was due', items: 1 }, 'the feed: 3 came when 1 was due'],
+    'the feed is too short': [{ items: 1 }, '1 of 2 items of the feed came'],
+    'nothing was cut': [{ cut: 0 }, 'no connection was cut'],
+    'only one was killed': [{ killed: 1 }, 'not both processes were killed'],
+    'nothing came again': [
+      { duplicates: 0, journal: [entry(0), entry(1), entry(2)] },
+      'nothing had to be sent again',
+    ],
+  }
+  for (const [when, [seen, why]] of Object.entries(bad)) {
+    test(`is bad when ${when}`, () => {
+      const { ok, why: said } = judgeOrders({ ...fine, ...seen })
+      assert.deepEqual([ok, (said ?? '').split('; nothing had')[0]], [false, why])
+    })
+  }
+})
+
+describe('the journal of the warehouse', () => {
+  test('is read again with its cursors, but for a line that was cut short', (t) => {
+    const file = join(temporary(t), 'journal')
+    const first = new Journal(file)
+    for (const order of [0, 1]) first.write({ order, store: 'aa', n: order + 1, redelivered: false })
+    appendFileSync(file, '{"order":2,"st')
+    const second = new Journal(file)
+    assert.deepEqual([second.length, second.cursor('aa'), second.cursor('bb')], [2, 2, 0])
+    second.write({ order: 2, store: 'aa', n: 3, redelivered: true })
+    assert.deepEqual(
+      readJournal(file).entries.map(({ order }) => order),
+      [0, 1, 2],
+    )
+  })
 })
 
 describe('the frames of the demo', () => {

@@ -3,9 +3,11 @@ import { EXIT, type ExitCode } from '../exit.ts'
 import { Party, type Program, python, pythonPeer, self } from '../demo/parties.ts'
 import { type Fault, type Plan, type Result, frameSizes } from '../demo/plan.ts'
 import { splitLines } from '../demo/script.ts'
+import type { Orders, OrdersFault } from '../demo/orders.ts'
 import { type Room, openRoom } from '../demo/room.ts'
 import { type Outcome, intro, table } from '../demo/table.ts'
 import { type Typed, type TypedFault, openTyped } from '../demo/typed.ts'
+import { openOrders } from '../demo/upheaval.ts'
 import { type Pair, judge } from '../demo/verdict.ts'
 import { packageFile } from '../place.ts'
 
@@ -17,8 +19,8 @@ export interface DemoOptions {
   readonly mebibytes: number
   /** Seconds. */
   readonly deadline: number
-  /** What C does wrong towards everyone; `hush`: the room keeps silent about one message; or what the typed listener does. */
-  readonly fault?: Fault | 'hush' | TypedFault
+  /** What C does wrong towards everyone; `hush`: the room keeps silent about one message; or what the typed listener or the warehouse does. */
+  readonly fault?: Fault | 'hush' | TypedFault | OrdersFault
 }
 
 /** A listens; B listens and dials A; P, in Python, as well; C only dials. */
@@ -42,17 +44,19 @@ export async function demo(options: DemoOptions): Promise<ExitCode> {
   const pairs = PAIRS.filter((pair) => withPython !== undefined || !pair.includes('P'))
   const { results, error: failed } = await run({ numbered, text, sizes }, pairs, withPython, options)
   const [{ room, typed }, more] = failed === null ? await meetAndTalk(options, withPython) : [NEITHER, null]
-  const error = failed ?? more
+  const [orders, last] = (failed ?? more) === null ? await postOrders(options) : [null, null]
+  const error = failed ?? more ?? last
   const rows = pairs.map((pair) => judge(pair, results, numbered + lines + sizes.length))
   const sum = (of: 'messages' | 'bytes'): number => rows.reduce((total, row) => total + row[of], 0)
   const outcome: Outcome = {
-    ok: error === null && room?.ok === true && typed?.ok === true && rows.every((row) => row.ok),
+    ok: error === null && [room, typed, orders, ...rows].every((part) => part?.ok === true),
     counts: { pairs: rows.length, messages: sum('messages'), numbered, lines, frames: sizes.length },
     bytes: sum('bytes'),
     seconds: Math.round(performance.now() - began) / 1000,
     pairs: rows,
     room,
     typed,
+    orders,
     leftOut: withPython === undefined ? 'there is no python3 (3.8 or later) on the PATH' : null,
     error,
   }
@@ -136,9 +140,23 @@ async function meetAndTalk(
   return [others, failureOf(room, 'the room') ?? failureOf(typed, 'the typed contract')]
 }
 
+/** What is posted, over a cut and past kills. What stopped it, or null. */
+async function postOrders({
+  numbered,
+  deadline,
+  fault,
+}: DemoOptions): Promise<[Orders | null, string | null]> {
+  const orders = openOrders(Math.ceil(numbered / 50), isOfOrders(fault) ? fault : undefined)
+  const [settled] = await Promise.allSettled([within(deadline, orders.done)])
+  await orders.end()
+  return [valueOf(settled), failureOf(settled, 'the orders')]
+}
+
+const isOfOrders = (fault: DemoOptions['fault']): fault is OrdersFault =>
+  fault === 'forget' || fault === 'lose' || fault === 'gap'
 const isTyped = (fault: DemoOptions['fault']): fault is TypedFault => fault === 'blur' || fault === 'skip'
 const isOfPairs = (fault: DemoOptions['fault']): fault is Fault | undefined =>
-  fault !== 'hush' && !isTyped(fault)
+  fault !== 'hush' && !isTyped(fault) && !isOfOrders(fault)
 
 const valueOf = <T>(settled: PromiseSettledResult<T>): T | null =>
   settled.status === 'fulfilled' ? settled.value : null

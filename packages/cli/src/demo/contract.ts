@@ -32,6 +32,15 @@ export const TALK = {
 }
 export type Talk = typeof TALK
 
+/** What a shop and its warehouse say to each other. */
+export const ORDERS = {
+  /** Numbered from 0. */
+  order: msg(count, { version: 1 }),
+  /** The orders that the warehouse has handled, as it does, so many of them. */
+  packed: feed(count, count, { version: 1 }),
+}
+export type OrdersContract = typeof ORDERS
+
 /** What is asked of interop/python/peer.py, which serves these among others. */
 export const PYTHON = {
   add: call(schema<{ a: number; b: number }>('{ a, b }', isObject), count),

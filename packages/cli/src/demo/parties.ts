@@ -13,6 +13,7 @@ export class Party<R = Result> {
   readonly listening: Promise<string>
   /** Resolves when it has ended; rejects if that was a failure. */
   readonly ended: Promise<void>
+  killed = false
   readonly #child: ChildProcess
 
   constructor(plan: { readonly name: string }, [file, ...args]: Program, onResult: (result: R) => void) {
@@ -46,7 +47,13 @@ export class Party<R = Result> {
     this.listening.catch(() => undefined)
   }
 
+  /** One line on its stdin. */
+  tell(word: string | number): void {
+    this.#child.stdin?.write(`${word}\n`)
+  }
+
   kill(): void {
+    this.killed = true
     this.#child.kill('SIGKILL')
   }
 }

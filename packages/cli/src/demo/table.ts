@@ -1,3 +1,4 @@
+import type { Orders } from './orders.ts'
 import type { Room } from './room.ts'
 import type { Typed } from './typed.ts'
 import type { Row } from './verdict.ts'
@@ -19,6 +20,8 @@ export interface Outcome {
   readonly room: Room | null
   /** The contract over wire v1; null where it did not come to that. */
   readonly typed: Typed | null
+  /** What was posted over a cut connection and past killed processes; null where it did not come to that. */
+  readonly orders: Orders | null
   /** Why the party in Python was left out, or null. */
   readonly leftOut: string | null
   /** What stopped the demo, or null. */
@@ -37,10 +40,22 @@ export const intro = (numbered: number, lines: number, frames: number, withPytho
     `  ${whole(numbered)} numbered messages, ${whole(lines)} lines of text, ${whole(frames)} frames of 0 bytes to 8 MiB`,
     'Then three guests meet in one room, by TCP, a Unix socket and UDP; and two processes speak a typed contract',
     `  over wire v1: messages, calls, a feed and a channel${withPython ? ', with P as well' : ''}.`,
+    'Then a shop posts orders to a warehouse, while the connection between them is cut and each of them killed.',
   ].join('\n')
 
 /** What came of it, for a person. */
-export function table({ ok, counts, bytes, seconds, pairs, room, typed, leftOut, error }: Outcome): string {
+export function table({
+  ok,
+  counts,
+  bytes,
+  seconds,
+  pairs,
+  room,
+  typed,
+  orders,
+  leftOut,
+  error,
+}: Outcome): string {
   const cells = pairs.map((row) => [
     `${row.pair[1]} ↔ ${row.pair[0]}`,
     whole(row.messages),
@@ -65,6 +80,7 @@ export function table({ ok, counts, bytes, seconds, pairs, room, typed, leftOut,
     ...(room === null && typed === null ? [] : ['']),
     ...(room === null ? [] : [roomLine(room)]),
     ...(typed === null ? [] : [typedLine(typed)]),
+    ...(orders === null ? [] : [ordersLine(orders)]),
     ...(leftOut === null ? [] : [`P was left out: ${leftOut}`]),
     '',
     ...(error === null ? [] : [error]),
@@ -82,4 +98,22 @@ const typedLine = ({ ok, messages, calls, echoes, bytes, seconds, python, why }:
   (ok
     ? `${whole(messages)} messages in order, ${whole(calls)} calls, ${whole(echoes)} items there and back, ` +
       `${mib(bytes)} with equal SHA-256, in ${seconds.toFixed(2)} s${python === true ? '; and with P' : ''}`
+    : `WRONG: ${why ?? ''}`)
+
+const ordersLine = ({
+  ok,
+  orders,
+  cut,
+  killed,
+  redelivered,
+  lost,
+  twice,
+  items,
+  why,
+  seconds,
+}: Orders): string =>
+  `${whole(orders)} orders posted, connections cut: ${cut}, processes killed: ${killed}: ` +
+  (ok
+    ? `${whole(redelivered)} redelivered, ${lost} lost, ${twice} twice, in order; ` +
+      `a feed of ${whole(items)} items over the cut; in ${seconds.toFixed(2)} s`
     : `WRONG: ${why ?? ''}`)

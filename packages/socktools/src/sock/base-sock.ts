@@ -6,7 +6,7 @@ import type { MsgTypes } from '../contract/types.ts'
 import type { Codec, Got, Message, RawCodec, Sent } from '../wire/codec.ts'
 import { Core } from './core.ts'
 import { HOOKS, withHooks } from './hooks.ts'
-import type { Settings } from './options.ts'
+import { checkDrain, type Settings } from './options.ts'
 import { encode } from './payload.ts'
 import { type Carrier, noHeaders } from './plain-only.ts'
 import type { SubscribeOptions } from './subscription.ts'
@@ -305,6 +305,11 @@ export abstract class BaseSock<C extends Codec = RawCodec, P extends Protocol | 
   }
 
   drain(options: DrainOptions = {}): Promise<Lost> {
+    try {
+      checkDrain(options)
+    } catch (thrown) {
+      return rejected(thrown as Error)
+    }
     return (this.#draining ??= this.#drain(options))
   }
 

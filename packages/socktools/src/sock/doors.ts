@@ -16,8 +16,8 @@ export interface DoorLimits extends AdmissionLimits {
 }
 
 export interface DoorsHost<P> {
-  /** False once nobody new is wanted. */
-  isOpen(): boolean
+  /** Draining: nobody new is wanted, but who goes on with a session is. */
+  readonly life: 'open' | 'draining' | 'closed'
   countPeers(): number
   /** The handshake that comes before the gate; undefined: none, as on the plain wire. */
   greet(pipe: Pipe, dialed: boolean): Greeting | undefined
@@ -33,12 +33,14 @@ export interface DoorsHost<P> {
 export class Doors<P> {
   readonly #limits: DoorLimits
   readonly #attempts: Attempts
+  /** Those that go on with a session. */
+  readonly #reattempts: Attempts
   readonly #transports: ReadonlyMap<string, Transport>
   readonly #adopted: Adopted | undefined
   readonly #host: DoorsHost<P>
   readonly #admission: Admission
-  /** What gives up a connection that waits at the gate. */
-  readonly #giveUps = new Set<() => void>()
+  /** What gives up a connection that waits at the gate; when we drain, that of a stranger alone. */
+  readonly #giveUps = new Set<(drained: boolean) => void>()
   /** Dials without a pipe yet: each may become a peer. */
   #dialing = 0
 
@@ -54,6 +56,7 @@ export class Doors<P> {
   ) {
     this.#limits = limits
     this.#attempts = new Attempts(deadlines)
+    this.#reattempts = new Attempts(deadlines)
     this.#transports = new Map(transports.map((transport) => [transport.scheme, transport]))
     this.#adopted = adopted
     this.#host = host
@@ -115,7 +118,7 @@ export class Doors<P> {
   ): Promise<void> {
     const to = parseAddress(address)
     const transport = this.#transportOf(to, address)
-    return this.#attempts.run(address, { timeout: this.#limits.connectTimeout }, async (given) => {
+    return this.#reattempts.run(address, { timeout: this.#limits.connectTimeout }, async (given) => {
       const pipe = await dialed(transport, to, given)
       const greeting = greet(pipe)
       const giveUp = (): void => {
@@ -136,10 +139,11 @@ export class Doors<P> {
     })
   }
 
-  /** Every dial and everyone at the gate is told to go. */
-  giveUpAll(): void {
+  /** Every dial and everyone at the gate is told to go; `drained`: but for those who go on with a session. */
+  giveUpAll(drained: boolean): void {
     this.#attempts.giveUpAll()
-    for (const giveUp of [...this.#giveUps]) giveUp()
+    if (!drained) this.#reattempts.giveUpAll()
+    for (const giveUp of [...this.#giveUps]) giveUp(drained)
   }
 
   #accept(pipe: Pipe): void {
@@ -150,7 +154,7 @@ export class Doors<P> {
 
   #atDoor({ remote }: Pipe): SockError | undefined {
     const { address } = remote
-    if (!this.#host.isOpen()) return new SockError('CLOSED', 'the sock is closed', { address })
+    if (this.#host.life === 'closed') return new SockError('CLOSED', 'the sock is closed', { address })
     try {
       return this.#admission.atDoor(remote, this.#host.countPeers() + this.#dialing)
     } catch (thrown) {
@@ -169,21 +173,32 @@ export class Doors<P> {
   ): Promise<P> {
     const { address, host } = pipe.remote
     const leave = this.#admission.enter(host)
-    const giveUp = (): void => {
+    // Undefined: it has not said yet.
+    let isStranger: boolean | undefined = dialed || undefined
+    const giveUp = (drained = false): void => {
+      if (drained && isStranger !== true) return
       const closed = new SockError('CLOSED', 'the sock was closed during the handshake', { address })
       greeting.giveUp(signal?.aborted === true ? asSockError(signal.reason, 'ABORTED', 'given up') : closed)
     }
     this.#giveUps.add(giveUp)
-    signal?.addEventListener('abort', giveUp, { once: true })
+    const onAbort = (): void => {
+      giveUp()
+    }
+    signal?.addEventListener('abort', onAbort, { once: true })
     let who: Candidate = { address, host, dialed }
     try {
-      if (!this.#host.isOpen() || signal?.aborted === true) giveUp()
+      if (!this.#takes(dialed) || signal?.aborted === true) giveUp()
       const { id, again } = await greeting.meet()
+      isStranger = !again
       who = { ...who, ...(id === undefined ? {} : { id }) }
       // Who goes on was let in, and is counted.
-      if (!again) await this.#gate(who, greeting)
+      if (!again) {
+        if (this.#host.life === 'draining')
+          fail('DRAINING', 'this sock takes nobody new any more', { address })
+        await this.#gate(who, greeting)
+      }
       const greeted = await greeting.settle()
-      if (!this.#host.isOpen()) fail('CLOSED', 'the sock was closed during the handshake', { address })
+      if (!this.#takes(!again)) fail('CLOSED', 'the sock was closed during the handshake', { address })
       return this.#host.join(pipe, dialed, greeted, dialedAt)
     } catch (thrown) {
       const why = asSockError(thrown, 'PIPE_FAILED', 'the handshake failed', address)
@@ -196,9 +211,14 @@ export class Doors<P> {
       throw error
     } finally {
       leave()
-      signal?.removeEventListener('abort', giveUp)
+      signal?.removeEventListener('abort', onAbort)
       this.#giveUps.delete(giveUp)
     }
+  }
+
+  #takes(stranger: boolean): boolean {
+    const { life } = this.#host
+    return life === 'open' || (life === 'draining' && !stranger)
   }
 
   /** Asks goodPeer. Rejects with the refusal. */
@@ -239,7 +259,7 @@ export class Doors<P> {
       pipe.attach({ data: ignore, drain: ignore, end: ignore, close: () => question.giveUp() })
       question.onAnswer((answer) => {
         // The gate itself may have closed this sock.
-        const error = answer ?? (this.#host.isOpen() ? undefined : closed())
+        const error = answer ?? (this.#takes(true) ? undefined : closed())
         signal?.removeEventListener('abort', giveUp)
         this.#giveUps.delete(giveUp)
         try {
@@ -253,7 +273,7 @@ export class Doors<P> {
         }
       })
       // The gate closed this sock when it was asked, before it could be told to give up.
-      if (!this.#host.isOpen()) giveUp()
+      if (!this.#takes(true)) giveUp()
     })
   }
 

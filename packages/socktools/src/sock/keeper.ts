@@ -3,10 +3,12 @@ import type { Platform, Timer } from '../platform/platform.ts'
 import { type Backoff, backoffDelay } from './backoff.ts'
 
 export interface KeeperHost {
-  /** Dials once. `onOver` is called when the connection that came up is over. */
-  dial(address: string, onOver: () => void): Promise<void>
+  /** Dials once. `onOver` is called when the connection that came up is over, with when to dial again at the earliest. */
+  dial(address: string, onOver: OnOver): Promise<void>
   onFailed(address: string, error: SockError, retryIn: number): void
 }
+
+type OnOver = (notBefore?: number) => void
 
 /** Keeps one connection up: dials, waits, dials again, until stopped. */
 export class Keeper {
@@ -40,10 +42,10 @@ export class Keeper {
     // Over before the dial was: it never held.
     let upSince = Infinity
     try {
-      await this.#host.dial(this.#address, () => {
+      await this.#host.dial(this.#address, (notBefore) => {
         // One that broke at once is a failure like one that never came up.
         if (this.#platform.now() - upSince >= this.#backoff.healthy) this.#failures = 0
-        this.#retry()
+        this.#retry(notBefore)
       })
       upSince = this.#platform.now()
     } catch (error) {
@@ -54,9 +56,10 @@ export class Keeper {
     }
   }
 
-  #retry(): number | undefined {
+  #retry(notBefore = 0): number | undefined {
     if (this.#stopped) return undefined
-    const delay = backoffDelay(++this.#failures, this.#backoff, this.#platform.random())
+    const { random, now } = this.#platform
+    const delay = Math.max(backoffDelay(++this.#failures, this.#backoff, random()), notBefore - now())
     this.#timer = this.#platform.setTimer(() => void this.#attempt(), delay)
     return delay
   }
@@ -64,7 +67,7 @@ export class Keeper {
 
 export interface KeepersHost<P> {
   dial(address: string): Promise<P>
-  /** It is over already: a listener of "peer" may have closed it. */
+  /** It is over already, or not up: a listener of "peer" may have closed it. */
   isOver(peer: P): boolean
   onFailed(address: string, error: SockError, retryIn: number): void
 }
@@ -76,7 +79,7 @@ export class Keepers<P> {
   readonly #host: KeepersHost<P>
   readonly #keepers: Keeper[] = []
   /** Two addresses may lead to one peer. */
-  readonly #onOver = new Map<P, (() => void)[]>()
+  readonly #onOver = new Map<P, OnOver[]>()
 
   constructor(backoff: Backoff, platform: Platform, host: KeepersHost<P>) {
     this.#backoff = backoff
@@ -100,11 +103,11 @@ export class Keepers<P> {
     return keeper.start()
   }
 
-  /** Whoever keeps this one up is told that it is over. */
-  over(peer: P): void {
+  /** Whoever keeps this one up is told that it is over, or not up. */
+  over(peer: P, notBefore = 0): void {
     const onOver = this.#onOver.get(peer) ?? []
     this.#onOver.delete(peer)
-    for (const tell of onOver) tell()
+    for (const tell of onOver) tell(notBefore)
   }
 
   stop(): void {

@@ -14,7 +14,7 @@ import {
   durableSettings,
 } from './durable/options.ts'
 import { contracted } from './payload.ts'
-import type { Candidate, Handlers, HandlersFor, Logger, Maybe } from './types.ts'
+import type { Candidate, DrainOptions, Handlers, HandlersFor, Logger, Maybe } from './types.ts'
 
 /** Times are in milliseconds, sizes in bytes. Every default is in DEFAULTS below. */
 export interface SockOptions<C extends Codec = RawCodec, P extends Protocol | undefined = undefined>
@@ -171,6 +171,17 @@ const V1_TIMEOUT = 45_000
 
 /** How long drain() may take where its caller does not say, in milliseconds. */
 export const DRAIN_TIMEOUT = 5_000
+
+/** The longest that a far side can ask us to stay away, in milliseconds. */
+export const MAX_RECONNECT_DELAY = 10 * 60_000
+
+/** Throws BAD_OPTION. */
+export function checkDrain(options: DrainOptions): DrainOptions {
+  const { reconnectDelay = 0 } = options
+  if (typeof reconnectDelay !== 'number' || !(reconnectDelay >= 0 && reconnectDelay <= MAX_RECONNECT_DELAY))
+    fail('BAD_OPTION', `reconnectDelay is 0 to ${MAX_RECONNECT_DELAY} ms, not ${reconnectDelay}`)
+  return options
+}
 
 type Numbers = { readonly [K in keyof typeof DEFAULTS]: number }
 

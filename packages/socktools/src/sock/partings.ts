@@ -14,6 +14,7 @@ const MOST = 128
 export class Partings {
   readonly #deadlines: Deadlines
   readonly #over = new Set<() => void>()
+  #ended = false
 
   constructor(deadlines: Deadlines) {
     this.#deadlines = deadlines
@@ -21,7 +22,7 @@ export class Partings {
 
   /** Ends this side of a pipe that has taken all that it was given, and sees it off. */
   add(pipe: Pipe): void {
-    if (this.#over.size >= MOST) {
+    if (this.#ended || this.#over.size >= MOST) {
       pipe.destroy()
       return
     }
@@ -39,6 +40,7 @@ export class Partings {
 
   /** Nobody waits for them any more. */
   end(): void {
+    this.#ended = true
     for (const over of this.#over) over()
   }
 }

@@ -79,8 +79,10 @@ export interface Peer<C extends Codec = RawCodec, P extends Protocol | undefined
   /** What is spoken with it. */
   readonly wire: 'plain' | 'v1'
   /**
-   * `detached`: the connection broke; what is sent waits until the session goes on over another one (wire v1).
-   * `ending`: no more is sent to it. `gone`: it is over; a peer never comes back from that.
+   * `detached`: the connection broke; what is sent waits until the session goes on over another one (wire v1). It ends with
+   * one of the events `resumed`, `sessionLost` (then `gone`), or `gone` alone: we closed it. `ending`: no more is sent to it,
+   * with a connection or, for a while, without; the events `detached` and `resumed` tell. `gone`: it is over; a peer never
+   * comes back from that.
    */
   readonly state: 'open' | 'detached' | 'ending' | 'gone'
   /** Aborted, with the reason, when the peer is gone. */
@@ -144,6 +146,11 @@ export interface Peer<C extends Codec = RawCodec, P extends Protocol | undefined
 export interface DrainOptions {
   /** Milliseconds after which the connection is cut though the far side has not finished. Default 5,000. */
   readonly timeout?: number
+  /**
+   * Wire v1: milliseconds that the far side is to wait before it dials again what it keeps up (`connect`), up to 10
+   * minutes. It waits for so long, and at random up to as long again, so that not all come at once. Default 0.
+   */
+  readonly reconnectDelay?: number
 }
 
 /** What was accepted or received and will not be delivered. */

@@ -2,7 +2,7 @@ import { SockError, asSockError, reasonOf, withAddress } from '../errors.ts'
 import type { Pipe } from '../net/pipe.ts'
 import type { Codec } from '../wire/codec.ts'
 import { Connection, type ConnectionEvents, type PeerWire } from './connection.ts'
-import { DRAIN_TIMEOUT } from './options.ts'
+import { checkDrain, DRAIN_TIMEOUT } from './options.ts'
 import type { Outbox } from './outbox.ts'
 import { PeerHooks, type PeerOwner } from './peer-hooks.ts'
 import type { ReadWatch } from './read-watch.ts'
@@ -27,6 +27,8 @@ export abstract class PipePeer<C extends Codec> extends PeerHooks {
   outbox: Outbox
   protected readonly owner: PeerOwner<C, this>
   protected farEnded = false
+  /** As the far side is told when we drain. */
+  protected reconnectDelay = 0
   /** The one that it has now, or had last. */
   #connection: Connection
   readonly #events: ConnectionEvents
@@ -233,8 +235,10 @@ export abstract class PipePeer<C extends Codec> extends PeerHooks {
     else if (this.farEnded) this.end()
   }
 
-  async drain({ timeout = DRAIN_TIMEOUT }: DrainOptions = {}): Promise<void> {
+  async drain(options: DrainOptions = {}): Promise<void> {
+    const { timeout = DRAIN_TIMEOUT, reconnectDelay = 0 } = checkDrain(options)
     if (this.#finished) return
+    this.reconnectDelay = reconnectDelay
     const over = (this.#over ??= new Waiter()).promise
     const late = this.owner.deadlines.set(timeout, () => {
       this.close()

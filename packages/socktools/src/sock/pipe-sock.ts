@@ -86,7 +86,9 @@ export class PipeSock<
     this.#deadlines = new Deadlines(platform)
     this.#partings = new Partings(this.#deadlines)
     this.#doors = new Doors<AnyPeer<C>>(settings, parts, this.#deadlines, {
-      isOpen: () => core.life === 'open',
+      get life() {
+        return core.life
+      },
       countPeers: () => this.#peers.size - this.#detached,
       greet: (pipe, dialed) => this.#v1?.greet(pipe, dialed),
       join: (pipe, dialed, greeted, dialedAt) => this.#join(pipe, dialed, greeted, dialedAt),
@@ -103,7 +105,8 @@ export class PipeSock<
         core.checkOpen('connectTo')
         return this.#doors.dial(address, {})
       },
-      isOver: (peer) => !this.#peers.has(peer),
+      // Nor is it up while it waits for the far side to dial.
+      isOver: (peer) => !this.#peers.has(peer) || (peer.state === 'detached' && !peer.dialed),
       onFailed: (address, error, retryIn) => {
         core.events.emit('dialFailed', { address, error, retryIn })
       },
@@ -145,6 +148,9 @@ export class PipeSock<
         onResumed: (peer) => {
           this.#detached--
           core.events.emit('resumed', { peer: peer as unknown as Peer<C> })
+        },
+        hurry: (peer) => {
+          this.#reunions.get(peer)?.hurry()
         },
         onSessionLost: (peer, { reason }, unknown, neverSent) => {
           core.events.emit('sessionLost', { peer: peer as unknown as Peer<C>, reason, unknown, neverSent })
@@ -280,6 +286,8 @@ export class PipeSock<
     core.events.emit('peer', { peer: peer as Peer<C> })
     this.#nameOf(peer)
     peer.start(greeted?.early)
+    if (peer.wire === 'v1' && greeted?.wire === 'v1' && greeted.broken !== undefined)
+      peer.lostPipe(greeted.broken)
     if (peer.wire === 'v1' && !dialed) for (const tell of this.#onCame) tell(peer)
     return peer
   }
@@ -288,7 +296,8 @@ export class PipeSock<
   #twin(nodeId: string, signal: AbortSignal): Promise<AnyPeer<C>> {
     const isIt = (peer: AnyPeer<C>): boolean =>
       peer.wire === 'v1' && peer.nodeId === nodeId && peer.state !== 'gone'
-    const found = [...this.#peers].find(isIt)
+    const all = [...this.#peers].filter(isIt)
+    const found = all.find(({ state }) => state === 'open') ?? all[0]
     if (found !== undefined) return Promise.resolve(found)
     const coming = new Promise<AnyPeer<C>>((resolve) => {
       const tell = (peer: AnyPeer<C>): void => {
@@ -307,7 +316,12 @@ export class PipeSock<
     this.core.events.emit('detached', { peer: peer as unknown as Peer<C>, error })
     const { dialedAt } = peer
     // A listener may have closed it.
-    if (dialedAt === undefined || peer.state === 'gone') return
+    if (peer.state === 'gone') return
+    if (dialedAt === undefined) {
+      // It is for the far side to come back; but one that is kept up from here, too, need not wait for that.
+      this.#keepers.over(peer, notBefore(peer))
+      return
+    }
     let reunion = this.#reunions.get(peer)
     if (reunion === undefined) {
       const { settings, platform } = this.core
@@ -342,7 +356,7 @@ export class PipeSock<
     if (error !== undefined) this.core.counters.failed(error)
     if (this.core.life !== 'open') this.#lost = bothLost(this.#lost, lost)
     this.core.events.emit('gone', { peer: peer as Peer<C>, error, lost })
-    this.#keepers.over(peer)
+    this.#keepers.over(peer, notBefore(peer))
   }
 
   override sendMsg<T extends MsgTypes<P>>(
@@ -421,11 +435,16 @@ export class PipeSock<
   }
 
   protected stopComing(): void {
-    void this.#listener?.close()
+    // Whose connection breaks while we drain may have to come back for the rest, and with it.
+    const takesBack = this.core.life === 'draining' && this.#v1?.hasSessions === true
+    if (!takesBack) void this.#listener?.close()
     this.#keepers.stop()
-    this.#doors.giveUpAll()
+    this.#doors.giveUpAll(takesBack)
   }
 }
+
+/** By the clock of the platform: when the far side wants to be dialed again, at the earliest. */
+const notBefore = <C extends Codec>(peer: AnyPeer<C>): number => (peer.wire === 'v1' ? peer.notBefore : 0)
 
 const RAW_UNDER_V1 = 'sendRaw is of the plain wire: declare a type as msg(bytes())'
 

@@ -15,13 +15,27 @@ const VERSION = 1
 const LENGTH = 2
 
 export function seal({ codec, done, headers, data }: Envelope): Uint8Array {
-  const facts = new TextEncoder().encode(JSON.stringify({ v: VERSION, codec, done, headers }))
+  const facts = headers === undefined ? usual(codec, done) : factsOf(codec, done, headers)
   const sealed = new Uint8Array(LENGTH + facts.length + data.length)
   sealed[0] = facts.length >>> 8
   sealed[1] = facts.length
   sealed.set(facts, LENGTH)
   sealed.set(data, LENGTH + facts.length)
   return sealed
+}
+
+const encoder = new TextEncoder()
+
+const factsOf = (codec: string, done: DoneLevel, headers?: Headers): Uint8Array =>
+  encoder.encode(JSON.stringify({ v: VERSION, codec, done, headers }))
+
+/** Of messages without headers: a sock has one codec and one for bytes, so these are few. */
+const known: Record<DoneLevel, Map<string, Uint8Array>> = { processed: new Map(), durable: new Map() }
+
+function usual(codec: string, done: DoneLevel): Uint8Array {
+  let facts = known[done].get(codec)
+  if (facts === undefined) known[done].set(codec, (facts = factsOf(codec, done)))
+  return facts
 }
 
 /** Throws BAD_MESSAGE: somebody else wrote it into the store, or a later version did. */

@@ -1,8 +1,9 @@
 /** What a handshake begins with, and what comes of it. */
+import type { SockError } from '../../errors.ts'
 import type { Contract } from '../../contract/protocol.ts'
 import type { Hello, Mine, Offer, Resume, Session } from '../../wire/v1/hello.ts'
 import type { FarTypes } from './far-types.ts'
-import type { Twins } from './twins.ts'
+import type { Dial, Twins } from './twins.ts'
 
 /** What a sock says of itself. */
 export interface Terms {
@@ -17,8 +18,13 @@ export interface Terms {
   readonly autoWait: number
   /** A new session; undefined: none is offered. */
   newSession(): Session | undefined
-  /** Who goes on with the session that this HELLO names. Throws SESSION_LOST. */
-  resume(hello: Hello): Resumable
+  /** Who goes on with the session that this HELLO names. Rejects with SESSION_LOST. */
+  resume(hello: Hello): Promise<Resumable>
+  /**
+   * A session whose peer is held back: `release` is called when its dialer comes back, and resolves when there is a peer, or
+   * will be none. Until the returned function is called.
+   */
+  held(session: Session, release: () => Promise<void>): () => void
   readonly twins: Twins
 }
 
@@ -56,10 +62,12 @@ export interface GreetedV1 {
   readonly theirs: Offer
   readonly codec: string
   readonly types: FarTypes
-  /** To be called when its peer is gone. */
-  readonly onOver: (() => void) | undefined
+  /** Hears of its peer: that there is one, and that it is gone. */
+  readonly twin: Pick<Dial, 'joined' | 'over'> | undefined
   /** What it sent behind its handshake. */
   readonly early: Uint8Array
+  /** The connection broke after both sides had agreed: its session waits for another one. */
+  readonly broken: SockError | undefined
 }
 
 /** Who knocks, once it has said so. */

@@ -6,8 +6,9 @@
  */
 import { fail, SockError } from '../../errors.ts'
 import type { Pipe } from '../../net/pipe.ts'
-import { encodeGoodbye } from '../../wire/v1/bodies.ts'
-import { GOODBYE } from '../../wire/v1/frame.ts'
+import { readU32 } from '../../wire/length-header.ts'
+import { decodeGoodbye, encodeGoodbye } from '../../wire/v1/bodies.ts'
+import { GOODBYE, HEADER } from '../../wire/v1/frame.ts'
 import {
   decodeHello,
   decodeWelcome,
@@ -26,6 +27,7 @@ import {
   negotiate,
   type Offer,
   rejection,
+  type Session,
   SESSIONS,
   tooSlow,
   VERSIONS,
@@ -33,11 +35,12 @@ import {
 import { equal, keyOf as hex, SessionLost } from '../../wire/v1/resumption.ts'
 import type { Deadlines } from '../deadlines.ts'
 import type { Partings } from '../partings.ts'
+import { Waiter } from '../waiter.ts'
 import type { FarTypes } from './far-types.ts'
 import type { Again, Greeted, Met, Resumable, Terms } from './greeted.ts'
 import { controlFrame, HandshakePipe } from './handshake-pipe.ts'
 import { exchangeTables } from './tables.ts'
-import { type Dial, Duplicate } from './twins.ts'
+import { type Dial, Duplicate, type Visit } from './twins.ts'
 
 export type { Greeted, GreetedV1 } from './greeted.ts'
 
@@ -65,6 +68,10 @@ export class Greeting {
   readonly #again: Again | undefined
   readonly #host: string
   #dial: Dial | undefined
+  #visit: Visit | undefined
+  /** There is a peer, or will be none. */
+  readonly #known = new Waiter()
+  #offHeld: (() => void) | undefined
 
   constructor(
     pipe: Pipe,
@@ -98,15 +105,56 @@ export class Greeting {
 
   /** From the gate on: what the peer begins with. */
   async settle(): Promise<Greeted> {
-    this.#greeted ??= await this.#inTime(() => this.#welcome())
-    this.#pipe.release(this.#greeted.wire === 'v1')
-    return { ...this.#greeted, early: this.#pipe.early }
+    const greeted = (this.#greeted ??= await this.#inTime(() => this.#welcome()))
+    const session = greeted.wire === 'v1' ? greeted.session : undefined
+    const broken = this.#visit === undefined ? undefined : await this.#untilKept(this.#visit, session)
+    this.#visit?.settled()
+    this.#pipe.release(greeted.wire === 'v1' && broken === undefined)
+    const { early } = this.#pipe
+    return greeted.wire === 'v1' ? { ...greeted, early, broken } : { ...greeted, early }
+  }
+
+  /**
+   * Where we have dialed this host as well, which connection is kept is for the far side to say. Returns why this one broke
+   * meanwhile, if it did: the far side may have taken it for a peer. Rejects with DUPLICATE.
+   */
+  async #untilKept(visit: Visit, session: Session | undefined): Promise<SockError | undefined> {
+    const { twins } = this.#terms
+    const decided = visit.decided()
+    if (decided()) return undefined
+    const off = twins.onAnswered(() => {
+      this.#pipe.wake()
+    })
+    // Who comes back to a session has taken it for one that is kept.
+    let isBack = false
+    if (session !== undefined)
+      this.#offHeld = this.#terms.held(session, () => {
+        isBack = true
+        this.#pipe.wake()
+        return this.#known.promise
+      })
+    try {
+      await this.#pipe.spoken(() => isBack || decided())
+    } finally {
+      off()
+    }
+    visit.check()
+    if (farewellIn(this.#pipe.early) === 'DUPLICATE')
+      throw new Duplicate(hex(this.#terms.offer.nodeId), this.#address)
+    return this.#pipe.over
   }
 
   /** Lets go of the connection, and tells the far side why where it waits for that. */
   refuse(error: SockError): void {
     this.#dial?.over()
+    this.#visit?.over()
+    this.#isKnown()
     this.#pipe.refuse(this.#lastWord(error), this.#partings)
+  }
+
+  #isKnown(): void {
+    this.#offHeld?.()
+    this.#known.resolve()
   }
 
   #lastWord(error: SockError): Uint8Array | undefined {
@@ -120,6 +168,7 @@ export class Greeting {
   /** Whoever waits for this hears `why`. */
   giveUp(why: SockError): void {
     this.#pipe.giveUp(why)
+    this.#dial?.over()
   }
 
   /** Called with why, when this is given up or the connection ends while the gate is asked. */
@@ -147,7 +196,7 @@ export class Greeting {
     if (again !== undefined && (theirs.result !== 'resumed' || !equal(theirs.incarnation, again.incarnation)))
       throw new SessionLost('incarnation-changed', undefined, this.#address)
     this.#agreed = true
-    dial?.met(theirs, this.#address)
+    await dial?.met(theirs, this.#address)
     const types = await this.#tablesOf(theirs)
     const { session } = theirs
     this.#greeted = {
@@ -161,12 +210,9 @@ export class Greeting {
       theirs,
       codec: theirs.codecs[0] ?? '',
       types,
-      onOver:
-        dial &&
-        (() => {
-          dial.over()
-        }),
+      twin: dial,
       early: this.#pipe.early,
+      broken: undefined,
     }
     return metOf(theirs, again !== undefined)
   }
@@ -183,13 +229,13 @@ export class Greeting {
     if (!isMagic(payload)) mismatch('its first frame is no HELLO: it speaks the plain wire, and this sock v1')
     this.#isV1 = true
     const hello = decodeHello(payload)
-    if (hello.resume !== undefined && this.#sessions(hello)) this.#resumable = this.#terms.resume(hello)
+    if (hello.resume !== undefined && this.#sessions(hello)) this.#resumable = await this.#terms.resume(hello)
     const answer = negotiate(hello, this.#terms.offer)
     if (answer.result === 'rejected') {
       // Its code is one of ours: negotiate() said it.
       throw new SockError(answer.code as 'NO_COMMON_CODEC', answer.text, { address: this.#address })
     }
-    if (this.#resumable === undefined) await this.#terms.twins.admit(hello, this.#host)
+    if (this.#resumable === undefined) this.#visit = await this.#terms.twins.admit(hello, this.#host)
     this.#hello = hello
     this.#answer = answer
     return metOf(hello, this.#resumable !== undefined)
@@ -218,6 +264,9 @@ export class Greeting {
     const [hello, answer] = [this.#hello, this.#answer]
     if (hello === undefined || answer === undefined) return fail('PROTOCOL_ERROR', 'welcome before hello')
     const resumable = this.#resumable
+    const visit = this.#visit
+    // While the gate was asked a dial of ours may have met this node.
+    visit?.check()
     const session =
       resumable?.takeOver(hello) ?? (this.#sessions(hello) ? this.#terms.newSession() : undefined)
     this.#agreed = true
@@ -235,8 +284,17 @@ export class Greeting {
       theirs: hello,
       codec: answer.codecs[0] ?? '',
       types,
-      onOver: resumable === undefined ? this.#terms.twins.came(hello) : undefined,
+      twin: visit && {
+        joined: (peer) => {
+          visit.joined(peer)
+          this.#isKnown()
+        },
+        over: () => {
+          visit.over()
+        },
+      },
       early: this.#pipe.early,
+      broken: undefined,
     }
   }
 
@@ -252,7 +310,7 @@ export class Greeting {
     const { handshakeTimeout } = this.#terms
     const deadline = this.#deadlines.set(handshakeTimeout, () => {
       const awaited = this.#agreed ? 'TABLE' : this.#dialed ? 'WELCOME' : 'HELLO'
-      this.#pipe.giveUp(tooSlow(awaited, handshakeTimeout, this.#address))
+      this.giveUp(tooSlow(awaited, handshakeTimeout, this.#address))
     })
     try {
       return await work()
@@ -280,3 +338,10 @@ const metOf = ({ nodeId }: Offer, again: boolean): Met => ({ id: hex(nodeId), ag
 
 /** In the codec of the session there is no choice any more. */
 const askAgain = ({ resume, codec }: Again): Pick<Hello, 'resume' | 'codecs'> => ({ resume, codecs: [codec] })
+
+/** The code of a GOODBYE that is the first frame, and all there. */
+function farewellIn(early: Uint8Array): string | undefined {
+  if (early.length < 4 + HEADER || early[4] !== GOODBYE) return undefined
+  const end = 4 + readU32(early, 0)
+  return end > early.length ? undefined : decodeGoodbye(early.subarray(4, end))
+}

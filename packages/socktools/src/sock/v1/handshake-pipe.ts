@@ -16,6 +16,8 @@ export class HandshakePipe {
   #changed = new Waiter()
   #held = false
   #done = false
+  /** By the far side, or broken. */
+  #ended = false
   /** Why no more comes. */
   #over: SockError | undefined
   readonly #onClose: () => SockError
@@ -45,6 +47,7 @@ export class HandshakePipe {
   }
 
   #end(): void {
+    this.#ended = true
     if (this.#done) this.#pipe.destroy()
     else this.giveUp(this.#onClose())
   }
@@ -82,6 +85,19 @@ export class HandshakePipe {
     return this.#bytes
   }
 
+  /** Resolves when something has come, or `enough`, though it may be over by then. */
+  async spoken(enough: () => boolean): Promise<void> {
+    while (this.#bytes.length === 0 && !enough()) {
+      if (this.#over === undefined) this.#pipe.resume()
+      await this.#changed.promise
+    }
+  }
+
+  /** Why no more comes; undefined: more may come. */
+  get over(): SockError | undefined {
+    return this.#over
+  }
+
   /** Whoever waits looks again whether that is enough. */
   wake(): void {
     this.#change()
@@ -115,7 +131,7 @@ export class HandshakePipe {
   refuse(payload: Uint8Array | undefined, partings: Partings): void {
     this.#done = true
     this.#bytes = NOTHING
-    if (payload === undefined || this.#over !== undefined || this.#held) {
+    if (payload === undefined || this.#ended || this.#held) {
       this.#pipe.destroy()
       return
     }

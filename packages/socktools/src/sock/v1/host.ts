@@ -49,6 +49,8 @@ export interface V1Host<C extends Codec>
   /** The connection broke, and the session waits for another one. */
   onDetached(peer: V1Peer<C>, error: SockError | undefined): void
   onResumed(peer: V1Peer<C>): void
+  /** Where its session is being dialed for another connection, that need not wait. */
+  hurry(peer: V1Peer<C>): void
   onSessionLost(peer: V1Peer<C>, why: SessionLost, unknown: number, neverSent: number): void
 }
 

@@ -65,6 +65,8 @@ export interface Takers {
   readonly inbox: Omit<InboxHost, 'handle' | 'onPressure' | 'onIdle'>
   isGone(): boolean
   readonly application: Events
+  /** The far side is about to leave, and wants to be dialed no sooner than so many milliseconds from now. */
+  onGoaway(delay: number): void
   /** A VOLATILE came, and too much waits already. */
   behind(bytes: number): void
   onIdle(): void
@@ -294,8 +296,8 @@ export class Inbound {
         this.#out.control(kinds.PONG, payload.subarray(HEADER))
         break
       case kinds.GOAWAY:
-        decodeGoaway(payload)
         this.draining = true
+        this.#to.onGoaway(decodeGoaway(payload).delay)
         break
       case kinds.GOODBYE:
         this.farewell = decodeGoodbye(payload)

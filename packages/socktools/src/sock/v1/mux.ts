@@ -45,6 +45,8 @@ export interface MuxPeer {
   /** Why nothing of this type can be sent to it any more, or not now. */
   barred(type: TypeInfo): SockError | undefined
   dropped(reason: DropReason, bytes: number): void
+  /** As in Takers. */
+  onGoaway(delay: number): void
   /** No event waits, and no handler of one runs. */
   idled(): void
 }
@@ -139,6 +141,9 @@ export class Mux implements Link {
       inbox: shared.inbox,
       isGone,
       application,
+      onGoaway: (delay) => {
+        peer.onGoaway(delay)
+      },
       behind: (bytes) => {
         peer.dropped('behind', bytes)
       },

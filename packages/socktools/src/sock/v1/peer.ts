@@ -16,6 +16,7 @@ import { Resumption, SessionLost } from '../../wire/v1/resumption.ts'
 import { Retained } from '../../wire/v1/retained.ts'
 import type { Carrier } from '../durable/desk.ts'
 import type { Origin } from '../durable/intake.ts'
+import { MAX_RECONNECT_DELAY } from '../options.ts'
 import type { Loss } from '../peer-hooks.ts'
 import { PipePeer } from '../pipe-peer.ts'
 import type {
@@ -39,6 +40,7 @@ import type { Outbound } from './outbound.ts'
 import type { Key } from './parcels.ts'
 import { PeerSession, type SessionPeer } from './peer-session.ts'
 import { type Reading, ReadPace } from './read-pace.ts'
+import { type SignedPeer, Signs } from './signs.ts'
 import type { Stream } from './stream.ts'
 import { ChannelEnd, FeedReader } from './stream-ends.ts'
 import { Vitals } from './vitals.ts'
@@ -47,13 +49,14 @@ const NO_OPTIONS: RequestOptions = {}
 
 export class V1Peer<C extends Codec>
   extends PipePeer<C>
-  implements MuxPeer, MessagePeer, SessionPeer, Reading, Carrier, Origin
+  implements MuxPeer, MessagePeer, SessionPeer, SignedPeer, Reading, Carrier, Origin
 {
   readonly wire = 'v1'
   /** Where it was dialed, as that was written: it can be dialed again. */
   readonly dialedAt: string | undefined
-  /** To be called when it is gone. */
-  readonly onOver: (() => void) | undefined
+  /** To be told when it is gone. */
+  readonly twin: GreetedV1['twin']
+  readonly signs: Signs
   /** Undefined: the session ends with the connection. */
   readonly session: PeerSession | undefined
   readonly codec: DataCodec
@@ -66,6 +69,11 @@ export class V1Peer<C extends Codec>
   readonly #messages: Messages
   readonly #pace: ReadPace
   #vitals: Vitals
+  /** When the far side wants to be dialed again, at the earliest. */
+  notBefore = 0
+  #saidGoaway = false
+  /** Waits for another pipe. */
+  #back: Waiter | undefined
 
   constructor(
     id: string,
@@ -88,7 +96,9 @@ export class V1Peer<C extends Codec>
     this.nodeId = nodeId
     this.codec = host.codecNamed(greeted.codec)
     this.dialedAt = dialedAt
-    this.onOver = greeted.onOver
+    this.twin = greeted.twin
+    this.signs = new Signs(this, host.deadlines)
+    this.twin?.joined(this)
     // Who cannot dial again, nor be dialed, has nothing to wait for.
     const lasting = !dialed || dialedAt !== undefined ? session : undefined
     const agreed = { theirs, types, codec: this.codec, retained: lasting && new Retained(host.blocks) }
@@ -105,12 +115,12 @@ export class V1Peer<C extends Codec>
   }
 
   #newVitals(): Vitals {
-    const { settings, deadlines, offer } = this.#host
+    const { settings, deadlines } = this.#host
     return new Vitals(settings, deadlines, {
       silent: () => this.watch.silent,
       stuckFor: () => this.outbox.stuckFor,
       ping: () => {
-        this.#out.ping(offer.ttl)
+        this.ping()
       },
       dead: (error) => {
         this.broke(error)
@@ -215,6 +225,12 @@ export class V1Peer<C extends Codec>
     this.drop(reason, 1, bytes)
   }
 
+  onGoaway(delay: number): void {
+    const { platform } = this.#host
+    // All who are told the same would come at once otherwise.
+    this.notBefore = platform.now() + Math.min(delay, MAX_RECONNECT_DELAY) * (1 + platform.random())
+  }
+
   idled(): void {
     this.onIdle()
   }
@@ -249,6 +265,7 @@ export class V1Peer<C extends Codec>
   protected override onChunk(): void {
     if (this.state === 'gone') return
     this.#vitals.heard()
+    this.signs.heard()
     this.#in.onChunk()
     this.#pace.onChunk()
   }
@@ -300,6 +317,7 @@ export class V1Peer<C extends Codec>
     this.#in.detach()
     this.#out.detach()
     this.session?.detached()
+    this.signs.fresh()
     this.#host.onDetached(this, error)
   }
 
@@ -310,6 +328,22 @@ export class V1Peer<C extends Codec>
 
   get isAttached(): boolean {
     return this.attached
+  }
+
+  get silentFor(): number {
+    return this.watch.silent
+  }
+
+  ping(): void {
+    this.#out.ping(this.#host.offer.ttl)
+  }
+
+  judgedDead(error: SockError): void {
+    this.broke(error)
+  }
+
+  hurry(): void {
+    this.#host.hurry(this)
   }
 
   /** See PeerSession. */
@@ -329,6 +363,11 @@ export class V1Peer<C extends Codec>
     this.session?.lose(why)
   }
 
+  /** The pipe that it was made with broke before it was a peer. */
+  lostPipe(cause: SockError): void {
+    this.broke(this.#mux.error('PIPE_FAILED', `the connection broke: ${cause.what}`, cause))
+  }
+
   leave(error: SockError): void {
     this.detach(error)
   }
@@ -338,7 +377,11 @@ export class V1Peer<C extends Codec>
     this.#vitals = this.#newVitals()
     this.#out.attach(this.outbox)
     this.#in.attach()
+    if (this.#saidGoaway) this.#sayGoaway()
     this.#out.pump()
+    this.signs.fresh()
+    this.#back?.resolve()
+    this.#back = undefined
     this.#host.onResumed(this)
     this.start(early)
   }
@@ -352,10 +395,17 @@ export class V1Peer<C extends Codec>
 
   /** Takes nothing new, and finishes what was begun. */
   protected override async settled(): Promise<void> {
-    if (this.over === undefined) this.#out.control(GOAWAY, encodeGoaway({ delay: 0, code: '' }))
+    if (this.over === undefined) {
+      this.#saidGoaway = true
+      this.#sayGoaway()
+    }
     await this.#mux.settled()
     await this.#in.leave()
     await this.#host.told()
+  }
+
+  #sayGoaway(): void {
+    this.#out.control(GOAWAY, encodeGoaway({ delay: Math.floor(this.reconnectDelay), code: '' }))
   }
 
   protected override lastSends(): void {
@@ -364,6 +414,11 @@ export class V1Peer<C extends Codec>
 
   protected override async readyToEnd(): Promise<void> {
     await this.#out.settled()
+    // Nobody would hear the last word now.
+    while (!this.attached) {
+      await (this.#back ??= new Waiter()).promise
+      await this.#out.settled()
+    }
     this.#out.goodbye('')
     await this.outbox.emptied()
   }
@@ -396,12 +451,15 @@ export class V1Peer<C extends Codec>
     this.#vitals.stop()
     this.#in.end()
     this.session?.end()
+    this.signs.changed()
+    this.twin?.over()
     if (ours && this.attached) {
       // As far as the system takes it at once.
       this.#out.goodbye(error?.code ?? CLOSED)
       this.outbox.flush()
     }
     const why = this.goneError()
+    this.#back?.reject(why)
     const left = this.#out.unacknowledged
     this.#mux.cut(why)
     const isLost = error instanceof SessionLost

@@ -37,6 +37,13 @@ export class Reunion {
     if (!this.#dialing && this.#timer === undefined) this.#wait()
   }
 
+  /** The far side is there: no more waiting. */
+  hurry(): void {
+    if (this.#timer === undefined) return
+    this.#timer.cancel()
+    void this.#attempt()
+  }
+
   stop(): void {
     this.#wanted = false
     this.#timer?.cancel()

@@ -1,12 +1,13 @@
-import { fail } from '../../errors.ts'
+import { fail, SockError } from '../../errors.ts'
 import { Held } from '../../wire/held.ts'
-import { decodeTable, MAX_TYPES } from '../../wire/v1/bodies.ts'
-import { HEADER, Header, MAX_CHUNK, MORE, nameOfKind, TABLE } from '../../wire/v1/frame.ts'
+import { decodeGoodbye, decodeTable, MAX_TYPES } from '../../wire/v1/bodies.ts'
+import { GOODBYE, HEADER, Header, MAX_CHUNK, MORE, nameOfKind, TABLE } from '../../wire/v1/frame.ts'
 import type { Offer } from '../../wire/v1/hello.ts'
-import { equal } from '../../wire/v1/resumption.ts'
+import { equal, keyOf } from '../../wire/v1/resumption.ts'
 import { FarTypes } from './far-types.ts'
 import type { Terms } from './greeted.ts'
 import { controlFrame, type HandshakePipe } from './handshake-pipe.ts'
+import { Duplicate } from './twins.ts'
 
 const NOTHING = new Uint8Array(0)
 
@@ -17,7 +18,7 @@ const MAX_TABLE = 2 + MAX_TYPES * (1 + 1 + 255 + 8)
 export async function exchangeTables(
   pipe: HandshakePipe,
   { contract, offer, table }: Terms,
-  { fingerprint }: Offer,
+  { fingerprint, nodeId }: Offer,
   address: string,
 ): Promise<FarTypes> {
   if (equal(fingerprint, offer.fingerprint)) return new FarTypes(contract)
@@ -30,6 +31,7 @@ export async function exchangeTables(
       fail('PROTOCOL_ERROR', `a frame of ${n} bytes where TABLE is due`),
     )
     header.read(payload)
+    if (header.kind === GOODBYE) left(nodeId, decodeGoodbye(payload), address)
     if (header.kind !== TABLE)
       fail('PROTOCOL_ERROR', `${nameOfKind(header.kind)} where TABLE is due`, { address })
     if (header.ack > 0) fail('PROTOCOL_ERROR', `an ack of ${header.ack} before anything was sent`)
@@ -40,6 +42,14 @@ export async function exchangeTables(
     if ((header.flags & MORE) === 0) break
   }
   return new FarTypes(contract, decodeTable(held.take(NOTHING, 0, 0)))
+}
+
+/** The far side said GOODBYE where something else was due. */
+function left(nodeId: Uint8Array, code: string, address: string): never {
+  if (code === 'DUPLICATE') throw new Duplicate(keyOf(nodeId), address)
+  throw new SockError('PEER_GONE', `the far side ended the connection during the handshake: ${code}`, {
+    address,
+  })
 }
 
 /** A TABLE as payloads of frames. */

@@ -14,33 +14,65 @@ export class Duplicate extends SockError {
   }
 }
 
+/** The peer that one of them became. */
+export interface TwinPeer {
+  /** See Signs. */
+  readonly signs: { lives(): Promise<boolean>; stands(): Promise<boolean> }
+}
+
 /** One dial of ours, from its HELLO on until its peer is gone. */
 export interface Dial {
-  /** WELCOME has come from this node. Throws DUPLICATE: another connection is to be kept. */
-  met(who: Offer, address: string): void
+  /** WELCOME has come from this node. Rejects with DUPLICATE: another connection is to be kept. */
+  met(who: Offer, address: string): Promise<void>
+  joined(peer: TwinPeer): void
   /** It has failed, or its peer is gone. */
   over(): void
 }
 
+/** One that dialed us, from the moment that its HELLO may be answered on until its peer is gone. */
+export interface Visit {
+  /** Throws DUPLICATE: a dial of ours has met this node meanwhile. */
+  check(): void
+  /** To be called when WELCOME has been said. Whether dials of ours still wait for an answer that decides which is kept. */
+  decided(): () => boolean
+  /** It is about to be a peer. */
+  settled(): void
+  joined(peer: TwinPeer): void
+  /** It was refused, or its peer is gone. */
+  over(): void
+}
+
+/** One connection with a node; without a peer: not yet. */
+interface Met {
+  peer: TwinPeer | undefined
+}
+
 /**
- * Two nodes that dial each other keep one connection. Which of two that are underway at once, both sides decide alike:
- * the one that was dialed by the lower nodeId.
+ * Two nodes that dial each other keep one connection. Which of two that are underway at once, the lower nodeId decides:
+ * what it meets first, an answer to its own dial or the HELLO of the other. It says so in its answer to that HELLO.
  *
  *   acceptor  1. a node that we dialed and have met is refused (DUPLICATE)
  *             2. the lower one first waits what becomes of its own dials to that host, then 1
- *   dialer    3. the lower one gives up a dial that met a node which has dialed us
+ *             3. the higher one answers, and then waits what becomes of its own dials to that host: where one of
+ *                them was answered with WELCOME, this one is given up before it is a peer
+ *   dialer    4. the lower one gives up a dial that met a node which has dialed us
  *
  * Who is refused so goes on with the connection that there is. A node is told by its nodeId and its incarnation.
+ * A connection for whose sake another is refused or given up has to live: where nothing was heard of it lately it is
+ * asked for a sign. Of one that is dead 1 has its session go on first, and 4 thinks nothing.
  */
 export class Twins {
   readonly #own: string
   /** Of dials that wait for WELCOME: the host that each was to. */
   readonly #waiting = new Map<Dial, string>()
-  /** How often we dialed and met each node. */
-  readonly #met = new Map<string, number>()
-  /** How often each node dialed us. */
-  readonly #came = new Map<string, number>()
+  /** Nodes that we dialed and met. */
+  readonly #met = new Map<string, Set<Met>>()
+  /** Nodes that dialed us; and how many of those are not a peer yet, and may be refused. */
+  readonly #came = new Map<string, Set<Met>>()
+  readonly #coming = new Map<string, number>()
   #changed = new Waiter()
+  /** Called when a dial was answered, or failed. */
+  readonly #onAnswered = new Set<() => void>()
 
   constructor({ nodeId }: { readonly nodeId: Uint8Array }) {
     this.#own = keyOf(nodeId)
@@ -49,15 +81,26 @@ export class Twins {
   /** We have said HELLO to somebody at this host. */
   dialing(host: string): Dial {
     let key: string | undefined
+    const met: Met = { peer: undefined }
     const dial: Dial = {
-      met: (who, address) => {
+      met: async (who, address) => {
         const theirs = nameOf(who)
+        if (this.#isLower(who)) {
+          while (this.#coming.has(theirs) && this.#waiting.has(dial)) await this.#changed.promise
+          for (const { peer } of this.#came.get(theirs) ?? [])
+            if (peer === undefined || (await peer.signs.lives()))
+              throw new Duplicate(keyOf(who.nodeId), address)
+        }
+        // Given up meanwhile.
+        if (!this.#waiting.has(dial)) return
+        put(this.#met, (key = theirs), met)
         this.#answered(dial)
-        if (this.#came.has(theirs) && this.#isLower(who)) throw new Duplicate(keyOf(who.nodeId), address)
-        add(this.#met, (key = theirs), 1)
+      },
+      joined: (peer) => {
+        met.peer = peer
       },
       over: () => {
-        if (key !== undefined) add(this.#met, key, -1)
+        if (key !== undefined) take(this.#met, key, met)
         key = undefined
         this.#answered(dial)
       },
@@ -68,24 +111,68 @@ export class Twins {
 
   #answered(dial: Dial): void {
     if (!this.#waiting.delete(dial)) return
+    this.#change()
+    for (const tell of this.#onAnswered) tell()
+  }
+
+  #change(): void {
     const changed = this.#changed
     this.#changed = new Waiter()
     changed.resolve()
   }
 
   /** Somebody at this host has said HELLO. Resolves when it may be answered. Rejects with DUPLICATE. */
-  async admit(who: Offer, host: string): Promise<void> {
-    if (this.#isLower(who)) while ([...this.#waiting.values()].includes(host)) await this.#changed.promise
-    if (this.#met.has(nameOf(who))) throw new Duplicate(this.#own)
+  async admit(who: Offer, host: string): Promise<Visit> {
+    const key = nameOf(who)
+    // One that dials itself has two ends of one connection.
+    const isSelf = keyOf(who.nodeId) === this.#own
+    for (;;) {
+      if (this.#isLower(who)) while ([...this.#waiting.values()].includes(host)) await this.#changed.promise
+      const [met] = (!isSelf && this.#met.get(key)) || []
+      if (met === undefined) break
+      if (met.peer === undefined || (await met.peer.signs.stands())) throw new Duplicate(this.#own)
+      // It is gone, though it may still handle what had come.
+      take(this.#met, key, met)
+    }
+    const came: Met = { peer: undefined }
+    put(this.#came, key, came)
+    add(this.#coming, key, 1)
+    let state: 'coming' | 'settled' | 'over' = 'coming'
+    const settled = (): void => {
+      if (state !== 'coming') return
+      state = 'settled'
+      add(this.#coming, key, -1)
+      this.#change()
+    }
+    return {
+      check: () => {
+        if (!isSelf && this.#met.has(key)) throw new Duplicate(this.#own)
+      },
+      decided: () => this.#decided(who, host),
+      settled,
+      joined: (peer) => {
+        came.peer = peer
+      },
+      over: () => {
+        if (state === 'over') return
+        settled()
+        state = 'over'
+        take(this.#came, key, came)
+      },
+    }
   }
 
-  /** A node that dialed us is a peer from now on, until the returned function is called. */
-  came(who: Offer): () => void {
-    const key = nameOf(who)
-    add(this.#came, key, 1)
-    return () => {
-      add(this.#came, key, -1)
-    }
+  /** Of the dials that are underway now: those that begin later find that we have this one. */
+  #decided(who: Offer, host: string): () => boolean {
+    if (this.#own <= keyOf(who.nodeId)) return () => true
+    const dials = [...this.#waiting].filter(([, to]) => to === host).map(([dial]) => dial)
+    return () => !dials.some((dial) => this.#waiting.has(dial))
+  }
+
+  /** `fn` is called whenever a dial of ours was answered or has failed, until the returned function is called. */
+  onAnswered(fn: () => void): () => void {
+    this.#onAnswered.add(fn)
+    return () => this.#onAnswered.delete(fn)
   }
 
   #isLower({ nodeId }: Offer): boolean {
@@ -99,4 +186,15 @@ function add(counts: Map<string, number>, key: string, n: number): void {
   const count = (counts.get(key) ?? 0) + n
   if (count > 0) counts.set(key, count)
   else counts.delete(key)
+}
+
+function put(all: Map<string, Set<Met>>, key: string, one: Met): void {
+  const some = all.get(key)
+  if (some === undefined) all.set(key, new Set([one]))
+  else some.add(one)
+}
+
+function take(all: Map<string, Set<Met>>, key: string, one: Met): void {
+  const some = all.get(key)
+  if (some?.delete(one) === true && some.size === 0) all.delete(key)
 }

@@ -28,6 +28,8 @@ export class V1<C extends Codec> {
   readonly #host: V1Host<C>
   /** By the id of their session: those that a dialer may come back to. */
   readonly #sessions = new Map<string, V1Peer<C>>()
+  /** By the id of their session: those whose handshake is done, and that are no peers yet. */
+  readonly #held = new Map<string, () => Promise<void>>()
   readonly #tombstones = new Tombstones()
   readonly intake: Intake
 
@@ -36,7 +38,7 @@ export class V1<C extends Codec> {
     core: Core<C>,
     owner: PeerOwner<C, AnyPeer<C>>,
     sends: Sends<C>,
-    events: Pick<V1Host<C>, 'onDetached' | 'onResumed' | 'onSessionLost'>,
+    events: Pick<V1Host<C>, 'onDetached' | 'onResumed' | 'hurry' | 'onSessionLost'>,
   ) {
     const { settings, platform } = core
     this.intake = new Intake(settings.inbox ?? settings.store)
@@ -67,8 +69,14 @@ export class V1<C extends Codec> {
         token: platform.randomBytes(16),
         lastRecv: 0,
       }),
-      resume: (hello) => {
+      held: ({ sessionId }, release) => {
+        const key = keyOf(sessionId)
+        this.#held.set(key, release)
+        return () => this.#held.delete(key)
+      },
+      resume: async (hello) => {
         const key = keyOf(hello.resume?.sessionId ?? new Uint8Array(0))
+        await this.#held.get(key)?.()
         const session = this.#sessions.get(key)?.session
         if (session === undefined) throw this.#tombstones.tell(hello, key)
         const refusal = session.resumption.refusal(hello)
@@ -165,9 +173,14 @@ export class V1<C extends Codec> {
     return peer
   }
 
+  /** Somebody may come back. */
+  get hasSessions(): boolean {
+    return this.#sessions.size > 0
+  }
+
   #forget(peer: V1Peer<C>, error: SockError | undefined): void {
     const { session, dialed } = peer
-    peer.onOver?.()
+    peer.twin?.over()
     if (session === undefined || dialed) return
     const { resumption, received } = session
     this.#sessions.delete(session.key)

@@ -134,6 +134,17 @@ describe('one who stays', GUARD, () => {
       assert.equal(stuck.pipe.destroyed, true)
     }))
 
+  test('is not waited for by a sock that is closed already', () =>
+    knocking(async (world, door) => {
+      const deadlines = new Deadlines(world.platform)
+      const partings = new Partings(deadlines)
+      partings.end()
+      const pipe = door.pipe()
+      partings.add(pipe)
+      // And no timer is left, which the world looks at.
+      assert.equal(pipe.destroyed, true)
+    }))
+
   test('beside 127 others is the last of them that is waited for', () =>
     knocking(async (world, door) => {
       const deadlines = new Deadlines(world.platform)

@@ -304,4 +304,32 @@ describe('the end of a session', () => {
       },
       { handlers: { say: () => undefined } },
     ))
+
+  test('one that is closed while it is detached is gone, and that is all', () =>
+    joined(async ({ world, cuts, there, events }) => {
+      cuts.refuse = true
+      cuts.cut()
+      await world.quiet()
+      there.close()
+      await world.sim.sleep(200_000)
+      assert.deepEqual([there.state, events], ['gone', ['detached', 'gone']])
+    }))
+
+  test('one that drains while it is detached is ending; it comes back, says so, and is gone', () =>
+    joined(
+      async ({ world, cuts, there, here, events, heard }) => {
+        cuts.refuse = true
+        cuts.cut()
+        await world.quiet()
+        const drained = Promise.all([there.drain(), here.drain()])
+        await world.quiet()
+        assert.deepEqual([there.state, here.state], ['ending', 'ending'])
+        cuts.refuse = false
+        await drained
+        assert.deepEqual(events, ['detached', 'resumed', 'gone'])
+        assert.deepEqual(heard, events)
+      },
+      {},
+      { backoff: QUICK },
+    ))
 })
