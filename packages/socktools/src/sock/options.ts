@@ -84,6 +84,11 @@ export interface SockOptions<C extends Codec = RawCodec, P extends Protocol | un
   readonly frameGrace?: number
   /** … and beyond that must have come at this rate, in bytes per second. Default 1,024. 0: no such limit. */
   readonly frameRate?: number
+  /**
+   * Pauses before dialing again, random from 0 up to `first`, doubled with each failure up to `max`, until a connection has
+   * held for `healthy`: a session that is cut sooner, though it moved on, waits longer each time. Milliseconds. Default 100,
+   * 30,000 and 10,000.
+   */
   readonly backoff?: Partial<Backoff>
 
   /** The longest payload, sent or received. Costs memory only as bytes arrive. Default 16 MiB. */

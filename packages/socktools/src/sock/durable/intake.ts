@@ -27,8 +27,8 @@ interface Source {
   /** The highest that the inbox has. */
   noted: number
   noting: Promise<void> | undefined
-  /** Whose message made us ask the inbox for its cursor last. */
-  asked: Origin | undefined
+  /** The number of whose message made us ask the inbox for its cursor last: a source outlives the peers that it came from. */
+  asked: number
   /** Ends when all that came is handled. Never rejects. */
   tail: Promise<void>
   underway: number
@@ -44,6 +44,8 @@ export class Intake {
   readonly #inbox: Inbox | undefined
   /** The least recent first. */
   readonly #sources = new Map<string, Source>()
+  readonly #numbers = new WeakMap<Origin, number>()
+  #origins = 0
   readonly #telling = new Set<Promise<void>>()
 
   /** Without an inbox what came before is known only as long as this lives. */
@@ -92,7 +94,7 @@ export class Intake {
 
   #sourceOf(store: string): Source {
     const source = this.#sources.get(store) ?? {
-      ...{ reached: 0, noted: 0, noting: undefined, asked: undefined },
+      ...{ reached: 0, noted: 0, noting: undefined, asked: 0 },
       ...{ tail: Promise.resolve(), underway: 0 },
     }
     this.#sources.delete(store)
@@ -109,11 +111,18 @@ export class Intake {
     }
   }
 
+  #numberOf(from: Origin): number {
+    const number = this.#numbers.get(from) ?? ++this.#origins
+    this.#numbers.set(from, number)
+    return number
+  }
+
   async #isOld(source: Source, from: Origin, store: string, n: number): Promise<boolean> {
-    if (this.#inbox !== undefined && source.asked !== from) {
+    const asking = this.#numberOf(from)
+    if (this.#inbox !== undefined && source.asked !== asking) {
       const cursor = await this.#inbox.cursor(store)
       source.reached = Math.max(source.reached, cursor)
-      source.asked = from
+      source.asked = asking
     }
     return n <= source.reached
   }

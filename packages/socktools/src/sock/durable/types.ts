@@ -37,7 +37,7 @@ export interface Durable {
 
 /** What a sock has posted and taken since it was made; `underway`, `names` and `held` as they are. */
 export interface DurableStats {
-  /** Messages accepted. */
+  /** Messages that this sock accepted, settled or not. How many wait is told by the `stats()` of the store. */
   readonly posted: number
   /** Those posted by earlier processes count as well. */
   readonly settled: Readonly<Record<Outcome['status'], number>>

@@ -100,21 +100,12 @@ export class Greeting {
 
   /** Up to the gate. */
   meet(): Promise<Met> {
-    const { handshakeTimeout } = this.#terms
-    const awaited = this.#dialed ? 'WELCOME' : 'HELLO'
-    return this.#within(handshakeTimeout, tooSlow(awaited, handshakeTimeout, this.#address), async () =>
-      this.#dialed ? this.#meetAcceptor() : this.#meetDialer(),
-    )
+    return this.#inTime(async () => (this.#dialed ? this.#meetAcceptor() : this.#meetDialer()))
   }
 
   /** From the gate on: what the peer begins with. */
   async settle(): Promise<Greeted> {
-    if (this.#greeted === undefined) {
-      const { handshakeTimeout } = this.#terms
-      const late = tooSlow('WELCOME', handshakeTimeout, this.#address)
-      this.#greeted = await this.#within(handshakeTimeout, late, () => this.#welcome())
-    }
-    const greeted = this.#greeted
+    const greeted = (this.#greeted ??= await this.#inTime(() => this.#welcome()))
     const session = greeted.wire === 'v1' ? greeted.session : undefined
     const broken = this.#visit === undefined ? undefined : await this.#untilKept(this.#visit, session)
     this.#visit?.settled()
@@ -315,9 +306,11 @@ export class Greeting {
     return exchangeTables(this.#pipe, this.#terms, theirs, this.#address)
   }
 
-  async #within<T>(ms: number, late: SockError, work: () => Promise<T>): Promise<T> {
-    const deadline = this.#deadlines.set(ms, () => {
-      this.giveUp(late)
+  async #inTime<T>(work: () => Promise<T>): Promise<T> {
+    const { handshakeTimeout } = this.#terms
+    const deadline = this.#deadlines.set(handshakeTimeout, () => {
+      const awaited = this.#agreed ? 'TABLE' : this.#dialed ? 'WELCOME' : 'HELLO'
+      this.giveUp(tooSlow(awaited, handshakeTimeout, this.#address))
     })
     try {
       return await work()

@@ -155,8 +155,8 @@ export function versionMismatch(theirs: Versions, ours: Versions): SockError {
 const noCommonCodec = (theirs: readonly string[], ours: readonly string[]): SockError =>
   new SockError('NO_COMMON_CODEC', `the dialer takes ${theirs.join(', ')}, the acceptor ${ours.join(', ')}`)
 
-/** What the side that waits for HELLO or WELCOME ends with after `ms` milliseconds. */
-export const tooSlow = (message: 'HELLO' | 'WELCOME', ms: number, address?: string): SockError =>
+/** What the side that waits for a message of the handshake ends with after `ms` milliseconds. */
+export const tooSlow = (message: 'HELLO' | 'WELCOME' | 'TABLE', ms: number, address?: string): SockError =>
   new SockError('HANDSHAKE_TIMEOUT', `no ${message} within ${ms} ms`, { address })
 
 const isOurs = (code: string): code is ErrorCode => (errorCodes as readonly string[]).includes(code)

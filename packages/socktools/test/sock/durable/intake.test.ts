@@ -1,6 +1,8 @@
 /** Messages that came before, cursors, and when a DONE may be told. */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import { type Inbox, Intake, type Origin } from '../../../src/sock/durable/intake.ts'
 import type { DoneLevel } from '../../../src/wire/v1/marks.ts'
 import { noCrashes } from '../../support/crashes.ts'
@@ -103,6 +105,29 @@ describe('an intake', () => {
     assert.equal(cursors.calls.filter((call) => call.startsWith('cursor')).length, 1)
     await new Connection(intake).take(10, () => undefined)
     assert.equal(cursors.calls.filter((call) => call.startsWith('cursor')).length, 2, 'for each connection')
+  })
+
+  test('keeps no connection that is gone', async () => {
+    setFlagsFromString('--expose-gc')
+    const gc = runInNewContext('gc') as () => void
+    const intake = new Intake(new Cursors())
+    const once = async (store: string): Promise<WeakRef<Connection>> => {
+      const one = new Connection(intake)
+      await one.take(1, () => undefined, 'durable', store)
+      await intake.settled()
+      assert.deepEqual(one.told, ['1'])
+      return new WeakRef(one)
+    }
+    const gone = [await once(A), await once(B)]
+    // A WeakRef holds its target until the turn is over.
+    await soon()
+    await soon()
+    gc()
+    assert.deepEqual(
+      gone.map((one) => one.deref()),
+      [undefined, undefined],
+    )
+    await new Connection(intake).take(2, () => undefined)
   })
 
   test('processed is told at once, durable when the cursor is; one write stands for all that came meanwhile', async () => {

@@ -385,12 +385,13 @@ describe('what is no handshake', GUARD, () => {
 })
 
 describe('time', GUARD, () => {
-  for (const [what, said] of [
-    ['silence', ''],
-    ['half a HELLO', frame(helloOf(protocol)).subarray(0, 50)],
+  for (const [what, said, awaited] of [
+    ['silence', '', /no HELLO within 700 ms/],
+    ['half a HELLO', frame(helloOf(protocol)).subarray(0, 50), /no HELLO within 700 ms/],
     [
       'HELLO of another contract, and no TABLE',
       frame(helloOf(protocol, { fingerprint: new Uint8Array(16) })),
+      /no TABLE within 700 ms/,
     ],
   ] as const) {
     test(`${what}: HANDSHAKE_TIMEOUT at the acceptor, on time`, () =>
@@ -405,6 +406,7 @@ describe('time', GUARD, () => {
         assert.equal(refused.length, 0)
         await world.sim.sleep(1_700)
         assert.deepEqual(refused.map(code), ['HANDSHAKE_TIMEOUT'])
+        assert.match(refused[0]?.error.message ?? '', awaited)
         assert.deepEqual([server.stats().pending, pipe.destroyed], [0, true])
       }))
   }
