@@ -39,6 +39,8 @@ export type Word =
   | { readonly accepted: number }
   /** Of the shop: nothing waits any more, and so many were posted. */
   | { readonly settled: number }
+  /** Of the shop: it has met so many warehouses, each life of one counted. */
+  | { readonly met: number }
   /** Of the shop: the feed ended after so many items, each in its turn; or what was wrong. */
   | { readonly items: number; readonly why: string | null }
   /** Of the warehouse: so many are in its journal. */

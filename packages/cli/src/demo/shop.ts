@@ -32,12 +32,11 @@ export async function runShop(
       if (posted === orders) resolve()
     })
   })
-  if (items > 0) {
-    const off = sock.on('peer', ({ peer }) => {
-      off()
-      void readFeed(peer, items).then(tell)
-    })
-  }
+  let met = 0
+  sock.on('peer', ({ peer }) => {
+    tell({ met: ++met })
+    if (met === 1 && items > 0) void readFeed(peer, items).then(tell)
+  })
   await sock.start()
   for await (const line of lines) {
     const allowed = Math.min(Number(line), orders)

@@ -31,6 +31,7 @@ class Upheaval {
   /** What the two have told. */
   #accepted = 0
   #settled = 0
+  #met = 0
   #handled = 0
   #duplicates = 0
   #feed: { readonly items: number; readonly why: string | null } | undefined
@@ -78,7 +79,8 @@ class Upheaval {
     warehouse = this.#enter('warehouse', address)
     await warehouse.listening
 
-    await this.#until(() => this.#settled >= third)
+    // What the first one had handled may be all that there was: it was told, only late.
+    await this.#until(() => this.#met === 2 && this.#settled >= third)
     proxy.freeze('down')
     shop.tell(all)
     await this.#until(() => this.#handled >= third + BEHIND)
@@ -124,6 +126,7 @@ class Upheaval {
   #hear(word: Word): void {
     if ('accepted' in word) this.#accepted = word.accepted
     else if ('settled' in word) this.#settled = word.settled
+    else if ('met' in word) this.#met = word.met
     else if ('handled' in word) this.#handled = word.handled
     else if ('duplicates' in word) this.#duplicates = word.duplicates
     else this.#feed = word
