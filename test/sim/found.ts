@@ -18,4 +18,14 @@ export const FOUND: readonly (readonly [why: string, options: SimulateOptions])[
     'the scenario: a pause before its busy minute could last until after it',
     { ...all, seed: 963, nodes: 5, size: 400, faults: [] },
   ],
+  [
+    'drain() of a peer that was ending already, and of which a stream never ended, went on after its time was over',
+    {
+      ...all,
+      seed: 5016,
+      nodes: 2,
+      size: 240,
+      faults: [{ at: 187_561, kind: 'freeze', nodes: [0], for: 159_649 }],
+    },
+  ],
 ]

@@ -243,7 +243,8 @@ export abstract class PipePeer<C extends Codec> extends PeerHooks {
     const late = this.owner.deadlines.set(timeout, () => {
       this.close()
     })
-    await this.settled()
+    // What waits for one that is ending, or that is closed meanwhile, may never settle.
+    await Promise.race([this.settled(), over])
     this.end()
     await over
     late.cancel()
