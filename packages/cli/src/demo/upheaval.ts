@@ -75,11 +75,12 @@ class Upheaval {
     shop.tell(third)
     await this.#until(() => this.#handled >= second + BEHIND)
     await this.#kill(warehouse)
+    // With what it had told, which is frozen: the shop never hears of it.
+    proxy.cut()
     proxy.release()
     warehouse = this.#enter('warehouse', address)
     await warehouse.listening
 
-    // What the first one had handled may be all that there was: it was told, only late.
     await this.#until(() => this.#met === 2 && this.#settled >= third)
     proxy.freeze('down')
     shop.tell(all)

@@ -243,10 +243,12 @@ export abstract class PipePeer<C extends Codec> extends PeerHooks {
     const late = this.owner.deadlines.set(timeout, () => {
       this.close()
     })
-    // What waits for one that is ending, or that is closed meanwhile, may never settle.
-    await Promise.race([this.settled(), over])
-    this.end()
-    await over
+    const ended = this.settled().then(() => {
+      this.end()
+      return over
+    })
+    // What one that is ending waits for, or one that is closed meanwhile, may never settle.
+    await Promise.race([ended, over])
     late.cancel()
   }
 
