@@ -10,6 +10,7 @@ import type { Codec, RawCodec } from '../wire/codec.ts'
 import { unlessAborted } from './attempts.ts'
 import { BaseSock } from './base-sock.ts'
 import { bothLost, NOTHING_LOST } from './counters.ts'
+import { Checkpoint } from './checkpoint.ts'
 import { Deadlines } from './deadlines.ts'
 import { Desk, NO_DESK } from './durable/desk.ts'
 import type { Posted, PostOptions } from './durable/types.ts'
@@ -72,6 +73,8 @@ export class PipeSock<
   readonly #onCame = new Set<(peer: AnyPeer<C>) => void>()
   /** How many have no connection now. */
   #detached = 0
+  /** An address that others can reach was listened on or dialed, with nothing proven there. */
+  #isInsecure = false
   #binding = false
   #listener: Listener | undefined
   #nextId = 1
@@ -85,14 +88,17 @@ export class PipeSock<
     const { settings, counters, drops } = core
     this.#deadlines = new Deadlines(platform)
     this.#partings = new Partings(this.#deadlines)
-    this.#doors = new Doors<AnyPeer<C>>(settings, parts, this.#deadlines, {
+    const checkpoint = new Checkpoint(settings, this.#deadlines, (address) => {
+      this.#toldInsecure(address)
+    })
+    this.#doors = new Doors<AnyPeer<C>>(settings, parts, this.#deadlines, checkpoint, {
       get life() {
         return core.life
       },
       countPeers: () => this.#peers.size - this.#detached,
       greet: (pipe, dialed) => this.#v1?.greet(pipe, dialed),
       join: (pipe, dialed, greeted, dialedAt) => this.#join(pipe, dialed, greeted, dialedAt),
-      twin: (nodeId, signal) => this.#twin(nodeId, signal),
+      twin: (nodeId, proven, signal) => this.#twin(nodeId, proven, signal),
       refused: (who, error) => {
         core.refused(who, error)
       },
@@ -216,6 +222,13 @@ export class PipeSock<
     return peer as unknown as Peer<C, P>
   }
 
+  #toldInsecure(address: string): void {
+    if (this.#isInsecure) return
+    this.#isInsecure = true
+    const what = 'anybody who can reach it can read, change and speak here: insecure is true'
+    this.core.guard('logger', () => this.core.settings.logger?.warn?.(what, { address }))
+  }
+
   // What is kept until it is done
 
   /**
@@ -257,8 +270,9 @@ export class PipeSock<
     const { nameOf } = this.core.settings
     if (nameOf === undefined || peer.state === 'gone') return
     try {
-      const { host, address, dialed } = peer
-      const name = nameOf({ host, address, dialed, id: peer.wire === 'v1' ? peer.nodeId : undefined })
+      const { host, address, dialed, identity, proof } = peer
+      const id = peer.wire === 'v1' ? peer.nodeId : undefined
+      const name = nameOf({ host, address, dialed, id, identity, proof })
       if (name !== undefined) this.#claim(peer, name)
     } catch (thrown) {
       this.core.fault(thrown, 'nameOf', peer as Peer<C>)
@@ -293,9 +307,9 @@ export class PipeSock<
   }
 
   /** The peer that dialed us from this node; it may be about to come. */
-  #twin(nodeId: string, signal: AbortSignal): Promise<AnyPeer<C>> {
+  #twin(nodeId: string, proven: string | undefined, signal: AbortSignal): Promise<AnyPeer<C>> {
     const isIt = (peer: AnyPeer<C>): boolean =>
-      peer.wire === 'v1' && peer.nodeId === nodeId && peer.state !== 'gone'
+      peer.wire === 'v1' && peer.nodeId === nodeId && peer.identity === proven && peer.state !== 'gone'
     const all = [...this.#peers].filter(isIt)
     const found = all.find(({ state }) => state === 'open') ?? all[0]
     if (found !== undefined) return Promise.resolve(found)
@@ -341,7 +355,7 @@ export class PipeSock<
 
   #redial(peer: V1Peer<C>, address: string): Promise<void> {
     const greet = (pipe: Pipe): Greeting => (this.#v1 as V1<C>).greet(pipe, true, peer.again())
-    return this.#doors.redial(address, greet, (pipe, greeted) => {
+    return this.#doors.redial(address, peer.identity, greet, (pipe, greeted) => {
       peer.resume(pipe, greeted as GreetedV1)
     })
   }
@@ -404,7 +418,8 @@ export class PipeSock<
 
   stats(): SockStats {
     const peers = [...this.#peers].map((peer) => peer.stats())
-    const stats = this.core.counters.snapshot(peers, this.#doors.pending)
+    const snapshot = this.core.counters.snapshot(peers, this.#doors.pending)
+    const stats: SockStats = this.#isInsecure ? { ...snapshot, insecure: true } : snapshot
     if (this.#v1 === undefined) return stats
     return {
       ...stats,

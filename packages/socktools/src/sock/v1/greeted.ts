@@ -18,8 +18,8 @@ export interface Terms {
   readonly autoWait: number
   /** A new session; undefined: none is offered. */
   newSession(): Session | undefined
-  /** Who goes on with the session that this HELLO names. Rejects with SESSION_LOST. */
-  resume(hello: Hello): Promise<Resumable>
+  /** Who goes on with the session that this HELLO names; `proven`: by this id. Rejects with SESSION_LOST. */
+  resume(hello: Hello, proven: string | undefined): Promise<Resumable>
   /**
    * A session whose peer is held back: `release` is called when its dialer comes back, and resolves when there is a peer, or
    * will be none. Until the returned function is called.

@@ -1,6 +1,7 @@
 import { isCallError, type SockError } from '../../errors.ts'
 import { fingerprint, structureHash } from '../../contract/fingerprint.ts'
 import type { Contract, TypeInfo } from '../../contract/protocol.ts'
+import type { Trust } from '../../identity/trust.ts'
 import type { Pipe } from '../../net/pipe.ts'
 import type { Codec } from '../../wire/codec.ts'
 import { encodeTable } from '../../wire/v1/bodies.ts'
@@ -74,11 +75,14 @@ export class V1<C extends Codec> {
         this.#held.set(key, release)
         return () => this.#held.delete(key)
       },
-      resume: async (hello) => {
+      resume: async (hello, proven) => {
         const key = keyOf(hello.resume?.sessionId ?? new Uint8Array(0))
         await this.#held.get(key)?.()
-        const session = this.#sessions.get(key)?.session
+        const { session, identity } = this.#sessions.get(key) ?? {}
         if (session === undefined) throw this.#tombstones.tell(hello, key)
+        // A session is its key's: who has its token, and another key, has stolen it.
+        if (proven !== identity && !follows(settings.trust, identity, proven))
+          throw new SessionLost('not-yours')
         const refusal = session.resumption.refusal(hello)
         if (refusal !== undefined) throw new SessionLost(refusal)
         return session
@@ -200,6 +204,9 @@ export class V1<C extends Codec> {
     core.fault(thrown, `handler of "${name}"`, peer)
   }
 }
+
+const follows = (trust: Trust | undefined, before: string | undefined, now: string | undefined): boolean =>
+  before !== undefined && now !== undefined && trust?.follows?.(before, now) === true
 
 /** As the wire can say it: options may be Infinity. */
 const u32 = (n: number): number => Math.min(Math.floor(n), 0xffff_ffff)
