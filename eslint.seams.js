@@ -64,7 +64,11 @@ const rooms = {
     never: ['./index.ts', './inspect.ts'],
   },
   // Ids, certificates, judgements: pure. Keys and sockets come in with the entry files below.
-  'identity/': { values: ['errors.ts'], types: ['net/'], never: ['./identity.ts', './secure.ts'] },
+  'identity/': {
+    values: ['errors.ts'],
+    types: ['net/'],
+    never: ['./identity.ts', './secure.ts', './ca.ts', './policies.ts'],
+  },
   'mesh/': {
     values: [...pure, 'sock/'],
     types: ['net/', 'platform/', 'store/', 'identity/'],
@@ -104,6 +108,8 @@ const rooms = {
   },
   'sock/udp-sock.ts': { values: [...pure, ...concrete] },
   'identity/identity.ts': { values: ['errors.ts', 'platform/'] },
+  'identity/ca.ts': { values: ['errors.ts', 'net/'] },
+  'identity/policies.ts': { values: ['errors.ts', 'platform/'], types: ['net/'] },
   'identity/secure.ts': { values: ['errors.ts', 'platform/', 'net/'] },
   'store/index.ts': { values: ['errors.ts', 'platform/'] },
   'store/inspect.ts': { values: ['errors.ts', 'platform/'] },

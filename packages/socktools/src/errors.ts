@@ -20,6 +20,7 @@ const ADVICE = {
   BAD_KEY_FILE: 'give a file that Identity.load or `socktools id new` made; what was there was left as it is',
   BAD_MESSAGE: 'both sides must use the same codec and the same protocol; see the `invalid` event',
   BAD_OPTION: 'what it takes stands in the comment of that option, which an editor shows',
+  BAD_PIN_FILE: 'the file is as it was: put it right, or move it away if every address may be pinned anew',
   BAD_RECORD: 'use the record as it was made, by the owner of the key that it is about',
   BIND_TWICE: 'give the address once: to the constructor or to startServer',
   BROADCAST_OFF: 'open the sock with broadcast: true to send to everyone on a network',

@@ -31,7 +31,7 @@ export type TrustOption = Trust | readonly string[] | ((who: Proven) => Maybe<bo
 export function trustOf(given: TrustOption | undefined): Trust | undefined {
   if (given === undefined) return undefined
   if (typeof given === 'function') return { judge: async (who) => answered(await given(who)) }
-  if (Array.isArray(given)) return known(given as readonly string[])
+  if (Array.isArray(given)) return only(given as readonly string[])
   if (typeof (given as Partial<Trust> | null)?.judge === 'function') return given as Trust
   return fail('BAD_OPTION', 'trust is a list of ids, a function, or what known() or firstUse() gave')
 }
@@ -40,12 +40,14 @@ export function trustOf(given: TrustOption | undefined): Trust | undefined {
 const answered = (yes: unknown): SockError | undefined =>
   yes === true ? undefined : new SockError('UNKNOWN_ID', '`trust` said no')
 
-/** These ids and no others. Throws BAD_ID. */
-function known(ids: readonly string[]): Trust {
+/** These ids, and whom we dial by id. Throws BAD_ID. */
+function only(ids: readonly string[]): Trust {
   const all = new Set(ids.map(needId))
   return {
-    judge: ({ id }) =>
-      id !== undefined && all.has(id) ? undefined : new SockError('UNKNOWN_ID', 'its id is not in `trust`'),
+    judge: ({ id, named }) =>
+      named || (id !== undefined && all.has(id))
+        ? undefined
+        : new SockError('UNKNOWN_ID', 'its id is not in `trust`'),
   }
 }
 

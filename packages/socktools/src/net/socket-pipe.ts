@@ -14,8 +14,8 @@ export function socketPipe(socket: net.Socket, remote: Endpoint, reads?: WideRea
 }
 
 /** The pipe of a socket that proved itself, in the place of the one of the socket under it. */
-export function provenPipe(socket: net.Socket, remote: Endpoint, proof: Proof): Pipe {
-  return new SocketPipe(socket, remote, undefined, proof)
+export function provenPipe(socket: net.Socket, under: net.Socket, remote: Endpoint, proof: Proof): Pipe {
+  return new SocketPipe(socket, remote, undefined, { proof, under })
 }
 
 /** The socket of a pipe that nobody has attached to; undefined: it has none. The pipe is of no use after that. */
@@ -27,16 +27,26 @@ class SocketPipe implements Pipe {
   readonly remote: Endpoint
   readonly proof: Proof | undefined
   readonly #socket: net.Socket
+  /** Of a socket of TLS: the one of the system. */
+  readonly #under: net.Socket | undefined
   #sink: PipeSink | undefined
   #error: Error | undefined
   #holding = false
   #over = false
   #told = false
+  /** A reset closes within its call. */
+  #destroying = false
 
-  constructor(socket: net.Socket, remote: Endpoint, reads: WideReads | undefined, proof?: Proof) {
+  constructor(
+    socket: net.Socket,
+    remote: Endpoint,
+    reads: WideReads | undefined,
+    proven?: { readonly proof: Proof; readonly under: net.Socket },
+  ) {
     this.#socket = socket
     this.remote = remote
-    this.proof = proof
+    this.proof = proven?.proof
+    this.#under = proven?.under
     // A far side that has finished sending still wants its answers.
     socket.allowHalfOpen = true
     socket.pause()
@@ -55,7 +65,8 @@ class SocketPipe implements Pipe {
   readonly #onEnd = (): void => this.#sink?.end()
   readonly #onClose = (): void => {
     this.#over = true
-    this.#tellClosed()
+    if (this.#destroying) void Promise.resolve().then(() => this.#tellClosed())
+    else this.#tellClosed()
   }
 
   /** Lets go of the socket, but for its errors, which must always be heard. */
@@ -113,7 +124,11 @@ class SocketPipe implements Pipe {
   }
 
   destroy(): void {
+    // As the system does by itself, which knows nothing of what TLS has read: with something unread it is no good end.
+    this.#destroying = true
+    if (this.#under !== undefined && this.#socket.readableLength > 0) this.#under.resetAndDestroy()
     this.#socket.destroy()
+    this.#destroying = false
   }
 }
 

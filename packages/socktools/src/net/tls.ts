@@ -10,9 +10,9 @@ export interface TlsParts {
   readonly name: string
   readonly id?: () => string | undefined
   /** What each handshake begins with; asked anew, so that keys can be changed while connections live. */
-  credentials(): TlsCredentials
+  readonly credentials: () => TlsCredentials
   /** After each handshake. Gives what is proven, or throws why the far side is refused. */
-  judge(done: Finished): Omit<Proof, 'by' | 'exported'>
+  readonly judge: (done: Finished) => Omit<Proof, 'by' | 'exported'>
 }
 
 export interface TlsCredentials {
@@ -69,7 +69,7 @@ export function tlsSecurity({ name, id, credentials, judge }: TlsParts): Securit
         const proven = judge(finished(socket, how))
         const exported = (label: string): Uint8Array =>
           new Uint8Array(socket.exportKeyingMaterial(32, `EXPORTER-${label}`, Buffer.alloc(0)))
-        return provenPipe(socket, remote, { ...proven, by: name, exported })
+        return provenPipe(socket, raw, remote, { ...proven, by: name, exported })
       } catch (thrown) {
         socket.on('error', () => undefined)
         socket.destroy()

@@ -58,6 +58,10 @@ export function verified(info: Uint8Array, bytes: Uint8Array, signature: Uint8Ar
 export const hmac = (secret: Uint8Array | string, bytes: Uint8Array): Uint8Array =>
   new Uint8Array(createHmac('sha256', secret).update(bytes).digest())
 
+/** As text of the characters that a URL takes. */
+export const toBase64 = (bytes: Uint8Array): string => Buffer.from(bytes).toString('base64url')
+export const fromBase64 = (text: string): Uint8Array => new Uint8Array(Buffer.from(text, 'base64url'))
+
 /** In a time that does not depend on what is in them. */
 export const sameBytes = (a: Uint8Array, b: Uint8Array): boolean =>
   a.length === b.length && timingSafeEqual(a, b)

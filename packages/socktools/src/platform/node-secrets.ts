@@ -11,6 +11,8 @@ const OTHERS = 0o077
 const WRITABLE = 0o022
 const STICKY = 0o1000
 const hasModes = process.platform !== 'win32'
+/** No links, and no waiting for whoever writes into a named pipe. */
+const FLAGS = constants.O_RDONLY | (hasModes ? constants.O_NOFOLLOW | constants.O_NONBLOCK : 0)
 
 /**
  * The content of a file that is for its owner alone; undefined: there is none. Throws UNSAFE_FILE where others can read it or
@@ -19,7 +21,7 @@ const hasModes = process.platform !== 'win32'
 export async function readSecret(path: string): Promise<string | undefined> {
   let file: fs.FileHandle
   try {
-    file = await fs.open(path, constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0))
+    file = await fs.open(path, FLAGS)
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException
     if (code === 'ENOENT') return undefined

@@ -226,7 +226,7 @@ export class PipeSock<
     if (this.#isInsecure) return
     this.#isInsecure = true
     const what = 'anybody who can reach it can read, change and speak here: insecure is true'
-    this.core.guard('logger', () => this.core.settings.logger?.warn?.(what, { address }))
+    void this.core.guard('logger', () => this.core.settings.logger?.warn?.(what, { address }))
   }
 
   // What is kept until it is done
