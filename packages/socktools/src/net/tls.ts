@@ -114,6 +114,8 @@ class Context {
     return new Promise((resolve, reject) => {
       const attempt = new Attempt(raw, remote, how.signal, resolve, reject)
       if (attempt.over) return
+      // Of a handshake no half can be missing; its pipe is half open again.
+      raw.allowHalfOpen = false
       try {
         if (how.dialed) this.#dial(raw, how, attempt)
         else this.#accept(raw, attempt)
