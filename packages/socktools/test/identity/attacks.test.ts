@@ -5,7 +5,15 @@ import net, { type AddressInfo } from 'node:net'
 import { describe, test, type TestContext } from 'node:test'
 import tls from 'node:tls'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type Candidate, Identity, msg, nothing, SockError, TcpSock, type TcpSockOptions } from '../../src/index.ts'
+import {
+  type Candidate,
+  Identity,
+  msg,
+  nothing,
+  SockError,
+  TcpSock,
+  type TcpSockOptions,
+} from '../../src/index.ts'
 import { pemOf } from '../../src/platform/node-keys.ts'
 import { forged, type Forgery } from './forge.ts'
 
@@ -14,7 +22,10 @@ const protocol = { hi: msg(nothing()) }
 const ALPN = 'socktools/1'
 type Options = TcpSockOptions<never, typeof protocol>
 
-async function server(t: TestContext, options: Partial<Options> = {}): Promise<{ sock: TcpSock; port: number; id: string }> {
+async function server(
+  t: TestContext,
+  options: Partial<Options> = {},
+): Promise<{ sock: TcpSock; port: number; id: string }> {
   const identity = Identity.generate()
   const sock = await TcpSock.open({ identity, protocol, bind: 'tcp://127.0.0.1:0', ...options } as object)
   t.after(() => sock.close())
@@ -118,7 +129,10 @@ describe('whoever dials in', GUARD, () => {
     const { sock, port } = await server(t, { handshakeTimeout: 100 })
     for (const bytes of ['', '\x16\x03\x01\x02\0\x01']) {
       const { error } = await refusal(sock, () => {
-        net.connect(port, '127.0.0.1').on('error', () => undefined).write(bytes, 'latin1')
+        net
+          .connect(port, '127.0.0.1')
+          .on('error', () => undefined)
+          .write(bytes, 'latin1')
       })
       assert.equal(error.code, 'HANDSHAKE_TIMEOUT')
     }
@@ -143,8 +157,15 @@ describe('whoever answers a dial', GUARD, () => {
     options: tls.TlsOptions,
     { id, identity = Identity.generate() }: { id?: string | undefined; identity?: Identity } = {},
   ): Promise<string> {
-    const evil = tls.createServer({ requestCert: true, rejectUnauthorized: false, ALPNProtocols: [ALPN], ...options })
-    evil.on('secureConnection', (socket) => socket.on('error', () => undefined)).on('tlsClientError', () => undefined)
+    const evil = tls.createServer({
+      requestCert: true,
+      rejectUnauthorized: false,
+      ALPNProtocols: [ALPN],
+      ...options,
+    })
+    evil
+      .on('secureConnection', (socket) => socket.on('error', () => undefined))
+      .on('tlsClientError', () => undefined)
     evil.listen(0, '127.0.0.1')
     await once(evil, 'listening')
     t.after(() => evil.close())
@@ -166,7 +187,10 @@ describe('whoever answers a dial', GUARD, () => {
     })
   }
   test('TLS 1.2: TLS_VERSION', async (t) => {
-    assert.equal(await dialed(t, { ...honest(somebody), maxVersion: 'TLSv1.2' }, { id: somebody.id }), 'TLS_VERSION')
+    assert.equal(
+      await dialed(t, { ...honest(somebody), maxVersion: 'TLSv1.2' }, { id: somebody.id }),
+      'TLS_VERSION',
+    )
   })
   test('no ALPN: TLS_ALPN', async (t) => {
     assert.equal(await dialed(t, { ...honest(somebody), ALPNProtocols: [] }, { id: somebody.id }), 'TLS_ALPN')

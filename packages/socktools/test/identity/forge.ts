@@ -23,14 +23,28 @@ const KEYS = {
   rsa: () => generateKeyPairSync('rsa', { modulusLength: 2048 }),
   p256: () => generateKeyPairSync('ec', { namedCurve: 'P-256' }),
 }
-const ALGORITHMS = { ed25519: '300506032b6570', rsa: '300d06092a864886f70d01010b0500', p256: '300a06082a8648ce3d040302' }
+const ALGORITHMS = {
+  ed25519: '300506032b6570',
+  rsa: '300d06092a864886f70d01010b0500',
+  p256: '300a06082a8648ce3d040302',
+}
 
-export function forged({ kind = 'ed25519', byOther = false, issuer = 'x', damaged = false, padding = 1 }: Forgery): Forged {
+export function forged({
+  kind = 'ed25519',
+  byOther = false,
+  issuer = 'x',
+  damaged = false,
+  padding = 1,
+}: Forgery): Forged {
   const { privateKey, publicKey } = KEYS[kind]()
   const signer = byOther ? KEYS[kind]().privateKey : privateKey
   const algorithm = Buffer.from(ALGORITHMS[kind], 'hex')
   const spki = publicKey.export({ type: 'spki', format: 'der' })
-  const validity = der(0x30, der(0x17, Buffer.from('700101000000Z')), der(0x18, Buffer.from('99991231235959Z')))
+  const validity = der(
+    0x30,
+    der(0x17, Buffer.from('700101000000Z')),
+    der(0x18, Buffer.from('99991231235959Z')),
+  )
   const body = der(
     0x30,
     der(0xa0, der(2, Buffer.of(2))),
