@@ -134,6 +134,13 @@ export class Doors<P> {
     await this.#admit(proven, true)
   }
 
+  /** Throws for an address that no dial will ever reach from here: BAD_ADDRESS, INSECURE, UNPROVEN, BAD_ID. */
+  check(address: string): void {
+    const to = parseAddress(address)
+    const transport = this.#transports.get(schemeOf(to))
+    if (transport !== undefined) this.#checkpoint.wanted(to, address, transport)
+  }
+
   /** As Sock.connectTo. */
   async dial(address: string, { signal, timeout = this.#limits.connectTimeout }: ConnectOptions): Promise<P> {
     const to = parseAddress(address)

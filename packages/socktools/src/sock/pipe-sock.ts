@@ -1,4 +1,3 @@
-import { parseAddress } from '../address.ts'
 import { SockError, asSockError, fail } from '../errors.ts'
 import type { Adopted } from '../net/adopt.ts'
 import type { Pipe } from '../net/pipe.ts'
@@ -175,7 +174,7 @@ export class PipeSock<
     // Whoever heard of the above may have closed this sock: nothing may begin after that.
     this.core.checkOpen('start')
     const kept = connect.map((address) => {
-      parseAddress(address)
+      this.#doors.check(address)
       return this.#keepers.keep(address)
     })
     await Promise.all(kept)
