@@ -41,13 +41,13 @@ import { type Reading, ReadPace } from './read-pace.ts'
 import { type SignedPeer, Signs } from './signs.ts'
 import type { Stream } from './stream.ts'
 import { ChannelEnd, FeedReader } from './stream-ends.ts'
-import { Vitals } from './vitals.ts'
+import { type VitalPeer, Vitals } from './vitals.ts'
 
 const NO_OPTIONS: RequestOptions = {}
 
 export class V1Peer<C extends Codec>
   extends PipePeer<C>
-  implements MuxPeer, MessagePeer, SessionPeer, SignedPeer, LeavingPeer, Reading, Carrier, Origin
+  implements MuxPeer, MessagePeer, SessionPeer, SignedPeer, VitalPeer, LeavingPeer, Reading, Carrier, Origin
 {
   readonly wire = 'v1'
   /** Where it was dialed, as that was written: it can be dialed again. */
@@ -67,7 +67,7 @@ export class V1Peer<C extends Codec>
   readonly #in: Inbound
   readonly #messages: Messages
   readonly #pace: ReadPace
-  #vitals: Vitals
+  readonly #vitals: Vitals
 
   constructor(
     id: string,
@@ -77,7 +77,7 @@ export class V1Peer<C extends Codec>
     greeted: GreetedV1,
     dialedAt: string | undefined,
   ) {
-    const { settings, platform, outboxes, writer } = host
+    const { settings, platform, deadlines, outboxes, writer } = host
     const { theirs, types, nodeId, session } = greeted
     super(id, pipe, dialed, host, {
       framing: writer,
@@ -91,7 +91,7 @@ export class V1Peer<C extends Codec>
     this.codec = host.codecNamed(greeted.codec)
     this.dialedAt = dialedAt
     this.twin = greeted.twin
-    this.signs = new Signs(this, host.deadlines)
+    this.signs = new Signs(this, deadlines)
     this.twin?.joined(this)
     // Who cannot dial again, nor be dialed, has nothing to wait for.
     const lasting = !dialed || dialedAt !== undefined ? session : undefined
@@ -106,21 +106,7 @@ export class V1Peer<C extends Codec>
     this.leaving = new Leaving(this, mux)
     this.#messages = new Messages(mux, this, settings, outboxes.turn)
     this.#pace = new ReadPace(this, outboxes.turn, platform)
-    this.#vitals = this.#newVitals()
-  }
-
-  #newVitals(): Vitals {
-    const { settings, deadlines } = this.#host
-    return new Vitals(settings, deadlines, {
-      silent: () => this.watch.silent,
-      stuckFor: () => this.outbox.stuckFor,
-      ping: () => {
-        this.ping()
-      },
-      dead: (error) => {
-        this.broke(error)
-      },
-    })
+    this.#vitals = new Vitals(settings, deadlines, this)
   }
 
   override start(early?: Uint8Array): void {
@@ -318,6 +304,10 @@ export class V1Peer<C extends Codec>
     return this.watch.silent
   }
 
+  get stuckFor(): number {
+    return this.outbox.stuckFor
+  }
+
   ping(): void {
     this.#out.frames.ping(this.#host.offer.ttl)
   }
@@ -341,7 +331,6 @@ export class V1Peer<C extends Codec>
 
   goOn(pipe: Pipe, early: Uint8Array): void {
     this.reattach(pipe)
-    this.#vitals = this.#newVitals()
     this.#out.attach(this.outbox)
     this.#in.attach()
     this.leaving.attached()
