@@ -43,8 +43,6 @@ import type { Stream } from './stream.ts'
 import { ChannelEnd, FeedReader } from './stream-ends.ts'
 import { type VitalPeer, Vitals } from './vitals.ts'
 
-const NO_OPTIONS: RequestOptions = {}
-
 export class V1Peer<C extends Codec>
   extends PipePeer<C>
   implements MuxPeer, MessagePeer, SessionPeer, SignedPeer, VitalPeer, LeavingPeer, Reading, Carrier, Origin
@@ -156,13 +154,11 @@ export class V1Peer<C extends Codec>
   }
 
   /** What it resolves to is for the types of the contract to say. */
-  request(type: string, data?: unknown, options: RequestOptions = NO_OPTIONS): Promise<never> {
+  request(type: string, data?: unknown, options: RequestOptions = {}): Promise<never> {
     try {
-      const info = this.#mux.typeOf(type, 'call')
-      const { timeout = info.deadline ?? this.owner.settings.callTimeout } = options
-      if (!(timeout >= 0))
-        throw this.#error('BAD_OPTION', `timeout is a number of milliseconds, not ${timeout}`)
-      return this.#mux.calls.request(info, data, options, timeout) as Promise<never>
+      const { calls } = this.#mux
+      const { callTimeout } = this.owner.settings
+      return calls.request(this.#mux.typeOf(type, 'call'), data, options, callTimeout) as Promise<never>
     } catch (thrown) {
       return rejected(thrown as Error)
     }
