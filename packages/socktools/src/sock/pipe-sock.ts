@@ -314,12 +314,13 @@ export class PipeSock<
   #onDetached(peer: V1Peer<C>, error: SockError | undefined): void {
     this.#detached++
     this.core.events.emit('detached', { peer: peer as unknown as Peer<C>, error })
-    const { dialedAt } = peer
+    const { dialedAt, session } = peer
+    const moved = session?.moved ?? false
     // A listener may have closed it.
     if (peer.state === 'gone') return
     if (dialedAt === undefined) {
       // It is for the far side to come back; but one that is kept up from here, too, need not wait for that.
-      this.#keepers.over(peer, notBefore(peer))
+      this.#keepers.over(peer, notBefore(peer), moved)
       return
     }
     let reunion = this.#reunions.get(peer)
@@ -336,7 +337,7 @@ export class PipeSock<
       })
       this.#reunions.set(peer, reunion)
     }
-    reunion.start()
+    reunion.start(moved)
   }
 
   #redial(peer: V1Peer<C>, address: string): Promise<void> {

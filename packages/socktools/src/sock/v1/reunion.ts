@@ -1,7 +1,7 @@
 import { asSockError, type SockError } from '../../errors.ts'
 import type { Platform, Timer } from '../../platform/platform.ts'
 import { SessionLost } from '../../wire/v1/resumption.ts'
-import { type Backoff, backoffDelay } from '../backoff.ts'
+import { type Backoff, Failures } from '../backoff.ts'
 
 export interface ReunionHost {
   /** Dials once and goes on with the session. Rejects with SESSION_LOST when that can never be. */
@@ -13,26 +13,25 @@ export interface ReunionHost {
 
 /** A dialer whose connection broke: dials until the session goes on, is lost, or nobody wants it any more. */
 export class Reunion {
-  readonly #backoff: Backoff
+  readonly #failures: Failures
   readonly #platform: Platform
   readonly #host: ReunionHost
-  #failures = 0
-  #upSince = Infinity
   #timer: Timer | undefined
   #dialing = false
   #wanted = false
 
   constructor(backoff: Backoff, platform: Platform, host: ReunionHost) {
-    this.#backoff = backoff
+    this.#failures = new Failures(backoff, platform)
     this.#platform = platform
     this.#host = host
   }
 
-  /** The connection broke. The first attempt waits a little, too: all who lost the same server come at once otherwise. */
-  start(): void {
-    const { now } = this.#platform
-    if (now() - this.#upSince >= this.#backoff.healthy) this.#failures = 0
-    this.#upSince = Infinity
+  /**
+   * The connection broke. The first attempt waits a little, too: all who lost the same server come at once otherwise.
+   * `moved`: the session went on over it.
+   */
+  start(moved: boolean): void {
+    this.#failures.over(moved)
     this.#wanted = true
     if (!this.#dialing && this.#timer === undefined) this.#wait()
   }
@@ -51,7 +50,7 @@ export class Reunion {
   }
 
   #wait(): number {
-    const delay = backoffDelay(++this.#failures, this.#backoff, this.#platform.random())
+    const delay = this.#failures.next()
     this.#timer = this.#platform.setTimer(() => void this.#attempt(), delay)
     return delay
   }
@@ -61,7 +60,7 @@ export class Reunion {
     this.#dialing = true
     try {
       await this.#host.dial()
-      this.#upSince = this.#platform.now()
+      this.#failures.up()
       this.#dialing = false
     } catch (thrown) {
       this.#dialing = false
