@@ -19,7 +19,9 @@ interface Way extends CutPair<typeof protocol> {
 /** Over connections that are each cut after so many bytes at the latest. What is said goes up, or down: over the side that was dialed. */
 const way = (up: boolean, bytesEach: number, scenario: (way: Way) => Promise<void>): Promise<void> => {
   const got = { messages: 0 }
-  const taken = (): void => void got.messages++
+  const taken = (): void => {
+    got.messages++
+  }
   return cutPair(
     protocol,
     async (pair) => {
