@@ -8,7 +8,6 @@ import {
   channel,
   type Codec,
   feed,
-  isCallError,
   json,
   msg,
   type Peer,
@@ -97,7 +96,7 @@ async function obeyed(what: string, order: unknown, peer: Other): Promise<void> 
   try {
     await peer.sendMsg('say', { did: what, ...(await ORDERS[what]?.(order, peer)) })
   } catch (error) {
-    const told = isCallError(error) ? { error: error.code, data: error.data } : { error: codeOf(error) }
+    const told = error instanceof CallError ? { error: error.code, data: error.data } : { error: codeOf(error) }
     await peer.sendMsg('say', { did: what, ...told })
   }
 }

@@ -90,7 +90,7 @@ export class Talk {
   }
 
   lane(asDialer: number): number {
-    return this.#dialed || asDialer < 4 ? asDialer : asDialer ^ 1
+    return this.#dialed || asDialer < 4 ? asDialer : (asDialer ^ 1) >>> 0
   }
 
   // What is sent.
@@ -105,7 +105,9 @@ export class Talk {
   frame(kind: KindName | number, { flags = 0, type = 0, lane = 0, body, seq, ack }: Sending = {}): Frame {
     const number = typeof kind === 'number' ? kind : KINDS[kind].number
     const sequenced = typeof kind === 'string' && KINDS[kind].sequenced
-    const next = sequenced ? (seq ?? ++this.counts.sent) : (seq ?? 0)
+    const next = seq ?? (sequenced ? this.counts.sent + 1 : 0)
+    // One that is out of order is not taken.
+    if (next === this.counts.sent + 1) this.counts.sent = next
     return {
       kind: number,
       flags,

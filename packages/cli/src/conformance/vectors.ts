@@ -5,12 +5,12 @@
 import { readFileSync } from 'node:fs'
 import { packageFile } from '../place.ts'
 import { join, octets, readUint, sized, toHex, uint } from './bytes.ts'
-import { type Case, goesOn, need } from './case.ts'
+import { type Case, type Claim, goesOn, need } from './case.ts'
 import { isClosed, isGivenUp, isRejected } from './cases/handshake.ts'
 import { openChannel } from './cases/steps.ts'
 import { back, over } from './cases/plain.ts'
 import { KINDS, type KindName, nameOf } from './frame.ts'
-import { LIMITS, rejectionIn } from './hello.ts'
+import { DONES, features, LIMITS, MAX_HELLO, rejectionIn } from './hello.ts'
 import type { Stage } from './stage.ts'
 import { TYPE } from './talk.ts'
 
@@ -77,13 +77,17 @@ function ofFrame(vector: Vector): Made | undefined {
 
 function ofBody(vector: Vector): Made | undefined {
   const { of, error } = vector
+  const needs: readonly Claim[] = of === 'DONE' ? ['done'] : []
   if (error === undefined) return undefined
   const body = bytes(vector, 'body')
   const flags = Number(vector['flags'] ?? 0)
   return {
     rule: 'Frames: Bodies',
+    needs,
     run: async (stage) => {
-      const talk = await stage.talk({ withoutTable: of === 'TABLE' })
+      // Without the feature no DONE is looked at.
+      const fields = of === 'DONE' ? { features: features(DONES) } : {}
+      const talk = await stage.talk({ withoutTable: of === 'TABLE', fields })
       if (of === 'prefix' && flags === 2) talk.send('EVENT', { type: TYPE.say, lane: 1, flags, body })
       else if (of === 'prefix') talk.send('REQUEST', { type: TYPE.add, lane: 5, flags, body })
       else if (of === 'fault') {
@@ -99,6 +103,8 @@ function ofHello(vector: Vector, payload: Uint8Array): Made {
   const { error } = vector
   const run = async (stage: Stage): Promise<void> => {
     if (error === 'WIRE_MISMATCH') return isClosed(stage, payload)
+    // Its length ends the connection, before it is known what it is.
+    if (payload.length > MAX_HELLO) return isClosed(stage, payload, { answered: true })
     if (error !== undefined) return isRejected(stage, payload, error)
     const line = await stage.line()
     line.put(payload)
@@ -133,6 +139,7 @@ function ofTalk(vector: Vector): Made | undefined {
       talk.counts.sent = Number(vector['received'] ?? payloads.length)
       if (error !== undefined) return talk.ends(error)
       if (payloads.at(-1)?.[0] !== KINDS.GOODBYE.number) return goesOn(talk)
+      talk.line.end()
       await talk.until('GOODBYE', (frame) => (nameOf(frame) === 'GOODBYE' ? frame : undefined))
       return talk.streamEnds()
     },
@@ -145,7 +152,11 @@ const MADE: Readonly<Record<string, (vector: Vector) => Made | undefined>> = {
   hello: (vector) => ofHello(vector, bytes(vector, 'payload')),
   welcome: (vector) => ofWelcome(vector, bytes(vector, 'payload')),
   negotiate: ofNegotiate,
-  judge: (vector) => ofWelcome(vector, bytes(vector, 'welcome')),
+  judge: (vector) => {
+    // Of a dialer that offers something else than version 1.
+    const [low, high] = bytes(vector, 'hello').subarray(17)
+    return low === 1 && high === 1 ? ofWelcome(vector, bytes(vector, 'welcome')) : undefined
+  },
   talk: ofTalk,
 }
 

@@ -28,7 +28,7 @@ export const endings: readonly Case[] = [
   ...refused(LIFE, [['E04', 'a PING that lacks a byte', ['PING', { body: octets('0000afc8 deadbeef000000') }]]]),
   one('E05', CLOSING, 'GOODBYE is answered with GOODBYE, and the end of the stream', async (stage) => {
     const talk = await stage.talk()
-    talk.send(...goodbye())
+    talk.goodbye()
     await talk.ends(['', 'CLOSED'])
   }),
   one('E06', CLOSING, 'the GOODBYE of the answer acknowledges what came', async (stage) => {
@@ -41,7 +41,7 @@ export const endings: readonly Case[] = [
   }),
   one('E07', CLOSING, 'GOODBYE with a code is answered as well', async (stage) => {
     const talk = await stage.talk()
-    talk.send(...goodbye('PROTOCOL_ERROR'))
+    talk.goodbye('PROTOCOL_ERROR')
     await talk.expect('GOODBYE')
     await talk.streamEnds()
   }),

@@ -9,6 +9,7 @@ import {
   features,
   type Fields,
   field,
+  greetingIn,
   hello,
   LIMITS,
   numberIn,
@@ -42,11 +43,15 @@ export async function isRejected(stage: Stage, payload: Uint8Array, code: string
 }
 
 /** What is no HELLO: closed without an answer. */
-export async function isClosed(stage: Stage, bytes: Uint8Array, ours = true): Promise<void> {
+export async function isClosed(stage: Stage, bytes: Uint8Array, { bare = false, answered = false } = {}): Promise<void> {
   const line = await stage.line()
-  if (ours) line.put(bytes)
-  else line.write(bytes)
+  if (bare) line.write(bytes)
+  else line.put(bytes)
   const after = await line.payload(4096, 'the end of the connection')
+  if (answered && typeof after !== 'string') {
+    need(rejectionIn(greetingIn(after)) !== undefined, 'it was taken')
+    return
+  }
   need(typeof after === 'string', 'an answer came where none was due')
 }
 
@@ -145,11 +150,11 @@ export const handshake: readonly Case[] = [
     'H18',
     RULE,
     'a first length above 4,096 ends the connection with the byte that decides it',
-    (stage) => isClosed(stage, uint(4, 4097), false),
+    (stage) => isClosed(stage, uint(4, 4097), { bare: true, answered: true }),
     { role: 'dialer' },
   ),
   one('H19', RULE, 'a listener that is sent HTTP closes', (stage) =>
-    isClosed(stage, utf8Bytes('GET / HTTP/1.1\r\nHost: a\r\n\r\n'), false), { role: 'dialer' }),
+    isClosed(stage, utf8Bytes('GET / HTTP/1.1\r\nHost: a\r\n\r\n'), { bare: true, answered: true }), { role: 'dialer' }),
   one(
     'H20',
     RULE,
