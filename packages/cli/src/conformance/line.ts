@@ -50,7 +50,9 @@ export class Line {
 
   /** Breaks it without a word. */
   reset(): void {
-    this.#socket.resetAndDestroy()
+    // A Unix socket has no reset: there it is the end of the stream, within whatever was said.
+    if (this.#socket.remoteAddress === undefined) this.#socket.destroy()
+    else this.#socket.resetAndDestroy()
   }
 
   /** Nothing of this case is wanted any more: whoever waits here hears of it. */
