@@ -93,7 +93,7 @@ Each case is a connection of its own: frames by hand, right or wrong, and what h
 The implementation serves the small contract of docs/conformance.md: with --role dialer it listens on the address, with
 --role listener it dials it, again and again. --serve is such an implementation, and its --role what it does itself.
 
---claims says what it can do beyond what every one must: sessions, done, ordered, msgpack, all (the default) or none. In
+--claims says what it can do beyond what every one must: sessions, done, ordered, all (the default) or none. In
 a file each stands on a line of its own, and "-ID why" leaves a case out (-R*: all whose ids begin so).
 
 Prints a line for each case: id, ok, FAILED or skipped, the rule, what it shows, and what came instead. Exits with 0 if

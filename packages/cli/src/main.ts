@@ -166,19 +166,14 @@ program
   .option('--serve', 'be the implementation, made of this library')
   .option('--claims <list>', 'what it can do: a list, or a file (default: all)')
   .option('--only <ids>', 'cases whose ids begin so; may be given again', collect)
-  .addOption(
-    new Option('--deadline <seconds>', 'that a case may take').default(5).argParser(positiveSeconds),
-  )
+  .addOption(new Option('--deadline <seconds>', 'that a case may take').default(5).argParser(positiveSeconds))
   .option('--slow', 'run those that take longer by their nature, too')
   .option('--list', 'print the cases and run none')
   .option('-j, --json', 'print one JSON object a line: event, id, rule, what, result and why')
   .option('-q, --quiet', 'print no status')
   .addHelpText('after', CONFORMANCE)
   .action(
-    async (
-      address: string | undefined,
-      options: import('./commands/conformance.ts').ConformanceOptions,
-    ) => {
+    async (address: string | undefined, options: import('./commands/conformance.ts').ConformanceOptions) => {
       const { runConformance } = await import('./commands/conformance.ts')
       exitCode = await runConformance(address, options)
     },

@@ -64,7 +64,11 @@ export async function wrong(t: TestContext, address: string, { says, hears }: Fa
 }
 
 /** Frame by frame, but the first, which is of the handshake. */
-function passOn(from: net.Socket, to: net.Socket, change: (payload: Buffer) => Buffer | undefined = (it) => it) {
+function passOn(
+  from: net.Socket,
+  to: net.Socket,
+  change: (payload: Buffer) => Buffer | undefined = (it) => it,
+) {
   let bytes = Buffer.alloc(0)
   let first = true
   from.on('data', (chunk: Buffer) => {

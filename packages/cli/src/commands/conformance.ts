@@ -18,7 +18,6 @@ import { jsonLine, forTerminal } from '../escape.ts'
 import { EXIT, type ExitCode } from '../exit.ts'
 import { firstInterrupt } from '../interrupt.ts'
 import { Reporter } from '../reporter.ts'
-import { tellEvents } from '../status.ts'
 
 export interface ConformanceOptions {
   readonly role: Role
@@ -50,11 +49,18 @@ export async function runConformance(
   }
 }
 
-async function serve(address: string, { wire, role }: ConformanceOptions, reporter: Reporter): Promise<ExitCode> {
+async function serve(
+  address: string,
+  { wire, role }: ConformanceOptions,
+  reporter: Reporter,
+): Promise<ExitCode> {
   const interrupted = firstInterrupt()
   const sock = subject(wire, role, address)
   process.once('exit', () => void sock.close())
-  if (role === 'listener') sock.on('listening', ({ address: at }) => reporter.status('listening', { address: at }, `listening on ${at}`))
+  if (role === 'listener')
+    sock.on('listening', ({ address: at }) =>
+      reporter.status('listening', { address: at }, `listening on ${at}`),
+    )
   await sock.start()
   await interrupted
   await sock.close()
@@ -65,7 +71,8 @@ function chosen({ wire, role, only }: ConformanceOptions): readonly Case[] {
   const cases = casesFor(wire, role)
   if (only === undefined) return cases
   const some = cases.filter(({ id }) => only.some((one) => id.startsWith(one)))
-  if (some.length === 0) throw new UsageError(`no case of this wire and role has an id that begins with ${only.join(' or ')}`)
+  if (some.length === 0)
+    throw new UsageError(`no case of this wire and role has an id that begins with ${only.join(' or ')}`)
   return some
 }
 
@@ -78,7 +85,7 @@ async function run(address: string, options: ConformanceOptions, reporter: Repor
   void firstInterrupt().then(() => process.exit(EXIT.failed))
   if (visitors !== undefined) {
     try {
-      await visitors.listen(to as { path: string })
+      await visitors.listen(to)
     } catch (cause) {
       throw new SockError('LISTEN_FAILED', (cause as Error).message, { address })
     }
@@ -99,7 +106,9 @@ async function run(address: string, options: ConformanceOptions, reporter: Repor
 
 function list(options: ConformanceOptions): ExitCode {
   for (const { id, rule, what } of chosen(options))
-    process.stdout.write(options.json === true ? `${jsonLine({ id, rule, what })}\n` : row({ id, rule, what }))
+    process.stdout.write(
+      options.json === true ? `${jsonLine({ id, rule, what })}\n` : row({ id, rule, what }),
+    )
   return EXIT.ok
 }
 

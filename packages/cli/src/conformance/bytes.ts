@@ -27,7 +27,11 @@ export const same = (one: Uint8Array, other: Uint8Array): boolean => Buffer.comp
 
 /** Big endian. */
 export function uint(width: number, value: number | bigint): Uint8Array {
-  return octets(BigInt(value).toString(16).padStart(2 * width, '0'))
+  return octets(
+    BigInt(value)
+      .toString(16)
+      .padStart(2 * width, '0'),
+  )
 }
 
 export const readUint = (data: Uint8Array): number =>

@@ -8,7 +8,6 @@ export const CLAIMS = {
   sessions: 'what is underway goes on over another connection',
   done: 'tells what became of a message',
   ordered: 'does what is asked of it with an event {"do": …}: it calls, opens and sends by itself',
-  msgpack: 'the codec msgpack()',
 } as const
 export type Claim = keyof typeof CLAIMS
 
@@ -85,6 +84,6 @@ export function need(truth: boolean, what: string): asserts truth {
 }
 
 export function equals(got: unknown, due: unknown, of: string): void {
-  const [a, b] = [JSON.stringify(got) ?? 'nothing', JSON.stringify(due) ?? 'nothing']
+  const [a, b] = [got ?? 'nothing', due ?? 'nothing'].map((one) => JSON.stringify(one)) as [string, string]
   need(a === b, `${of} is ${a.slice(0, 100)}, and ${b.slice(0, 100)} was due`)
 }

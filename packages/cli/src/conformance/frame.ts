@@ -1,5 +1,5 @@
 /** The frames of PROTOCOL.md: the header of 24 bytes, and its table. */
-import { join, jsonBytes, readUint, sized, uint, utf8Bytes } from './bytes.ts'
+import { join, readUint, sized, uint, utf8Bytes } from './bytes.ts'
 import { Failed } from './failed.ts'
 
 export const HEADER = 24
@@ -55,7 +55,7 @@ export const KINDS = {
 
 export type KindName = keyof typeof KINDS
 
-const BY_NUMBER = new Map(Object.entries(KINDS).map(([name, one]) => [one.number as number, name as KindName]))
+const BY_NUMBER = new Map(Object.entries(KINDS).map(([name, one]) => [one.number, name as KindName]))
 
 export const nameOf = ({ kind }: Frame): string => BY_NUMBER.get(kind) ?? `kind 0x${kind.toString(16)}`
 
@@ -63,7 +63,8 @@ export const payloadOf = ({ kind, flags, type, lane, seq, ack, body }: Frame): U
   join(uint(1, kind), uint(1, flags), uint(2, type), uint(4, lane), uint(8, seq), uint(8, ack), body)
 
 export function frameOf(payload: Uint8Array): Frame {
-  if (payload.length < HEADER) throw new Failed(`a frame of ${payload.length} bytes came: a header has ${HEADER}`)
+  if (payload.length < HEADER)
+    throw new Failed(`a frame of ${payload.length} bytes came: a header has ${HEADER}`)
   const at = (from: number, to: number): number => readUint(payload.subarray(from, to))
   return {
     kind: at(0, 1),
@@ -142,7 +143,8 @@ export function typesIn(body: Uint8Array): TypeEntry[] {
 }
 
 /** The code of a GOODBYE, or of the fault of an ERROR or RESET. */
-export const codeIn = (body: Uint8Array): string => Buffer.from(body.subarray(1, 1 + (body[0] ?? 0))).toString()
+export const codeIn = (body: Uint8Array): string =>
+  Buffer.from(body.subarray(1, 1 + (body[0] ?? 0))).toString()
 
 /** The data behind a fault. */
 export function faultData(body: Uint8Array): Uint8Array {
@@ -156,8 +158,6 @@ export const shownFrame = (frame: Frame): string => {
   const end = name === 'GOODBYE' || name === 'ERROR' || name === 'RESET' ? ` ${codeIn(body)}` : ''
   return `${name}${end} (lane ${lane}, seq ${seq}, ack ${ack}, ${body.length} bytes)`
 }
-
-export const dataOf = (value: unknown): Uint8Array => (value === undefined ? new Uint8Array(0) : jsonBytes(value))
 
 /** The body of GOAWAY. */
 export const goaway = (delay: number, code: string): Uint8Array => join(uint(4, delay), reason(code))

@@ -72,7 +72,11 @@ export function offer(more: Partial<Record<TagName, Uint8Array | undefined>> = {
 }
 
 export const fieldBytes = (fields: Fields): Uint8Array =>
-  join(...[...fields].sort(([a], [b]) => (a & 0x7f) - (b & 0x7f)).map(([tag, value]) => join(uint(1, tag), sized(2, value))))
+  join(
+    ...[...fields]
+      .sort(([a], [b]) => (a & 0x7f) - (b & 0x7f))
+      .map(([tag, value]) => join(uint(1, tag), sized(2, value))),
+  )
 
 export const hello = (fields: Fields, low = 1, high = 1): Uint8Array =>
   join(MAGIC, Uint8Array.of(1, low, high), fieldBytes(fields))
@@ -96,7 +100,10 @@ export function greetingIn(payload: Uint8Array): Greeting {
     if (!truth) throw new Failed(`${what}: ${toHex(payload).slice(0, 80)}`)
   }
   due(payload.length <= MAX_HELLO, `the first frame has ${payload.length} bytes`)
-  due(payload.length >= 19 && same(payload.subarray(0, 16), MAGIC), 'what came first does not begin with the magic')
+  due(
+    payload.length >= 19 && same(payload.subarray(0, 16), MAGIC),
+    'what came first does not begin with the magic',
+  )
   const [what = 0, a = 0, b = 0] = payload.subarray(16)
   due(what === 1 || what === 2, 'it is neither HELLO nor WELCOME')
   const fields = new Map<number, Uint8Array>()

@@ -2,7 +2,8 @@ import type { NetConnectOpts } from 'node:net'
 import type { Case } from './case.ts'
 import { type Claims, skipReason } from './claims.ts'
 import { Failed } from './failed.ts'
-import { type Role, Stage, Visitors } from './stage.ts'
+import type { Visitors } from './stage.ts'
+import { type Role, Stage } from './stage.ts'
 
 export interface Result {
   readonly id: string

@@ -48,7 +48,11 @@ export class Stage {
 
   constructor(
     role: Role,
-    { to, next, known }: { to: NetConnectOpts; next: () => Promise<Socket>; known: { fingerprint?: Uint8Array } },
+    {
+      to,
+      next,
+      known,
+    }: { to: NetConnectOpts; next: () => Promise<Socket>; known: { fingerprint?: Uint8Array } },
   ) {
     this.role = role
     this.#to = to
@@ -76,7 +80,8 @@ export class Stage {
     const socket = this.dials ? await this.#dial() : await this.#next()
     const line = new Line(socket)
     this.#lines.push(line)
-    if (this.#over) line.close()
+    // The time may be up by now.
+    if (this.#over as boolean) line.close()
     return line
   }
 
@@ -199,7 +204,9 @@ export class Visitors {
     })
   }
 
-  async listen(at: { readonly host: string; readonly port: number } | { readonly path: string }): Promise<void> {
+  async listen(
+    at: { readonly host: string; readonly port: number } | { readonly path: string },
+  ): Promise<void> {
     this.#server.listen(at)
     await once(this.#server, 'listening')
   }
@@ -217,7 +224,7 @@ export class Visitors {
       const socket = this.#queue.shift()
       if (socket !== undefined && !socket.destroyed) return socket
       if (socket !== undefined) continue
-      if (this.#gaveUp) throw new Failed('nobody dialed in time')
+      if (this.#gaveUp as boolean) throw new Failed('nobody dialed in time')
       await new Promise<void>((resolve) => (this.#wake = resolve))
     }
   }

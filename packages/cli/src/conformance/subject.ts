@@ -15,7 +15,6 @@ import {
   RemoteError,
   type Schema,
   SockError,
-  type SockOptions,
 } from 'socktools'
 import { PARTS } from '../transports.ts'
 import { LIMITS } from './hello.ts'
@@ -29,7 +28,8 @@ function schema<T>(wanted: string, is: (value: unknown) => boolean): Schema<T> {
 }
 
 const isNumber = (value: unknown): boolean => typeof value === 'number'
-const part = (value: unknown, name: string): unknown => (value as Record<string, unknown> | null | undefined)?.[name]
+const part = (value: unknown, name: string): unknown =>
+  (value as Record<string, unknown> | null | undefined)?.[name]
 
 interface Sum {
   readonly a: number
@@ -71,7 +71,7 @@ async function add({ a, b, wait = 0 }: Sum, { signal }: { readonly signal: Abort
   return a + b
 }
 
-async function* count(asked: number | { n: number; size: number }): AsyncGenerator<unknown> {
+async function* count(asked: number | { n: number; size: number }): AsyncGenerator {
   const [n, size] = typeof asked === 'number' ? [asked, undefined] : [asked.n, asked.size]
   for (let i = 0; i < n; i++) yield size === undefined ? i : `${i} `.padEnd(size, '.')
 }
@@ -96,10 +96,15 @@ async function obeyed(what: string, order: unknown, peer: Other): Promise<void> 
   try {
     await peer.sendMsg('say', { did: what, ...(await ORDERS[what]?.(order, peer)) })
   } catch (error) {
-    const told = error instanceof CallError ? { error: error.code, data: error.data } : { error: codeOf(error) }
+    const told = error instanceof CallError ? declared(error) : { error: codeOf(error) }
     await peer.sendMsg('say', { did: what, ...told })
   }
 }
+
+const declared = ({ code, data }: { readonly code: string; readonly data: unknown }): object => ({
+  error: code,
+  data,
+})
 
 /** Of what the far side said, where it said it. */
 const codeOf = (error: unknown): string => {
@@ -166,6 +171,6 @@ export function subject(wire: Wire, role: Role, address: string): PipeSock {
       say: (said: unknown, { peer }: { readonly peer: Other }) => say(said, peer),
     },
   }
-  const sock: Subject = new PipeSock(options as unknown as SockOptions<Codec, typeof PROTOCOL>, PARTS)
+  const sock: Subject = new PipeSock(options, PARTS)
   return sock as unknown as PipeSock
 }

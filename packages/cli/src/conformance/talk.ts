@@ -2,7 +2,7 @@
  * The scripted peer, from the handshake on. It sends what a case says, right or wrong, and holds whatever comes against
  * the rules that are the same in all cases: the table of frames, seq, ack, and that nothing stands behind a GOODBYE.
  */
-import { jsonValue, readUint, same, toHex, uint } from './bytes.ts'
+import { jsonValue, readUint, same, uint } from './bytes.ts'
 import { Failed } from './failed.ts'
 import {
   codeIn,
@@ -73,7 +73,12 @@ export class Talk {
   constructor(
     line: Line,
     theirs: Greeting,
-    { dialed, tableDue, counts, acked = 0 }: { dialed: boolean; tableDue: boolean; counts?: Counts; acked?: number },
+    {
+      dialed,
+      tableDue,
+      counts,
+      acked = 0,
+    }: { dialed: boolean; tableDue: boolean; counts?: Counts; acked?: number },
   ) {
     this.line = line
     this.theirs = theirs
@@ -224,7 +229,8 @@ export class Talk {
     const name = nameOf(frame)
     const { ack, seq, body } = frame
     if (ack < this.#acked) wrong(`its ack goes back, from ${this.#acked}`)
-    if (ack > this.counts.sent) wrong(`it acknowledges ${ack}, and ${this.counts.sent} was the last that was sent`)
+    if (ack > this.counts.sent)
+      wrong(`it acknowledges ${ack}, and ${this.counts.sent} was the last that was sent`)
     this.#acked = ack
     if (name === 'GOODBYE') this.#saidGoodbye = true
     // Who gives up the connection says so before anything else.
@@ -254,5 +260,3 @@ export function creditsIn({ body }: Frame): Map<number, number> {
     limits.set(readUint(body.subarray(at, at + 4)), readUint(body.subarray(at + 4, at + 12)))
   return limits
 }
-
-export const hexOf = toHex

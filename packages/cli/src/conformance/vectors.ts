@@ -71,7 +71,8 @@ function ofFrame(vector: Vector): Made | undefined {
       const payload = asFirst(bytes(vector, 'payload'))
       talk.line.put(stage.dials ? payload : otherLanes(payload))
       // What is longer than any frame ends it already by its length.
-      if (vector.error !== undefined) return talk.ends([vector.error, ...(payload.length > 65_560 ? ['FRAME_TOO_LARGE'] : [])])
+      if (vector.error !== undefined)
+        return talk.ends([vector.error, ...(payload.length > 65_560 ? ['FRAME_TOO_LARGE'] : [])])
       talk.counts.sent = readUint(payload.subarray(8, 16))
       return goesOn(talk)
     },
@@ -131,7 +132,8 @@ function ofWelcome(vector: Vector, payload: Uint8Array): Made | undefined {
 function ofTalk(vector: Vector): Made | undefined {
   const steps = vector['steps'] as readonly (readonly [way: string, text: string])[]
   const { maxMessage = LIMITS.maxMessage, role, error, table = false } = vector
-  if (maxMessage !== LIMITS.maxMessage || RACES.has(vector.id) || steps.some(([way]) => way === 'out')) return undefined
+  if (maxMessage !== LIMITS.maxMessage || RACES.has(vector.id) || steps.some(([way]) => way === 'out'))
+    return undefined
   return {
     rule: 'Seq and ack; Lanes',
     run: async (stage) => {
@@ -190,5 +192,7 @@ function ofPlain(vector: Vector): Made | undefined {
 export function vectorCases(): Case[] {
   const v1 = read('v1').map((vector) => [vector, MADE[vector.group ?? '']?.(vector)] as const)
   const plain = read('plain').map((vector) => [vector, ofPlain(vector)] as const)
-  return [...v1, ...plain].flatMap(([{ id, what }, made]) => (made === undefined ? [] : [{ id, what, ...made }]))
+  return [...v1, ...plain].flatMap(([{ id, what }, made]) =>
+    made === undefined ? [] : [{ id, what, ...made }],
+  )
 }

@@ -37,7 +37,7 @@ const order = (talk: Talk, what: object): void => {
 async function outcome(talk: Talk): Promise<Record<string, unknown>> {
   for (;;) {
     const said = await talk.heard()
-    if (typeof said === 'object' && said !== null && 'did' in said) return said as Record<string, unknown>
+    if (typeof said === 'object' && said !== null && 'did' in said) return said
   }
 }
 
@@ -60,7 +60,12 @@ export const calls: readonly Case[] = [
   }),
   one('C02', CALL, 'a call in chunks, with headers and a deadline', async (stage) => {
     const talk = await stage.talk()
-    talk.send('REQUEST', { type: TYPE.add, lane: 5, flags: 7, body: octets('00001388 0005 01 61 0001 62 7b 22') })
+    talk.send('REQUEST', {
+      type: TYPE.add,
+      lane: 5,
+      flags: 7,
+      body: octets('00001388 0005 01 61 0001 62 7b 22'),
+    })
     talk.send('REQUEST', { type: TYPE.add, lane: 5, body: octets('61 22 3a 31 2c 22 62 22 3a 32 7d') })
     equals(await answer(talk), 3, 'the answer')
   }),
@@ -350,6 +355,12 @@ export const calls: readonly Case[] = [
 /** We have types that it does not have, and one that is a call here. */
 async function unknownTypes(stage: Parameters<Case['run']>[0]): Promise<Talk> {
   const talk = await stage.talk({ withoutTable: true })
-  talk.send('TABLE', { body: table([['call', 'aa'], ['feed', 'bb'], ['call', 'say']]) })
+  talk.send('TABLE', {
+    body: table([
+      ['call', 'aa'],
+      ['feed', 'bb'],
+      ['call', 'say'],
+    ]),
+  })
   return talk
 }

@@ -10,8 +10,14 @@ import { event, withHeaders } from './steps.ts'
 const RULE = 'Events, calls, feeds, channels: Done'
 const ASKS = { '-done': 'processed' }
 
-const both = (terms: Terms = {}): Terms => ({ ...terms, fields: { features: features(DONES), ...terms.fields } })
-const asking = (value: unknown, more: Sending = {}): Sending => ({ ...withHeaders(ASKS, jsonBytes(value)), ...more })
+const both = (terms: Terms = {}): Terms => ({
+  ...terms,
+  fields: { features: features(DONES), ...terms.fields },
+})
+const asking = (value: unknown, more: Sending = {}): Sending => ({
+  ...withHeaders(ASKS, jsonBytes(value)),
+  ...more,
+})
 
 /** seq and reason. */
 const doneIn = ({ body }: Frame): [number, string] => [

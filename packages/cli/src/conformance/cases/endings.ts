@@ -24,8 +24,12 @@ export const endings: readonly Case[] = [
     await talk.expect('ITEM', 5)
     await goesOn(talk)
   }),
-  ...taken(LIFE, [['E03', 'a PONG that nobody asked for', ['PONG', { body: octets('0000afc8 deadbeef00000001') }]]]),
-  ...refused(LIFE, [['E04', 'a PING that lacks a byte', ['PING', { body: octets('0000afc8 deadbeef000000') }]]]),
+  ...taken(LIFE, [
+    ['E03', 'a PONG that nobody asked for', ['PONG', { body: octets('0000afc8 deadbeef00000001') }]],
+  ]),
+  ...refused(LIFE, [
+    ['E04', 'a PING that lacks a byte', ['PING', { body: octets('0000afc8 deadbeef000000') }]],
+  ]),
   one('E05', CLOSING, 'GOODBYE is answered with GOODBYE, and the end of the stream', async (stage) => {
     const talk = await stage.talk()
     talk.goodbye()
@@ -48,7 +52,9 @@ export const endings: readonly Case[] = [
   one('E08', CLOSING, 'a frame behind GOODBYE is not taken', async (stage) => {
     const talk = await stage.talk()
     const frames = [talk.frame(...goodbye()), talk.frame(...event('late'))]
-    talk.line.write(octets(frames.map((frame) => Buffer.from(sized(4, payloadOf(frame))).toString('hex')).join('')))
+    talk.line.write(
+      octets(frames.map((frame) => Buffer.from(sized(4, payloadOf(frame))).toString('hex')).join('')),
+    )
     const bye = await talk.until('GOODBYE, and nothing of what stood behind ours', (frame) => {
       need(nameOf(frame) !== 'EVENT', 'it took an event behind GOODBYE')
       return nameOf(frame) === 'GOODBYE' ? frame : undefined
@@ -89,13 +95,18 @@ export const endings: readonly Case[] = [
     },
     { needs: ['ordered'] },
   ),
-  one('E16', CLOSING, 'who ends a connection for an error reads on: no reset overtakes its GOODBYE', async (stage) => {
-    const talk = await stage.talk()
-    talk.send(0x2f)
-    // What it has not read when it closes would be answered with a reset.
-    for (let i = 0; i < 30; i++) talk.line.put(payloadOf(talk.frame('PING', { body: uint(12, i) })))
-    await talk.ends()
-  }),
+  one(
+    'E16',
+    CLOSING,
+    'who ends a connection for an error reads on: no reset overtakes its GOODBYE',
+    async (stage) => {
+      const talk = await stage.talk()
+      talk.send(0x2f)
+      // What it has not read when it closes would be answered with a reset.
+      for (let i = 0; i < 30; i++) talk.line.put(payloadOf(talk.frame('PING', { body: uint(12, i) })))
+      await talk.ends()
+    },
+  ),
   one('E17', CLOSING, 'the end of the stream without GOODBYE: it ends the connection too', async (stage) => {
     const talk = await stage.talk()
     await talk.alive()

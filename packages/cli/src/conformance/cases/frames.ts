@@ -21,12 +21,17 @@ export const frames: readonly Case[] = [
     talk.line.write(Uint8Array.from(Buffer.concat(all)))
     for (let i = 0; i < 50; i++) equals(await talk.heard(), i, 'what it says')
   }),
-  one('F03', RULE, 'a length above 65,560 ends the connection with the byte that decides it', async (stage) => {
-    const talk = await stage.talk()
-    await talk.alive()
-    talk.line.write(uint(4, 65_561))
-    await talk.ends(['FRAME_TOO_LARGE', 'PROTOCOL_ERROR'])
-  }),
+  one(
+    'F03',
+    RULE,
+    'a length above 65,560 ends the connection with the byte that decides it',
+    async (stage) => {
+      const talk = await stage.talk()
+      await talk.alive()
+      talk.line.write(uint(4, 65_561))
+      await talk.ends(['FRAME_TOO_LARGE', 'PROTOCOL_ERROR'])
+    },
+  ),
   one('F04', RULE, 'a length of 4 GiB', async (stage) => {
     const talk = await stage.talk()
     await talk.alive()

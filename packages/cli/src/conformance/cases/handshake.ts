@@ -43,7 +43,11 @@ export async function isRejected(stage: Stage, payload: Uint8Array, code: string
 }
 
 /** What is no HELLO: closed without an answer. */
-export async function isClosed(stage: Stage, bytes: Uint8Array, { bare = false, answered = false } = {}): Promise<void> {
+export async function isClosed(
+  stage: Stage,
+  bytes: Uint8Array,
+  { bare = false, answered = false } = {},
+): Promise<void> {
   const line = await stage.line()
   if (bare) line.write(bytes)
   else line.put(bytes)
@@ -73,8 +77,12 @@ const critical = (fields: Map<number, Uint8Array>, tag: number): Map<number, Uin
   new Map([...fields].map(([one, value]) => [one === tag ? one | 0x80 : one, value]))
 
 /** The other side says what it has to say of itself. */
-const offered = (id: string, what: string, run: (stage: Stage) => Promise<void>, more: Partial<Case> = {}): Case =>
-  one(id, RULE, what, run, more)
+const offered = (
+  id: string,
+  what: string,
+  run: (stage: Stage) => Promise<void>,
+  more: Partial<Case> = {},
+): Case => one(id, RULE, what, run, more)
 
 const GRANTED = Object.keys(LIMITS) as (keyof typeof LIMITS & TagName)[]
 
@@ -143,9 +151,15 @@ export const handshake: readonly Case[] = [
   rejects('H14', 'no fingerprint', 'BAD_HELLO', () => hello(offer({ fingerprint: undefined }))),
   rejects('H15', 'the lowest version is 0', 'BAD_HELLO', () => hello(offer(), 0, 1)),
   rejects('H16', 'a window below 65,536', 'BAD_HELLO', () => hello(offer({ laneWindow: uint(4, 65_535) }))),
-  one('H17', RULE, 'what is no HELLO is closed without an answer', (stage) => isClosed(stage, utf8Bytes('hello')), {
-    role: 'dialer',
-  }),
+  one(
+    'H17',
+    RULE,
+    'what is no HELLO is closed without an answer',
+    (stage) => isClosed(stage, utf8Bytes('hello')),
+    {
+      role: 'dialer',
+    },
+  ),
   one(
     'H18',
     RULE,
@@ -153,8 +167,14 @@ export const handshake: readonly Case[] = [
     (stage) => isClosed(stage, uint(4, 4097), { bare: true, answered: true }),
     { role: 'dialer' },
   ),
-  one('H19', RULE, 'a listener that is sent HTTP closes', (stage) =>
-    isClosed(stage, utf8Bytes('GET / HTTP/1.1\r\nHost: a\r\n\r\n'), { bare: true, answered: true }), { role: 'dialer' }),
+  one(
+    'H19',
+    RULE,
+    'a listener that is sent HTTP closes',
+    (stage) =>
+      isClosed(stage, utf8Bytes('GET / HTTP/1.1\r\nHost: a\r\n\r\n'), { bare: true, answered: true }),
+    { role: 'dialer' },
+  ),
   one(
     'H20',
     RULE,
@@ -168,7 +188,9 @@ export const handshake: readonly Case[] = [
     { role: 'dialer' },
   ),
   givesUp('H21', 'a WELCOME with a version that was not offered', () => welcome(offer(), 0, 9)),
-  givesUp('H22', 'a WELCOME with a codec that was not offered', () => welcome(offer({ codecs: codecs('cbor') }))),
+  givesUp('H22', 'a WELCOME with a codec that was not offered', () =>
+    welcome(offer({ codecs: codecs('cbor') })),
+  ),
   givesUp('H23', 'a WELCOME with two codecs', () => welcome(offer({ codecs: codecs('json', 'msgpack') }))),
   givesUp('H24', 'a WELCOME that resumes what nobody asked for', () =>
     welcome(offer({ session: new Uint8Array(40) }), 1),
@@ -204,16 +226,11 @@ export const handshake: readonly Case[] = [
     },
     { role: 'listener' },
   ),
-  one(
-    'H33',
-    'Handshake: Types',
-    'no TABLE where one is due',
-    async (stage) => {
-      const talk = await stage.talk({ withoutTable: true })
-      talk.send('ACK')
-      await talk.ends()
-    },
-  ),
+  one('H33', 'Handshake: Types', 'no TABLE where one is due', async (stage) => {
+    const talk = await stage.talk({ withoutTable: true })
+    talk.send('ACK')
+    await talk.ends()
+  }),
   one('H34', 'Handshake: Types', 'a TABLE where the fingerprints are equal', async (stage) => {
     const talk = await stage.talk({ alike: true })
     talk.send('TABLE', { body: table(TYPES) })
@@ -239,7 +256,12 @@ export const handshake: readonly Case[] = [
   }),
   one('H38', 'Handshake: Types', 'types are counted in the TABLE of their sender', async (stage) => {
     const talk = await stage.talk({ withoutTable: true })
-    talk.send('TABLE', { body: table([['msg', 'other'], ['msg', 'say']]) })
+    talk.send('TABLE', {
+      body: table([
+        ['msg', 'other'],
+        ['msg', 'say'],
+      ]),
+    })
     talk.send(...event('hi', { type: 1 }))
     equals(await talk.heard(), 'hi', 'what it says')
   }),
@@ -251,28 +273,39 @@ export const handshake: readonly Case[] = [
   }),
   one('H40', 'Handshake: Types', 'names out of order', async (stage) => {
     const talk = await stage.talk({ withoutTable: true })
-    talk.send('TABLE', { body: table([['msg', 'say'], ['msg', 'other']]) })
+    talk.send('TABLE', {
+      body: table([
+        ['msg', 'say'],
+        ['msg', 'other'],
+      ]),
+    })
     await talk.ends()
   }),
   one('H41', 'Handshake: Types', 'an event of a type that it does not have is no error', async (stage) => {
     const talk = await stage.talk({ withoutTable: true })
-    talk.send('TABLE', { body: table([['msg', 'other'], ['msg', 'say']]) })
+    talk.send('TABLE', {
+      body: table([
+        ['msg', 'other'],
+        ['msg', 'say'],
+      ]),
+    })
     talk.send(...event('hi', { type: 0 }))
     await goesOn(talk)
   }),
+  one('H42', RULE, 'the features that are not known are left aside', async (stage) => {
+    const talk = await stage.talk({ fields: { features: octets('7ffffffffffffff8') } })
+    await goesOn(talk)
+  }),
   one(
-    'H42',
+    'H43',
     RULE,
-    'the features that are not known are left aside',
+    'silence: it waits 10 s for the first frame at the most',
     async (stage) => {
-      const talk = await stage.talk({ fields: { features: octets('7ffffffffffffff8') } })
-      await goesOn(talk)
+      const line = await stage.line()
+      for (;;) if (typeof (await line.payload(4096, 'the end of the connection')) === 'string') return
     },
+    { slow: 12_000 },
   ),
-  one('H43', RULE, 'silence: it waits 10 s for the first frame at the most', async (stage) => {
-    const line = await stage.line()
-    for (;;) if (typeof (await line.payload(4096, 'the end of the connection')) === 'string') return
-  }, { slow: 12_000 }),
   one('H44', RULE, 'features of 8 bytes of nothing', async (stage) => {
     await goesOn(await stage.talk({ fields: { features: features(0) } }))
   }),

@@ -53,7 +53,13 @@ export const lanes: readonly Case[] = [
     ['L11', 'an ITEM after END on a channel', openChannel(), end(), item(1)],
     ['L12', 'an ITEM after CANCEL on a channel', openChannel(), cancel(), item(1)],
     ['L13', 'END by the opener of a feed', openFeed(1e9), end()],
-    ['L14', 'a third call where two are taken', slowRequest(HOUR), slowRequest(HOUR, { lane: 7 }), begunRequest({ lane: 9 })],
+    [
+      'L14',
+      'a third call where two are taken',
+      slowRequest(HOUR),
+      slowRequest(HOUR, { lane: 7 }),
+      begunRequest({ lane: 9 }),
+    ],
     [
       'L15',
       'a third feed or channel where two are taken',
@@ -64,7 +70,13 @@ export const lanes: readonly Case[] = [
   ]),
   ...taken(LANES, [
     ['L16', 'CANCEL on a lane that is not open is ignored', cancel()],
-    ['L17', 'feeds do not count as calls', slowRequest(HOUR), slowRequest(HOUR, { lane: 7 }), openFeed(3, { lane: 9 })],
+    [
+      'L17',
+      'feeds do not count as calls',
+      slowRequest(HOUR),
+      slowRequest(HOUR, { lane: 7 }),
+      openFeed(3, { lane: 9 }),
+    ],
     ['L18', 'lanes may be left out', request(1, 2, { lane: 4_294_967_295 })],
     ['L19', 'CANCEL twice is no error', slowRequest(HOUR), cancel(), cancel()],
   ]),
@@ -102,12 +114,7 @@ export const lanes: readonly Case[] = [
   }),
   ...refused(CREDIT, [
     ['L24', 'a frame that is longer than the window', event(1, { body: octets('22 +61*65534 +22') })],
-    [
-      'L25',
-      'CREDIT that takes back',
-      credits([1, 200_000]),
-      credits([1, 199_999]),
-    ],
+    ['L25', 'CREDIT that takes back', credits([1, 200_000]), credits([1, 199_999])],
     ['L26', 'CREDIT below the window', credits([1, WINDOW - 1])],
     ['L27', 'CREDIT of 2^53', credits([1, 2 ** 53])],
     ['L28', 'CREDIT for no lane', ['CREDIT', {}]],
@@ -117,7 +124,13 @@ export const lanes: readonly Case[] = [
     ['L30', 'the same CREDIT twice', credits([1, 200_000]), credits([1, 200_000])],
     ['L31', 'CREDIT for a lane that is not open', credits([99, 5])],
     ['L32', 'two lanes in one CREDIT', credits([1, 200_000], [2, 300_000])],
-    ['L33', 'a VOLATILE takes no credit', volatile(text(60_000)), volatile(text(60_000)), volatile(text(60_000))],
+    [
+      'L33',
+      'a VOLATILE takes no credit',
+      volatile(text(60_000)),
+      volatile(text(60_000)),
+      volatile(text(60_000)),
+    ],
     [
       'L34',
       'a frame that may be ignored takes no credit',
@@ -199,7 +212,7 @@ export const lanes: readonly Case[] = [
 /** In chunks, as credit comes. */
 export async function sendLong(talk: Talk, body: Uint8Array, lane = 1): Promise<void> {
   let used = 0
-    let limit: number = WINDOW
+  let limit: number = WINDOW
   for (let at = 0; at < body.length; ) {
     const room = limit - used - HEADER
     const size = Math.min(61_440, body.length - at, room)

@@ -11,7 +11,8 @@ const MAX = 16 * 1024 * 1024
 /** The next message that came back. */
 export async function back(line: Line, due: Uint8Array): Promise<void> {
   const payload = await line.payload(MAX, `a message of ${due.length} bytes`)
-  if (typeof payload === 'string') throw new Failed(`a message of ${due.length} bytes was due, and the connection ended`)
+  if (typeof payload === 'string')
+    throw new Failed(`a message of ${due.length} bytes was due, and the connection ended`)
   need(same(payload, due), `a message of ${payload.length} bytes came back that is not the one that was sent`)
 }
 
@@ -55,12 +56,17 @@ export const plain: readonly Case[] = [
     line.put(payload)
     await back(line, payload)
   }),
-  row('P08', 6, 'after the end of the stream it answers what arrived, and ends its direction', async (line) => {
-    for (let i = 0; i < 10; i++) line.put(uint(4, i))
-    line.end()
-    for (let i = 0; i < 10; i++) await back(line, uint(4, i))
-    await over(line)
-  }),
+  row(
+    'P08',
+    6,
+    'after the end of the stream it answers what arrived, and ends its direction',
+    async (line) => {
+      for (let i = 0; i < 10; i++) line.put(uint(4, i))
+      line.end()
+      for (let i = 0; i < 10; i++) await back(line, uint(4, i))
+      await over(line)
+    },
+  ),
   row('P09', 6, 'the end of the stream within a header', async (line) => {
     line.write(octets('0000'))
     line.end()

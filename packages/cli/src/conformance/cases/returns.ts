@@ -4,7 +4,17 @@ import { join, same, toHex, uint } from '../bytes.ts'
 import { type Case, equals, goesOn, need, one } from '../case.ts'
 import { Failed } from '../failed.ts'
 import { payloadOf } from '../frame.ts'
-import { codecsIn, features, field, type Greeting, offer, rejection, SESSIONS, TAG, welcome } from '../hello.ts'
+import {
+  codecsIn,
+  features,
+  field,
+  type Greeting,
+  offer,
+  rejection,
+  SESSIONS,
+  TAG,
+  welcome,
+} from '../hello.ts'
 import type { Line } from '../line.ts'
 import { type ResumeField, resumeIn, type Stage } from '../stage.ts'
 import type { Talk } from '../talk.ts'
@@ -36,7 +46,10 @@ class Host {
 
   async begin(): Promise<Talk> {
     this.talk = await this.#stage.talk({ fields: { ...this.#self, session: this.#session(0) } })
-    need((field(this.talk.theirs, 'features').at(-1) ?? 0) % 2 === 1, 'HELLO does not have the feature sessions')
+    need(
+      (field(this.talk.theirs, 'features').at(-1) ?? 0) % 2 === 1,
+      'HELLO does not have the feature sessions',
+    )
     return this.talk
   }
 
@@ -60,7 +73,10 @@ class Host {
     const { lastRecv = before.counts.received, ...self } = more
     line.put(welcome(offer({ ...this.#self, ...self, session: this.#session(lastRecv) }), 1))
     const counts = { sent: before.counts.sent, received: lastRecv }
-    need(resume.lastRecv <= counts.sent, `it has received up to ${resume.lastRecv}, and ${counts.sent} was sent`)
+    need(
+      resume.lastRecv <= counts.sent,
+      `it has received up to ${resume.lastRecv}, and ${counts.sent} was sent`,
+    )
     this.talk = this.#stage.begun(line, greeting, { counts, acked: before.acked })
     return this.talk
   }

@@ -9,7 +9,12 @@ export const seq: readonly Case[] = [
   ...refused(rule(2), [
     ['S01', 'the first seq is 2', event(1, { seq: 2 })],
     ['S02', 'a gap', event(1, { seq: 1 }), event(1, { seq: 3 })],
-    ['S03', 'a gap that a frame leaves which may be ignored', event(1, { seq: 1 }), [0x55, { seq: 3, ack: 0 }]],
+    [
+      'S03',
+      'a gap that a frame leaves which may be ignored',
+      event(1, { seq: 1 }),
+      [0x55, { seq: 3, ack: 0 }],
+    ],
     ['S04', 'a gap in a call', request(1, 2, { seq: 2 })],
   ]),
   one('S05', rule(2), 'a duplicate is dropped: the event is heard once', async (stage) => {
@@ -73,11 +78,16 @@ export const seq: readonly Case[] = [
     talk.send(...slowRequest(60_000))
     await talk.until('a frame that acknowledges them', (frame) => (frame.ack === 101 ? frame : undefined))
   }),
-  one('S18', rule(4), 'an ACK that is due leaves without being asked for, of unknown frames too', async (stage) => {
-    const talk = await stage.talk()
-    talk.send(0x55, { seq: 1 })
-    await talk.until('a frame that acknowledges it', (frame) => (frame.ack === 1 ? frame : undefined))
-  }),
+  one(
+    'S18',
+    rule(4),
+    'an ACK that is due leaves without being asked for, of unknown frames too',
+    async (stage) => {
+      const talk = await stage.talk()
+      talk.send(0x55, { seq: 1 })
+      await talk.until('a frame that acknowledges it', (frame) => (frame.ack === 1 ? frame : undefined))
+    },
+  ),
   one('S19', rule(1), 'items of a feed are numbered one after the other', async (stage) => {
     const talk = await stage.talk()
     talk.send(...openFeed(20))

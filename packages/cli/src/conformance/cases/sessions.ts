@@ -73,7 +73,11 @@ class Guest {
     return { talk: this.talk, lastRecv }
   }
 
-  async refused(reason: string | readonly string[], more: Partial<ResumeField> = {}, incarnation?: Uint8Array): Promise<void> {
+  async refused(
+    reason: string | readonly string[],
+    more: Partial<ResumeField> = {},
+    incarnation?: Uint8Array,
+  ): Promise<void> {
     const [answer] = await this.ask(more, incarnation)
     const told = rejectionIn(answer)
     if (told === undefined) throw new Failed('it went on with the session')
@@ -247,16 +251,21 @@ export const sessions: readonly Case[] = [
     guest.token = before
     await goesOn((await guest.back()).talk)
   }),
-  row('R21', 3, 'once a frame has come over the newest connection the token before it is not taken', async (guest) => {
-    const talk = await guest.begin()
-    await talk.alive()
-    talk.line.reset()
-    const before = guest.token
-    const { talk: next } = await guest.back()
-    await next.alive()
-    next.line.reset()
-    await guest.refused(['not-yours', 'unknown-session'], { token: before })
-  }),
+  row(
+    'R21',
+    3,
+    'once a frame has come over the newest connection the token before it is not taken',
+    async (guest) => {
+      const talk = await guest.begin()
+      await talk.alive()
+      talk.line.reset()
+      const before = guest.token
+      const { talk: next } = await guest.back()
+      await next.alive()
+      next.line.reset()
+      await guest.refused(['not-yours', 'unknown-session'], { token: before })
+    },
+  ),
   row('R22', 4, 'who comes back takes the place of a connection that still seems to live', async (guest) => {
     const talk = await guest.begin()
     await talk.alive()

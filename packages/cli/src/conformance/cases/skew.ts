@@ -13,8 +13,18 @@ export const skew: readonly Case[] = [
   ...taken(FRAMES, [
     ['V01', 'a kind from 0x40 up without a seq is ignored', [0x40], event(1)],
     ['V02', 'a kind from 0xc0 up is ignored', [0xc0, { body: octets('ff') }], event(1)],
-    ['V03', 'its flags, type, lane and body are not looked at', [0x7f, { flags: 0xff, type: 9, lane: 77, body: octets('00ff') }]],
-    ['V04', 'it stands between chunks', event(1, { flags: MORE, body: octets('22') }), [0x66, { lane: 1 }], event(1, { body: octets('22') })],
+    [
+      'V03',
+      'its flags, type, lane and body are not looked at',
+      [0x7f, { flags: 0xff, type: 9, lane: 77, body: octets('00ff') }],
+    ],
+    [
+      'V04',
+      'it stands between chunks',
+      event(1, { flags: MORE, body: octets('22') }),
+      [0x66, { lane: 1 }],
+      event(1, { body: octets('22') }),
+    ],
     ['V05', 'it has the longest body', [0xff, { flags: 1, body: octets('00*65536') }]],
   ]),
   one('V06', FRAMES, 'its seq is counted', async (stage) => {
@@ -85,7 +95,8 @@ export const skew: readonly Case[] = [
   }),
   one('V20', HELLO, 'no feature is used that one side lacks', async (stage) => {
     const talk = await stage.talk({ fields: { features: features(0) } })
-    if (stage.dials) need(!talk.theirs.fields.has(TAG.session), 'WELCOME has a session, and HELLO asked for none')
+    if (stage.dials)
+      need(!talk.theirs.fields.has(TAG.session), 'WELCOME has a session, and HELLO asked for none')
     await goesOn(talk)
   }),
 ]

@@ -198,8 +198,7 @@ export class Greeting {
     if (again !== undefined && (theirs.result !== 'resumed' || !equal(theirs.incarnation, again.incarnation)))
       throw new SessionLost('incarnation-changed', undefined, this.#address)
     const { session } = theirs
-    if (again !== undefined)
-      this.#positions = { ours: again.resume.lastRecv, theirs: session?.lastRecv ?? 0 }
+    if (again !== undefined) this.#positions = { ours: again.resume.lastRecv, theirs: session?.lastRecv ?? 0 }
     this.#agreed = true
     await dial?.met(theirs, this.#address)
     const types = await this.#tablesOf(theirs)
