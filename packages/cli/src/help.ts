@@ -89,9 +89,10 @@ Examples:
   socktools compat --json old/protocol.js dist/protocol.js | jq -r 'select(.verdict == "breaking").what'`
 
 export const CONFORMANCE = `
-Each case is a connection of its own: frames by hand, right or wrong, and what has to come back by a rule of PROTOCOL.md.
-The implementation serves the small contract of docs/conformance.md: with --role dialer it listens on the address, with
---role listener it dials it, again and again. --serve is such an implementation, and its --role what it does itself.
+Each case is a connection of its own: frames by hand, right or wrong, and what has to come back by a rule of
+PROTOCOL.md. The implementation serves the small contract of docs/conformance.md: with --role dialer it listens on the
+address, with --role listener it dials it, again and again. --serve is such an implementation, and its --role what it
+does itself.
 
 --claims says what it can do beyond what every one must: sessions, done, ordered, all (the default) or none. In
 a file each stands on a line of its own, and "-ID why" leaves a case out (-R*: all whose ids begin so).
