@@ -39,7 +39,7 @@ import { Waiter } from '../waiter.ts'
 import type { FarTypes } from './far-types.ts'
 import type { Again, Greeted, Met, Resumable, Terms } from './greeted.ts'
 import { controlFrame, HandshakePipe } from './handshake-pipe.ts'
-import { exchangeTables } from './tables.ts'
+import { exchangeTables, type Positions } from './tables.ts'
 import { type Dial, Duplicate, type Visit } from './twins.ts'
 
 export type { Greeted, GreetedV1 } from './greeted.ts'
@@ -60,6 +60,8 @@ export class Greeting {
   #isV1 = false
   /** WELCOME was said: from here on there are frames. */
   #agreed = false
+  /** Who goes on with a session has received something before. */
+  #positions: Positions = { ours: 0, theirs: 0 }
   /** What the dialer said, and what it is to be answered once the gate is passed. */
   #hello: Hello | undefined
   #answer: Accepted | undefined
@@ -183,8 +185,8 @@ export class Greeting {
   }
 
   #lastWord(error: SockError): Uint8Array | undefined {
-    if (this.#agreed) return controlFrame(GOODBYE, 0, encodeGoodbye(error.code))
-    if (this.#dialed || !this.#isV1) return undefined
+    if (this.#agreed) return controlFrame(GOODBYE, 0, this.#positions.ours, encodeGoodbye(error.code))
+    if (this.#dialed || !this.#isV1 || error.code === 'WIRE_MISMATCH') return undefined
     const lastRecv = error instanceof SessionLost ? error.lastRecv : undefined
     const nodeId = error instanceof Duplicate ? this.#terms.offer.nodeId : undefined
     return encodeWelcome(rejection(toldOf(error), VERSIONS.high, { lastRecv, nodeId }))
@@ -221,10 +223,11 @@ export class Greeting {
     const theirs = judgeWelcome(welcome, hello)
     if (again !== undefined && (theirs.result !== 'resumed' || !equal(theirs.incarnation, again.incarnation)))
       throw new SessionLost('incarnation-changed', undefined, this.#address)
+    const { session } = theirs
+    if (again !== undefined) this.#positions = { ours: again.resume.lastRecv, theirs: session?.lastRecv ?? 0 }
     this.#agreed = true
     await dial?.met(theirs, this.#address)
     const types = await this.#tablesOf(theirs)
-    const { session } = theirs
     this.#greeted = {
       wire: 'v1',
       nodeId: hex(theirs.nodeId),
@@ -295,6 +298,8 @@ export class Greeting {
     visit?.check()
     const session =
       resumable?.takeOver(hello) ?? (this.#sessions(hello) ? this.#terms.newSession() : undefined)
+    if (resumable !== undefined)
+      this.#positions = { ours: session?.lastRecv ?? 0, theirs: hello.resume?.lastRecv ?? 0 }
     this.#agreed = true
     const result = resumable === undefined ? 'new' : 'resumed'
     await this.#pipe.write(encodeWelcome({ ...answer, result, session }))
@@ -329,7 +334,7 @@ export class Greeting {
   }
 
   #tablesOf(theirs: Offer): Promise<FarTypes> {
-    return exchangeTables(this.#pipe, this.#terms, theirs, this.#address)
+    return exchangeTables(this.#pipe, this.#terms, theirs, this.#positions, this.#address)
   }
 
   async #inTime<T>(work: () => Promise<T>): Promise<T> {
