@@ -70,8 +70,8 @@ async function made(file: string): Promise<Identity> {
 
 /** A file of records, one a line. */
 async function verified(file: string): Promise<string[]> {
-  const text = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
-    throw new Error(`"${file}" is no id, and no file of records: ${error.message}`)
+  const text = await readFile(file, 'utf8').catch((error: unknown) => {
+    throw new Error(`"${file}" is no id, and no file of records: ${(error as Error).message}`)
   })
   const roster = known()
   return text

@@ -2,6 +2,7 @@ import { SockError, asSockError, reasonOf, withAddress } from '../errors.ts'
 import type { Pipe, Proof } from '../net/pipe.ts'
 import type { Codec } from '../wire/codec.ts'
 import { Connection, type ConnectionEvents, type PeerWire } from './connection.ts'
+import { showAs } from './inspected.ts'
 import { checkDrain, DRAIN_TIMEOUT } from './options.ts'
 import type { Outbox } from './outbox.ts'
 import { PeerHooks, type PeerOwner } from './peer-hooks.ts'
@@ -29,7 +30,7 @@ export abstract class PipePeer<C extends Codec> extends PeerHooks {
   protected readonly owner: PeerOwner<C, this>
   protected farEnded = false
   /** As the far side is told when we drain. */
-  protected reconnectDelay = 0
+  reconnectDelay = 0
   /** The one that it has now, or had last. */
   #connection: Connection
   readonly #events: ConnectionEvents
@@ -105,7 +106,7 @@ export abstract class PipePeer<C extends Codec> extends PeerHooks {
   }
 
   /** There is a pipe. */
-  protected get attached(): boolean {
+  get isAttached(): boolean {
     return this.#connection.attached
   }
 
@@ -144,7 +145,7 @@ export abstract class PipePeer<C extends Codec> extends PeerHooks {
   }
 
   get state(): 'open' | 'detached' | 'ending' | 'gone' {
-    return this.#state === 'open' && !this.attached ? 'detached' : this.#state
+    return this.#state === 'open' && !this.isAttached ? 'detached' : this.#state
   }
 
   /** Why nothing can be sent to it any more; undefined: it can, at the latest when there is a pipe again. */
@@ -317,7 +318,7 @@ export abstract class PipePeer<C extends Codec> extends PeerHooks {
 
   /** Lets go of the pipe, and of what came over it and was not read. */
   protected detach(error: SockError | undefined): void {
-    if (!this.attached) return
+    if (!this.isAttached) return
     this.#connection.attached = this.farEnded = false
     this.#error = undefined
     this.#connection.stopDecoder()
@@ -355,7 +356,7 @@ export abstract class PipePeer<C extends Codec> extends PeerHooks {
     this.watch.stop()
     const own = this.letGo(ours, this.#error)
     // What the pipe has not taken by now, it may never take.
-    if (ours && this.attached && this.#wire.saysWhy && !this.farEnded && this.outbox.queued === 0)
+    if (ours && this.isAttached && this.#wire.saysWhy && !this.farEnded && this.outbox.queued === 0)
       this.owner.partings.add(this.pipe)
     else this.pipe.destroy()
     const { messages, bytes } = this.outbox.close(() => this.goneError())
@@ -378,3 +379,8 @@ export abstract class PipePeer<C extends Codec> extends PeerHooks {
     return new SockError('PEER_GONE', 'the connection is over', { address: this.address, cause: this.#error })
   }
 }
+
+showAs(PipePeer.prototype as PipePeer<Codec> & { readonly wire: string }, (peer) => {
+  const { id, address, dialed, wire, state } = peer
+  return { id, address, dialed, wire, state }
+})

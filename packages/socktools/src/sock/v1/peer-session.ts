@@ -11,6 +11,8 @@ import type { Outbound } from './outbound.ts'
 /** The peer whose session it is. */
 export interface SessionPeer {
   readonly address: string
+  /** Who it is, proven. */
+  readonly identity: string | undefined
   readonly dialed: boolean
   readonly state: string
   /** There is a pipe. */
@@ -32,11 +34,16 @@ interface SessionLimits {
 export class PeerSession implements Resumable {
   /** The session is over, and the far side told up to where it had what we sent. */
   proved = false
+  /** Over the connection that there was last something was acknowledged or received: coming back alone is not that. */
+  moved = false
+  /** Where it was when the connection before that was no more. */
+  #was = { acked: 0, received: 0 }
   readonly resumption: Resumption
   readonly #peer: SessionPeer
   readonly #limits: SessionLimits
   readonly #sequence: Sequence
   readonly #out: Outbound
+  readonly #codec: string
   /** Ends the session that waits for another pipe. */
   #expiry: Deadline | undefined
   /** Nothing has come over this pipe yet. */
@@ -46,17 +53,23 @@ export class PeerSession implements Resumable {
     resumption: Resumption,
     peer: SessionPeer,
     limits: SessionLimits,
-    { sequence, out }: Pick<Mux, 'sequence' | 'out'>,
+    { sequence, out, codec }: Pick<Mux, 'sequence' | 'out' | 'codec'>,
   ) {
     this.resumption = resumption
     this.#peer = peer
     this.#limits = limits
     this.#sequence = sequence
     this.#out = out
+    this.#codec = codec.name
   }
 
   get key(): string {
     return this.resumption.key
+  }
+
+  /** Whose it is, proven; undefined: that of whoever has its token. */
+  get identity(): string | undefined {
+    return this.#peer.identity
   }
 
   /** Up to where we have what the far side sent. */
@@ -73,16 +86,19 @@ export class PeerSession implements Resumable {
   /** The pipe is no more. */
   detached(): void {
     const { deadlines, settings } = this.#limits
+    const { acked, received } = this.#sequence
+    this.moved = acked > this.#was.acked || received > this.#was.received
+    this.#was = { acked, received }
     this.#expiry = deadlines.set(settings.sessionTtl, () => {
       this.lose(new SessionLost('expired', undefined, this.#peer.address))
     })
   }
 
   /** A dialer: what HELLO asks for now. */
-  again(codec: string): Again {
+  again(): Again {
     const { resumption } = this
     const { incarnation } = resumption
-    return { resume: resumption.request(this.#sequence.received), codec, incarnation }
+    return { resume: resumption.request(this.#sequence.received), codec: this.#codec, incarnation }
   }
 
   /** An acceptor: this HELLO goes on with our session. */

@@ -48,7 +48,7 @@ export class V1<C extends Codec> {
     const nodeId = platform.randomBytes(16)
     this.#terms = {
       ...settings,
-      twins: new Twins({ nodeId }),
+      twins: new Twins({ nodeId, now: platform.now }),
       wire: settings.wire === 'auto' ? 'auto' : 'v1',
       contract,
       offer: {
@@ -172,8 +172,8 @@ export class V1<C extends Codec> {
   /** One that dialed us goes on with its session. */
   comeBack(pipe: Pipe, greeted: GreetedV1): V1Peer<C> {
     const peer = this.#sessions.get(keyOf(greeted.session?.sessionId ?? new Uint8Array(0)))
-    if (peer === undefined) throw new SessionLost('ended', undefined, pipe.remote.address)
-    peer.resume(pipe, greeted)
+    if (peer?.session === undefined) throw new SessionLost('ended', undefined, pipe.remote.address)
+    peer.session.resume(pipe, greeted)
     return peer
   }
 
