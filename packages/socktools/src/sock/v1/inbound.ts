@@ -146,7 +146,7 @@ export class Inbound {
 
   #tell(credits: readonly Credit[]): void {
     for (let at = 0; at < credits.length; at += MAX_CREDITS)
-      this.#out.control(kinds.CREDIT, encodeCredit(credits.slice(at, at + MAX_CREDITS)))
+      this.#out.frames.control(kinds.CREDIT, encodeCredit(credits.slice(at, at + MAX_CREDITS)))
   }
 
   // Frames
@@ -207,12 +207,12 @@ export class Inbound {
     this.#out.pump()
     if (this.#lanes.due) this.#grant()
     // One that is about to leave waits for it.
-    if (this.draining && this.#sequence.pending) this.#out.control(kinds.ACK, NOTHING)
+    if (this.draining && this.#sequence.pending) this.#out.frames.control(kinds.ACK, NOTHING)
     else if (this.#sequence.due) this.#ackSoon()
     else if (this.#sequence.pending && this.#ackTimer === undefined) {
       this.#ackTimer = this.#to.deadlines.set(ACK_DELAY, () => {
         this.#ackTimer = undefined
-        if (this.#sequence.pending && !this.#to.isGone()) this.#out.control(kinds.ACK, NOTHING)
+        if (this.#sequence.pending && !this.#to.isGone()) this.#out.frames.control(kinds.ACK, NOTHING)
       })
     }
   }
@@ -226,7 +226,7 @@ export class Inbound {
     this.#ackSet = true
     this.#to.inbox.afterPoll(() => {
       this.#ackSet = false
-      if (this.#sequence.due && !this.#to.isGone()) this.#out.control(kinds.ACK, NOTHING)
+      if (this.#sequence.due && !this.#to.isGone()) this.#out.frames.control(kinds.ACK, NOTHING)
     })
   }
 
@@ -293,7 +293,7 @@ export class Inbound {
         for (const [lane, limit] of decodeCredit(payload)) this.#limit(lane, limit)
         break
       case kinds.PING:
-        this.#out.control(kinds.PONG, payload.subarray(HEADER))
+        this.#out.frames.control(kinds.PONG, payload.subarray(HEADER))
         break
       case kinds.GOAWAY:
         this.draining = true

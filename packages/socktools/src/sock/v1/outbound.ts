@@ -1,39 +1,28 @@
 import type { TypeInfo } from '../../contract/protocol.ts'
 import type { Platform } from '../../platform/platform.ts'
-import { type Done, encodeDone, encodeGoodbye, encodePing } from '../../wire/v1/bodies.ts'
+import { type Done, encodeDone } from '../../wire/v1/bodies.ts'
 import * as kinds from '../../wire/v1/frame.ts'
-import type { TakeFrame } from '../../wire/v1/frame.ts'
 import type { Limits } from '../../wire/v1/hello.ts'
 import { type Entry, Outgoing } from '../../wire/v1/lanes.ts'
-import type { Retained } from '../../wire/v1/retained.ts'
 import type { Sequence } from '../../wire/v1/session.ts'
 import type { Outbox, OutboxShared } from '../outbox.ts'
 import type { Deadlines } from '../deadlines.ts'
 import type { Loss } from '../peer-hooks.ts'
 import type { DropReason } from '../types.ts'
 import { Waiter } from '../waiter.ts'
-import type { FrameWriter } from './frame-writer.ts'
+import { type Framed, FramesOut } from './frames-out.ts'
 import { type Key, type Parcel, type ParcelOptions, Parcels } from './parcels.ts'
 
-/** How much the outbox is given before the pipe has got rid of it: what is in there has no order of priority any more. */
-const FEED = 256 * 1024
 /** What may wait on the lane of a stream before its sender does. */
 const STREAM_MARK = 256 * 1024
 /** Shorter bodies take the time of the last look at the clock, which costs more than they do. */
 const LONG = 4096
 /** Above all that the wire has: in here, DONE has a lane beside each lane of events. */
 const DONE_LANES = 2 ** 32
-/** Which PING a PONG answers does not matter here: any byte is life. */
-const NO_NONCE = new Uint8Array(8)
 
 /** Where frames go, and whom that concerns. */
-export interface Way {
-  /** What a session keeps until it is acknowledged; undefined: there is no session. */
-  readonly retained: Retained | undefined
-  /** Above so many bytes kept, nothing new is written. */
-  readonly maxRetained: number
+export interface Way extends Framed {
   readonly outboxes: OutboxShared
-  readonly writer: FrameWriter
   readonly platform: Platform
   readonly deadlines: Deadlines
   readonly highWaterMark: number
@@ -50,23 +39,16 @@ export interface Way {
   onWritten(lane: number): void
 }
 
-/**
- * The way out to one far side over v1: lanes, their order and credit; frames with their seq and ack. While there is no
- * pipe everything waits on its lane; what was written and not acknowledged is written again, first of all, on the next.
- */
+/** The way out to one far side over v1: lanes, their order and credit. While there is no pipe everything waits on its lane. */
 export class Outbound {
   messages = 0
+  readonly frames: FramesOut
   readonly #way: Way
   readonly #sequence: Sequence
-  readonly #retained: Retained | undefined
-  /** Undefined: there is no pipe. */
-  #outbox: Outbox | undefined
   readonly #lanes: Outgoing
   #room: Waiter | undefined
   #empty: Waiter | undefined
   #pumpDue = false
-  /** GOODBYE was sent, behind which nothing may come. */
-  #over = false
   /** The far side has ended: it gives no more credit, and no more acks. */
   #last = false
   #lately = 0
@@ -78,14 +60,13 @@ export class Outbound {
   constructor(sequence: Sequence, outbox: Outbox, way: Way) {
     this.#way = way
     this.#sequence = sequence
-    this.#outbox = outbox
-    this.#retained = way.retained
+    const frames = (this.frames = new FramesOut(sequence, outbox, way))
     this.#lanes = new Outgoing(sequence, {
       frame: (kind, flags, type, lane, seq, body, from, to) => {
         const part = from === 0 && to === body.length ? body : body.subarray(from, to)
-        this.#write(kind, flags, type, lane < DONE_LANES ? lane : lane - DONE_LANES, seq, part, -1)
+        frames.write(kind, flags, type, lane < DONE_LANES ? lane : lane - DONE_LANES, seq, part, -1)
       },
-      room: () => this.#roomForNew(),
+      room: () => frames.room,
       onRoom: (lane) => {
         way.onRoom(lane)
       },
@@ -98,27 +79,19 @@ export class Outbound {
 
   /** Bytes accepted and not yet taken by the system. */
   get queued(): number {
-    return (this.#outbox?.queued ?? 0) + this.#lanes.queued
-  }
-
-  /** How many bytes of new frames may be written now. */
-  #roomForNew(): number {
-    const retained = this.#retained
-    if (retained !== undefined && (retained.replaying || retained.bytes > this.#way.maxRetained)) return 0
-    return this.#outbox === undefined ? 0 : FEED - this.#outbox.queued
+    return this.frames.queued + this.#lanes.queued
   }
 
   // Pipes
 
   detach(): void {
-    this.#outbox = undefined
+    this.frames.detach()
     this.#parcels?.detached()
   }
 
-  /** Another pipe has taken over: what the far side has not acknowledged is written first, in `pump`. */
+  /** Another pipe has taken over. To be followed by `pump`. */
   attach(outbox: Outbox): void {
-    this.#outbox = outbox
-    this.#retained?.rewind()
+    this.frames.attach(outbox)
     this.#lanes.restart()
   }
 
@@ -211,7 +184,7 @@ export class Outbound {
   ): boolean {
     const seq = this.#lanes.pass(priority, kinds.HEADER + 4 + body.length)
     if (seq === 0) return false
-    this.#write(kind, flags, type, lane, seq, body, deadline)
+    this.frames.write(kind, flags, type, lane, seq, body, deadline)
     return true
   }
 
@@ -244,45 +217,12 @@ export class Outbound {
   /** The far side has all frames up to the sequence's `acked`. */
   acked(): void {
     const { acked } = this.#sequence
-    this.#retained?.acked(acked)
+    this.frames.acked(acked)
     // By the clock of now where bulk is timed: by an older one the far side seems to be as near as can be, whatever
     // waits in between, and the window would grow without end.
     const timed = this.#lanes.bulk.inFlight > 0
     this.#lanes.acked(acked, timed ? this.#way.platform.now() : this.#lately)
     this.#parcels?.acked(acked)
-  }
-
-  // Frames
-
-  readonly #write: TakeFrame = (kind, flags, type, lane, seq, body, deadline) => {
-    if (this.#over) return
-    if (seq > 0) this.#retained?.add(kind, flags, type, lane, seq, body, deadline)
-    this.#put(kind, flags, type, lane, seq, body, deadline)
-  }
-
-  readonly #put: TakeFrame = (kind, flags, type, lane, seq, body, deadline) => {
-    if (this.#outbox === undefined) return
-    this.#way.writer.set(kind, flags, type, lane, seq, this.#sequence.received, deadline)
-    // Calls and streams tell their own end; what else there is beside messages nobody misses.
-    const ends = (kind === kinds.EVENT || kind === kinds.VOLATILE) && (flags & kinds.MORE) === 0
-    // Who waits for room waits here, for all lanes.
-    void this.#outbox.put(body, ends ? 1 : 0)
-    this.#sequence.left()
-  }
-
-  /** A frame that has no lane and no seq. Without a pipe there is nobody to tell, and later there will be other news. */
-  control(kind: number, body: Uint8Array): void {
-    if (!this.#over) this.#put(kind, 0, 0, 0, 0, body, -1)
-  }
-
-  /** The last frame of this side. */
-  goodbye(code: string): void {
-    this.control(kinds.GOODBYE, encodeGoodbye(code))
-    this.#over = true
-  }
-
-  ping(ttl: number): void {
-    this.control(kinds.PING, encodePing({ ttl, nonce: NO_NONCE }))
   }
 
   // Waiting
@@ -292,7 +232,7 @@ export class Outbound {
     const { highWaterMark, outboxes } = this.#way
     if (this.queued > highWaterMark) {
       // Only a write can bring the drain that ends a wait.
-      this.#outbox?.flush()
+      this.frames.flush()
       if (this.queued > highWaterMark) return this.#wait()
     }
     return outboxes.turn.pause
@@ -313,7 +253,7 @@ export class Outbound {
 
   /** Nothing waits on any lane, or nothing of it can ever leave. */
   get #isEmpty(): boolean {
-    return this.#lanes.queued === 0 || (this.#last && this.#outbox?.queued === 0)
+    return this.#lanes.queued === 0 || (this.#last && this.frames.taken)
   }
 
   /** The far side has all that was sent, and has told of what wants a DONE, or will not say so any more. */
@@ -321,7 +261,7 @@ export class Outbound {
     if (!this.#isEmpty) return false
     if (this.#last) return true
     if (this.#parcels?.awaited === true) return false
-    return this.#retained === undefined || this.#sequence.acked === this.#sequence.sent
+    return this.frames.settled
   }
 
   /** Resolves when all that was sent is with the system, and under a session with the far side. */
@@ -350,7 +290,7 @@ export class Outbound {
   pump(): void {
     const { highWaterMark, outboxes, platform } = this.#way
     this.#lately = platform.now()
-    if (this.#retained?.replaying === true) this.#replay(this.#retained)
+    this.frames.replay()
     this.#lanes.pump(this.#lately)
     const { queued } = this
     if (queued <= highWaterMark) outboxes.onRoom()
@@ -369,22 +309,6 @@ export class Outbound {
     }
   }
 
-  #replay(retained: Retained): void {
-    const outbox = this.#outbox
-    if (outbox === undefined) return
-    while (FEED - outbox.queued > 0 && retained.next(this.#put));
-  }
-
-  /** Messages that were written and not acknowledged. */
-  get unacknowledged(): number {
-    return this.#retained?.messages ?? 0
-  }
-
-  /** GOODBYE was sent: the session has ended on this side. */
-  get saidGoodbye(): boolean {
-    return this.#over
-  }
-
   /**
    * The connection is over: who waits hears of it. Returns the messages that never were sent whole. `unknown`, `proved`: of
    * those that were, and are not acknowledged; see Parcels.
@@ -394,7 +318,7 @@ export class Outbound {
     this.#room?.reject(why)
     this.#empty?.reject(why)
     this.#settled?.reject(why)
-    this.#retained?.clear()
+    this.frames.end()
     let messages = 0
     let bytes = 0
     for (let lane = 0; lane < kinds.EVENT_LANES; lane++) {

@@ -308,7 +308,7 @@ export class V1Peer<C extends Codec>
 
   /** A farewell of either side ends the session with the connection. */
   protected override get outlives(): boolean {
-    return this.session !== undefined && this.#in.farewell === undefined && !this.#out.saidGoodbye
+    return this.session !== undefined && this.#in.farewell === undefined && !this.#out.frames.saidGoodbye
   }
 
   protected override onDetached(error: SockError | undefined): void {
@@ -335,7 +335,7 @@ export class V1Peer<C extends Codec>
   }
 
   ping(): void {
-    this.#out.ping(this.#host.offer.ttl)
+    this.#out.frames.ping(this.#host.offer.ttl)
   }
 
   judgedDead(error: SockError): void {
@@ -405,7 +405,7 @@ export class V1Peer<C extends Codec>
   }
 
   #sayGoaway(): void {
-    this.#out.control(GOAWAY, encodeGoaway({ delay: Math.floor(this.reconnectDelay), code: '' }))
+    this.#out.frames.control(GOAWAY, encodeGoaway({ delay: Math.floor(this.reconnectDelay), code: '' }))
   }
 
   protected override lastSends(): void {
@@ -419,7 +419,7 @@ export class V1Peer<C extends Codec>
       await (this.#back ??= new Waiter()).promise
       await this.#out.settled()
     }
-    this.#out.goodbye('')
+    this.#out.frames.goodbye('')
     await this.outbox.emptied()
   }
 
@@ -455,12 +455,12 @@ export class V1Peer<C extends Codec>
     this.twin?.over()
     if (ours && this.attached) {
       // As far as the system takes it at once.
-      this.#out.goodbye(error?.code ?? CLOSED)
+      this.#out.frames.goodbye(error?.code ?? CLOSED)
       this.outbox.flush()
     }
     const why = this.goneError()
     this.#back?.reject(why)
-    const left = this.#out.unacknowledged
+    const left = this.#out.frames.unacknowledged
     this.#mux.cut(why)
     const isLost = error instanceof SessionLost
     const proved = this.session?.proved ?? false
