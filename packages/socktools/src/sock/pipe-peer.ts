@@ -28,7 +28,7 @@ export abstract class PipePeer<C extends Codec> extends PeerHooks {
   protected readonly owner: PeerOwner<C, this>
   protected farEnded = false
   /** As the far side is told when we drain. */
-  protected reconnectDelay = 0
+  reconnectDelay = 0
   /** The one that it has now, or had last. */
   #connection: Connection
   readonly #events: ConnectionEvents
@@ -99,7 +99,7 @@ export abstract class PipePeer<C extends Codec> extends PeerHooks {
   }
 
   /** There is a pipe. */
-  protected get attached(): boolean {
+  get isAttached(): boolean {
     return this.#connection.attached
   }
 
@@ -137,7 +137,7 @@ export abstract class PipePeer<C extends Codec> extends PeerHooks {
   }
 
   get state(): 'open' | 'detached' | 'ending' | 'gone' {
-    return this.#state === 'open' && !this.attached ? 'detached' : this.#state
+    return this.#state === 'open' && !this.isAttached ? 'detached' : this.#state
   }
 
   /** Why nothing can be sent to it any more; undefined: it can, at the latest when there is a pipe again. */
@@ -310,7 +310,7 @@ export abstract class PipePeer<C extends Codec> extends PeerHooks {
 
   /** Lets go of the pipe, and of what came over it and was not read. */
   protected detach(error: SockError | undefined): void {
-    if (!this.attached) return
+    if (!this.isAttached) return
     this.#connection.attached = this.farEnded = false
     this.#error = undefined
     this.#connection.stopDecoder()
@@ -348,7 +348,7 @@ export abstract class PipePeer<C extends Codec> extends PeerHooks {
     this.watch.stop()
     const own = this.letGo(ours, this.#error)
     // What the pipe has not taken by now, it may never take.
-    if (ours && this.attached && this.#wire.saysWhy && !this.farEnded && this.outbox.queued === 0)
+    if (ours && this.isAttached && this.#wire.saysWhy && !this.farEnded && this.outbox.queued === 0)
       this.owner.partings.add(this.pipe)
     else this.pipe.destroy()
     const { messages, bytes } = this.outbox.close(() => this.goneError())

@@ -35,6 +35,7 @@ import type {
 import type { Greeted, GreetedV1, Greeting } from './v1/greeting.ts'
 import { Letter } from './v1/letter.ts'
 import type { V1Peer } from './v1/peer.ts'
+import type { PeerSession } from './v1/peer-session.ts'
 import { Reunion } from './v1/reunion.ts'
 import { V1 } from './v1/v1.ts'
 
@@ -314,10 +315,10 @@ export class PipeSock<
   #onDetached(peer: V1Peer<C>, error: SockError | undefined): void {
     this.#detached++
     this.core.events.emit('detached', { peer: peer as unknown as Peer<C>, error })
-    const { dialedAt } = peer
+    const { dialedAt, session } = peer
     // A listener may have closed it.
     if (peer.state === 'gone') return
-    if (dialedAt === undefined) {
+    if (dialedAt === undefined || session === undefined) {
       // It is for the far side to come back; but one that is kept up from here, too, need not wait for that.
       this.#keepers.over(peer, notBefore(peer))
       return
@@ -326,9 +327,9 @@ export class PipeSock<
     if (reunion === undefined) {
       const { settings, platform } = this.core
       reunion = new Reunion(settings.backoff, platform, {
-        dial: () => this.#redial(peer, dialedAt),
-        lost: (error) => {
-          peer.lose(error)
+        dial: () => this.#redial(session, peer.codec.name, dialedAt),
+        lost: (why) => {
+          session.lose(why)
         },
         onFailed: (failed, retryIn) => {
           this.core.events.emit('dialFailed', { address: dialedAt, error: failed, retryIn })
@@ -339,10 +340,10 @@ export class PipeSock<
     reunion.start()
   }
 
-  #redial(peer: V1Peer<C>, address: string): Promise<void> {
-    const greet = (pipe: Pipe): Greeting => (this.#v1 as V1<C>).greet(pipe, true, peer.again())
+  #redial(session: PeerSession, codec: string, address: string): Promise<void> {
+    const greet = (pipe: Pipe): Greeting => (this.#v1 as V1<C>).greet(pipe, true, session.again(codec))
     return this.#doors.redial(address, greet, (pipe, greeted) => {
-      peer.resume(pipe, greeted as GreetedV1)
+      session.resume(pipe, greeted as GreetedV1)
     })
   }
 
@@ -351,7 +352,7 @@ export class PipeSock<
     if (peer.wire === 'v1') this.#desk?.gone(peer)
     this.#reunions.get(peer)?.stop()
     this.#reunions.delete(peer)
-    if (peer.wire === 'v1' && peer.wasDetached) this.#detached--
+    if (peer.wire === 'v1' && !peer.isAttached) this.#detached--
     this.core.counters.peerGone(peer.stats())
     if (error !== undefined) this.core.counters.failed(error)
     if (this.core.life !== 'open') this.#lost = bothLost(this.#lost, lost)
@@ -444,7 +445,8 @@ export class PipeSock<
 }
 
 /** By the clock of the platform: when the far side wants to be dialed again, at the earliest. */
-const notBefore = <C extends Codec>(peer: AnyPeer<C>): number => (peer.wire === 'v1' ? peer.notBefore : 0)
+const notBefore = <C extends Codec>(peer: AnyPeer<C>): number =>
+  peer.wire === 'v1' ? peer.leaving.notBefore : 0
 
 const RAW_UNDER_V1 = 'sendRaw is of the plain wire: declare a type as msg(bytes())'
 

@@ -10,13 +10,10 @@ import type { TypeInfo } from '../../contract/protocol.ts'
 import { asSockError, type ErrorCode, type SockError } from '../../errors.ts'
 import type { Pipe } from '../../net/pipe.ts'
 import type { Codec } from '../../wire/codec.ts'
-import { encodeGoaway } from '../../wire/v1/bodies.ts'
-import { GOAWAY } from '../../wire/v1/frame.ts'
 import { Resumption, SessionLost } from '../../wire/v1/resumption.ts'
 import { Retained } from '../../wire/v1/retained.ts'
 import type { Carrier } from '../durable/desk.ts'
 import type { Origin } from '../durable/intake.ts'
-import { MAX_RECONNECT_DELAY } from '../options.ts'
 import type { Loss } from '../peer-hooks.ts'
 import { PipePeer } from '../pipe-peer.ts'
 import type {
@@ -31,9 +28,10 @@ import type {
 import { rejected, Waiter } from '../waiter.ts'
 import type { DataCodec } from './data.ts'
 import { MAX_FRAME } from './frame-writer.ts'
-import type { Again, GreetedV1 } from './greeted.ts'
+import type { GreetedV1 } from './greeted.ts'
 import { applicationOf, type V1Host } from './host.ts'
 import type { Inbound } from './inbound.ts'
+import { Leaving, type LeavingPeer } from './leaving.ts'
 import { type MessagePeer, Messages } from './messages.ts'
 import { Mux, type MuxPeer } from './mux.ts'
 import type { Outbound } from './outbound.ts'
@@ -49,7 +47,7 @@ const NO_OPTIONS: RequestOptions = {}
 
 export class V1Peer<C extends Codec>
   extends PipePeer<C>
-  implements MuxPeer, MessagePeer, SessionPeer, SignedPeer, Reading, Carrier, Origin
+  implements MuxPeer, MessagePeer, SessionPeer, SignedPeer, LeavingPeer, Reading, Carrier, Origin
 {
   readonly wire = 'v1'
   /** Where it was dialed, as that was written: it can be dialed again. */
@@ -57,6 +55,7 @@ export class V1Peer<C extends Codec>
   /** To be told when it is gone. */
   readonly twin: GreetedV1['twin']
   readonly signs: Signs
+  readonly leaving: Leaving
   /** Undefined: the session ends with the connection. */
   readonly session: PeerSession | undefined
   readonly codec: DataCodec
@@ -69,11 +68,6 @@ export class V1Peer<C extends Codec>
   readonly #messages: Messages
   readonly #pace: ReadPace
   #vitals: Vitals
-  /** When the far side wants to be dialed again, at the earliest. */
-  notBefore = 0
-  #saidGoaway = false
-  /** Waits for another pipe. */
-  #back: Waiter | undefined
 
   constructor(
     id: string,
@@ -109,6 +103,7 @@ export class V1Peer<C extends Codec>
       const resumption = new Resumption(lasting.sessionId, lasting.token, theirs.incarnation)
       this.session = new PeerSession(resumption, this, host, mux)
     }
+    this.leaving = new Leaving(this, mux)
     this.#messages = new Messages(mux, this, settings, outboxes.turn)
     this.#pace = new ReadPace(this, outboxes.turn, platform)
     this.#vitals = this.#newVitals()
@@ -226,9 +221,7 @@ export class V1Peer<C extends Codec>
   }
 
   onGoaway(delay: number): void {
-    const { platform } = this.#host
-    // All who are told the same would come at once otherwise.
-    this.notBefore = platform.now() + Math.min(delay, MAX_RECONNECT_DELAY) * (1 + platform.random())
+    this.leaving.onGoaway(delay, this.#host.platform)
   }
 
   idled(): void {
@@ -248,7 +241,7 @@ export class V1Peer<C extends Codec>
   }
 
   resumeReading(): void {
-    if (this.attached && this.state !== 'gone') this.pipe.resume()
+    if (this.isAttached && this.state !== 'gone') this.pipe.resume()
   }
 
   #error(code: ErrorCode, what: string): SockError {
@@ -308,7 +301,7 @@ export class V1Peer<C extends Codec>
 
   /** A farewell of either side ends the session with the connection. */
   protected override get outlives(): boolean {
-    return this.session !== undefined && this.#in.farewell === undefined && !this.#out.frames.saidGoodbye
+    return this.session !== undefined && !this.leaving.isFinal
   }
 
   protected override onDetached(error: SockError | undefined): void {
@@ -319,15 +312,6 @@ export class V1Peer<C extends Codec>
     this.session?.detached()
     this.signs.fresh()
     this.#host.onDetached(this, error)
-  }
-
-  /** It had no connection when it ended, or has none now. */
-  get wasDetached(): boolean {
-    return !this.attached
-  }
-
-  get isAttached(): boolean {
-    return this.attached
   }
 
   get silentFor(): number {
@@ -346,23 +330,6 @@ export class V1Peer<C extends Codec>
     this.#host.hurry(this)
   }
 
-  /** See PeerSession. */
-  again(): Again {
-    const { session } = this
-    if (session === undefined) throw new SessionLost('unknown-session', undefined, this.address)
-    return session.again(this.codec.name)
-  }
-
-  /** See PeerSession. */
-  resume(pipe: Pipe, greeted: GreetedV1): void {
-    this.session?.resume(pipe, greeted)
-  }
-
-  /** See PeerSession. */
-  lose(why: SessionLost): void {
-    this.session?.lose(why)
-  }
-
   /** The pipe that it was made with broke before it was a peer. */
   lostPipe(cause: SockError): void {
     this.broke(this.#mux.error('PIPE_FAILED', `the connection broke: ${cause.what}`, cause))
@@ -377,17 +344,15 @@ export class V1Peer<C extends Codec>
     this.#vitals = this.#newVitals()
     this.#out.attach(this.outbox)
     this.#in.attach()
-    if (this.#saidGoaway) this.#sayGoaway()
+    this.leaving.attached()
     this.#out.pump()
     this.signs.fresh()
-    this.#back?.resolve()
-    this.#back = undefined
     this.#host.onResumed(this)
     this.start(early)
   }
 
   lost(why: SessionLost): void {
-    if (this.attached) this.fail(why)
+    if (this.isAttached) this.fail(why)
     else this.endDetached(why)
   }
 
@@ -395,47 +360,26 @@ export class V1Peer<C extends Codec>
 
   /** Takes nothing new, and finishes what was begun. */
   protected override async settled(): Promise<void> {
-    if (this.over === undefined) {
-      this.#saidGoaway = true
-      this.#sayGoaway()
-    }
+    if (this.over === undefined) this.leaving.goaway()
     await this.#mux.settled()
     await this.#in.leave()
     await this.#host.told()
-  }
-
-  #sayGoaway(): void {
-    this.#out.frames.control(GOAWAY, encodeGoaway({ delay: Math.floor(this.reconnectDelay), code: '' }))
   }
 
   protected override lastSends(): void {
     // Nothing of this peer's waits elsewhere.
   }
 
-  protected override async readyToEnd(): Promise<void> {
-    await this.#out.settled()
-    // Nobody would hear the last word now.
-    while (!this.attached) {
-      await (this.#back ??= new Waiter()).promise
-      await this.#out.settled()
-    }
-    this.#out.frames.goodbye('')
-    await this.outbox.emptied()
+  protected override readyToEnd(): Promise<void> {
+    return this.leaving.goodbye()
   }
 
   protected override get cutShort(): SockError | undefined {
-    const { farewell } = this.#in
-    if (farewell === undefined) return this.#error('PIPE_FAILED', 'the connection ended without GOODBYE')
-    if (farewell === '' || farewell === CLOSED) return undefined
-    return this.#error('PIPE_FAILED', `the far side ended the connection: ${farewell}`)
+    return this.leaving.cutShort
   }
 
-  /** Behind its GOODBYE a write may well fail: that alone is nothing wrong. */
   protected override broken(cause: Error): SockError | undefined {
-    const { farewell } = this.#in
-    // Drained, it was to take all that we still had for it; closed, it takes nothing any more.
-    const missed = farewell === '' && !this.#out.confirmed
-    return farewell === undefined || missed ? super.broken(cause) : this.cutShort
+    return this.leaving.mayFail ? this.cutShort : super.broken(cause)
   }
 
   protected override onFarEnded(): void {
@@ -453,13 +397,9 @@ export class V1Peer<C extends Codec>
     this.session?.end()
     this.signs.changed()
     this.twin?.over()
-    if (ours && this.attached) {
-      // As far as the system takes it at once.
-      this.#out.frames.goodbye(error?.code ?? CLOSED)
-      this.outbox.flush()
-    }
+    if (ours && this.isAttached) this.leaving.close(error)
     const why = this.goneError()
-    this.#back?.reject(why)
+    this.leaving.end(why)
     const left = this.#out.frames.unacknowledged
     this.#mux.cut(why)
     const isLost = error instanceof SessionLost
@@ -472,6 +412,3 @@ export class V1Peer<C extends Codec>
     return loss
   }
 }
-
-/** The code of a GOODBYE where one side is closed at once, and nothing is wrong. */
-const CLOSED = 'CLOSED'

@@ -168,8 +168,8 @@ export class V1<C extends Codec> {
   /** One that dialed us goes on with its session. */
   comeBack(pipe: Pipe, greeted: GreetedV1): V1Peer<C> {
     const peer = this.#sessions.get(keyOf(greeted.session?.sessionId ?? new Uint8Array(0)))
-    if (peer === undefined) throw new SessionLost('ended', undefined, pipe.remote.address)
-    peer.resume(pipe, greeted)
+    if (peer?.session === undefined) throw new SessionLost('ended', undefined, pipe.remote.address)
+    peer.session.resume(pipe, greeted)
     return peer
   }
 
