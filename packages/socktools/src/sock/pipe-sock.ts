@@ -21,6 +21,7 @@ import { Partings } from './partings.ts'
 import type { PeerOwner } from './peer-hooks.ts'
 import { type AnyPeer, Sends } from './sends.ts'
 import type {
+  ConnectOptions,
   DataOf,
   DrainOptions,
   Lost,
@@ -104,7 +105,7 @@ export class PipeSock<
     this.#keepers = new Keepers<AnyPeer<C>>(settings.backoff, platform, {
       dial: (address) => {
         core.checkOpen('connectTo')
-        return this.#doors.dial(address, {})
+        return this.#dial(address, {})
       },
       // Nor is it up while it waits for the far side to dial.
       isOver: (peer) => !this.#peers.has(peer) || (peer.state === 'detached' && !peer.dialed),
@@ -153,8 +154,8 @@ export class PipeSock<
         hurry: (peer) => {
           this.#reunions.get(peer)?.hurry()
         },
-        onSessionLost: (peer, { reason }, unknown, neverSent) => {
-          core.events.emit('sessionLost', { peer: peer as unknown as Peer<C>, reason, unknown, neverSent })
+        onSessionLost: (peer, { reason }, facts) => {
+          core.events.emit('sessionLost', { peer: peer as unknown as Peer<C>, reason, ...facts })
         },
       })
   }
@@ -212,9 +213,16 @@ export class PipeSock<
       this.core.checkOpen('connectTo')
     }
     if (name !== undefined) this.#needDesk()
-    const peer = await this.#doors.dial(address, options)
+    const peer = await this.#dial(address, options)
     if (name !== undefined) this.#claim(peer, name)
     return peer as unknown as Peer<C, P>
+  }
+
+  async #dial(address: string, options: ConnectOptions): Promise<AnyPeer<C>> {
+    const peer = await this.#doors.dial(address, options)
+    // Its far side may have dialed us instead.
+    if (peer.wire === 'v1') this.#v1?.reached(peer, address)
+    return peer
   }
 
   // What is kept until it is done
@@ -284,6 +292,7 @@ export class PipeSock<
     core.begin()
     // Listened to before it is announced, so that a listener may close it; read from after that.
     peer.attach()
+    if (peer.wire === 'v1') this.#v1?.joined(peer)
     core.events.emit('peer', { peer: peer as Peer<C> })
     this.#nameOf(peer)
     peer.start(greeted?.early)
@@ -423,10 +432,12 @@ export class PipeSock<
 
   protected async drainPeers(options: DrainOptions): Promise<void> {
     this.#desk?.stop()
+    this.#v1?.end()
     await Promise.all([...this.#peers].map((peer) => peer.drain(options)))
   }
 
   protected async closePeers(): Promise<Lost> {
+    this.#v1?.end()
     closeAll([...this.#peers])
     this.#desk?.end()
     this.#partings.end()
