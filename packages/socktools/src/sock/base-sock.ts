@@ -6,6 +6,7 @@ import type { MsgTypes } from '../contract/types.ts'
 import type { Codec, Got, Message, RawCodec, Sent } from '../wire/codec.ts'
 import { Core } from './core.ts'
 import { HOOKS, withHooks } from './hooks.ts'
+import { showAs } from './inspected.ts'
 import { checkDrain, type Settings } from './options.ts'
 import { encode } from './payload.ts'
 import { type Carrier, noHeaders } from './plain-only.ts'
@@ -384,3 +385,9 @@ export async function started<S extends { start(): Promise<void>; close(): Promi
   }
   return sock
 }
+
+showAs(BaseSock.prototype as BaseSock<Codec>, (sock) => {
+  const { address } = sock
+  const { peers, pending } = sock.stats()
+  return { address, peers, pending }
+})

@@ -2,6 +2,7 @@ import { SockError, asSockError, reasonOf, withAddress } from '../errors.ts'
 import type { Pipe } from '../net/pipe.ts'
 import type { Codec } from '../wire/codec.ts'
 import { Connection, type ConnectionEvents, type PeerWire } from './connection.ts'
+import { showAs } from './inspected.ts'
 import { checkDrain, DRAIN_TIMEOUT } from './options.ts'
 import type { Outbox } from './outbox.ts'
 import { PeerHooks, type PeerOwner } from './peer-hooks.ts'
@@ -371,3 +372,8 @@ export abstract class PipePeer<C extends Codec> extends PeerHooks {
     return new SockError('PEER_GONE', 'the connection is over', { address: this.address, cause: this.#error })
   }
 }
+
+showAs(PipePeer.prototype as PipePeer<Codec> & { readonly wire: string }, (peer) => {
+  const { id, address, dialed, wire, state } = peer
+  return { id, address, dialed, wire, state }
+})

@@ -3,6 +3,7 @@
  * is needed but for the messages in it that are pending. A segment gets its name when its head is durable: a head that
  * does not read is damage, never a torn write. Pure.
  */
+import { fail } from '../errors.ts'
 import { rangesOf, type Ledger, type Ranges } from './ledger.ts'
 import { ID_BYTES, idBytes, idText } from './payloads.ts'
 import { Batch, type Crc32, getU64, readRecord, RECORD, setU64 } from './record.ts'
@@ -75,7 +76,7 @@ export function writeHead(head: Head, crc32: Crc32): Uint8Array {
   return whole
 }
 
-/** The head of a segment and where it ends, or what is wrong with it. */
+/** The head of a segment and where it ends, or what is wrong with it. Throws UNSUPPORTED if another version wrote it. */
 export function readHead(
   bytes: Uint8Array,
   crc32: Crc32,
@@ -84,7 +85,11 @@ export function readHead(
   const record = readRecord(bytes, MAGIC.length, NO_SALT, crc32)
   if (record?.type !== RECORD.head) return 'its head is damaged'
   const { payload, n: number, end } = record
-  if (payload[0] !== VERSION) return `it is of version ${payload[0] ?? 0}, and this is ${VERSION}`
+  if (payload[0] !== VERSION)
+    fail(
+      'UNSUPPORTED',
+      `the store was written in version ${payload[0] ?? 0} of its form, and this reads ${VERSION}`,
+    )
   const from = new Reader(payload, 1)
   const id = idText(from.bytes(ID_BYTES))
   const salt = from.u32()

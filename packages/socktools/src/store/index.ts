@@ -27,8 +27,8 @@ export interface StoreOptions extends Options {
 export class Store extends DurableStore {
   /**
    * Opens the store in a directory, or makes one with a new id. Rejects with STORE_LOCKED while another process (or
-   * this one) has it open, with STORE_CORRUPT when it was damaged, with OUTBOX_FULL when there is no space to make one,
-   * with STORE_FAILED when the system refuses (the cause tells), with BAD_OPTION.
+   * this one) has it open, with STORE_CORRUPT when it was damaged, with UNSUPPORTED when another version wrote it, with
+   * OUTBOX_FULL when there is no space to make one, with STORE_FAILED when the system refuses (the cause tells), with BAD_OPTION.
    */
   static async open(
     directory: string,

@@ -32,8 +32,8 @@ export interface Inspection {
 
 /**
  * Looks at a store without opening it: takes no lock and changes nothing, so a process may have it open; then what is
- * told is of some moment in between. Every record is verified. Throws STORE_CORRUPT when it is damaged, STORE_FAILED
- * when there is none or it cannot be read.
+ * told is of some moment in between. Every record is verified. Throws STORE_CORRUPT when it is damaged, UNSUPPORTED
+ * when another version wrote it, STORE_FAILED when there is none or it cannot be read.
  */
 export async function inspect(
   directory: string,
@@ -80,7 +80,8 @@ async function read(disk: Disk, directory: string): Promise<Recovered> {
         const { message } = error as SockError
         if (left === 0 || message === before) throw error
         before = message
-      } else if (left === 0 || !again) fail('STORE_FAILED', `${directory} cannot be read`, { cause: error })
+      } else if (codeOf(error) === 'UNSUPPORTED') throw error
+      else if (left === 0 || !again) fail('STORE_FAILED', `${directory} cannot be read`, { cause: error })
       continue
     }
     fail('STORE_FAILED', `there is no store in ${directory}`)

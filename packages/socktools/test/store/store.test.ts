@@ -209,4 +209,20 @@ describe('inspect', () => {
     await disk.makeDirectory(DIR)
     await assert.rejects(inspect(DIR, { disk }), { code: 'STORE_FAILED' })
   })
+
+  test('that a later version wrote is not called damaged, and is left as it is', async () => {
+    const disk = newDisk()
+    await (await openOn(disk, xoshiro128(2))).close()
+    const path = disk.names().find((name) => name.endsWith('.seg')) ?? ''
+    const later = disk.content(path)?.slice() ?? new Uint8Array()
+    // After the magic and the head of its record; the check of the record is made anew.
+    later[8 + 17] = 2
+    const view = new DataView(later.buffer)
+    view.setUint32(12, disk.crc32(later.subarray(16, 16 + view.getUint32(8)), 0))
+    disk.put(path, later)
+    const wrote = { code: 'UNSUPPORTED', message: /version 2 of its form, and this reads 1/ }
+    await assert.rejects(openOn(disk, xoshiro128(3)), wrote)
+    await assert.rejects(inspect(DIR, { disk }), wrote)
+    assert.deepEqual(disk.content(path), later)
+  })
 })
