@@ -49,6 +49,9 @@ export class CutPipe implements Pipe {
   readonly #onOver: () => void
   /** What is sent either way seems to leave, and never arrives. */
   mute = false
+  /** The same of what is sent to the side that dialed, and of what that sends. */
+  deaf = false
+  dumb = false
   #left: number
   #handlers: PipeSink | undefined
   #over = false
@@ -77,7 +80,7 @@ export class CutPipe implements Pipe {
     this.#inner.attach({
       ...handlers,
       data: (chunk) => {
-        if (this.mute) return
+        if (this.mute || this.deaf) return
         const part = this.#take(chunk)
         if (part.length > 0) this.#handlers?.data(part)
         if (this.#left <= 0) this.cut()
@@ -98,7 +101,7 @@ export class CutPipe implements Pipe {
 
   write(chunks: readonly Uint8Array[]): boolean {
     if (this.#over) return false
-    if (this.mute) return true
+    if (this.mute || this.dumb) return true
     const some = chunks.map((chunk) => this.#take(chunk)).filter(({ length }) => length > 0)
     const took = this.#inner.write(some)
     if (this.#left > 0) return took

@@ -13,16 +13,17 @@ export interface ResendPeer {
   readonly codec: DataCodec
   /** See Messages. */
   again(kept: Kept): SockError | undefined
+  /** A message is not sent, which counts. */
+  dropped(reason: DropReason, bytes: number): void
 }
 
-export interface ResendHost<P> {
+export interface ResendHost {
   readonly deadlines: Deadlines
   /** Milliseconds that a next session is waited for. */
   readonly sessionTtl: number
   /** Bytes of messages that wait for one, of all far sides together. */
   readonly maxRetained: number
   codecNamed(name: string): DataCodec
-  dropped(peer: P, reason: DropReason, bytes: number): void
 }
 
 /** What one session has left. */
@@ -43,7 +44,7 @@ interface Left<P> {
  * ```
  */
 export class Resends<P extends ResendPeer> {
-  readonly #host: ResendHost<P>
+  readonly #host: ResendHost
   /** The oldest first. */
   readonly #left = new Set<Left<P>>()
   /** All that have a session. */
@@ -51,7 +52,7 @@ export class Resends<P extends ResendPeer> {
   #bytes = 0
   #ended = false
 
-  constructor(host: ResendHost<P>) {
+  constructor(host: ResendHost) {
     this.#host = host
   }
 
@@ -152,7 +153,7 @@ export class Resends<P extends ResendPeer> {
     const reason = NOT_DELIVERED[why]
     if (mayHaveCome) settle?.({ status: 'unknown', reason: why === 'closed' ? 'closed' : 'lost' })
     else settle?.({ status: 'not-delivered', reason })
-    this.#host.dropped(peer, mayHaveCome ? 'lost' : reason, body.length)
+    peer.dropped(mayHaveCome ? 'lost' : reason, body.length)
   }
 }
 

@@ -102,9 +102,6 @@ export class V1<C extends Codec> {
       sessionTtl: settings.sessionTtl,
       maxRetained: settings.maxRetained,
       codecNamed: (name) => codecs.get(name) as DataCodec,
-      dropped: (peer, reason, bytes) => {
-        owner.onDropped(peer, reason, 1, bytes)
-      },
     })
     const clock = { deadlines: owner.deadlines, now: platform.now }
     this.#host = {
