@@ -5,6 +5,7 @@ import { marksOf, needOwnKeys, withMarks, withoutMarks } from '../../../src/wire
 import { decodePrefix, encodePrefix, prefixFlags } from '../../../src/wire/v1/bodies.ts'
 import { HEADER } from '../../../src/wire/v1/frame.ts'
 import { codeOf } from '../bytes.ts'
+import { type Place, judge, LONGEST, MOST_PLACES, placesOf, withPlaces } from '../../../src/wire/v1/resent.ts'
 import { casesOf, said } from './vectors.ts'
 
 const STORE = '00112233445566778899aabbccddeeff'
@@ -60,3 +61,40 @@ for (const one of casesOf('marks')) {
       assert.deepEqual(withMarks({ ...withoutMarks(headers) }, got as never), headers)
   })
 }
+
+for (const one of casesOf('resent')) {
+  test(`${one.id}: ${one.what}`, () => {
+    const headers = one['headers'] as Record<string, string>
+    let got: readonly Place[] | undefined
+    assert.equal(
+      codeOf(() => (got = placesOf(headers))),
+      one.error,
+    )
+    if (one.error !== undefined) return
+    assert.deepEqual(got ?? null, one['means'])
+    const { '-resent': _, ...others } = headers
+    assert.deepEqual(withPlaces(others, got ?? []), headers)
+  })
+}
+
+test('the longest mark fits the slot, beside headers of an application', () => {
+  const slot = withPlaces({ trace: 'x'.repeat(7000) }, LONGEST)
+  assert.equal(LONGEST.length, MOST_PLACES)
+  assert.deepEqual(placesOf(slot ?? {}), LONGEST)
+  assert.ok(encodePrefix(undefined, slot).length < 8192)
+})
+
+test('what is known of a message that was sent before', () => {
+  const at = (...places: [session: string, seq: number][]): ReturnType<typeof judge> =>
+    judge(
+      places.map(([session, seq]) => ({ session, seq })),
+      (session) => ({ a: 5, b: 0 })[session],
+    )
+  assert.equal(at(['a', 5]), 'taken')
+  assert.equal(at(['a', 6]), 'new')
+  assert.equal(at(['b', 1], ['a', 6]), 'new')
+  assert.equal(at(['b', 1], ['a', 1]), 'taken')
+  assert.equal(at(['c', 1]), 'unknown')
+  assert.equal(at(['c', 1], ['a', 5]), 'taken')
+  assert.equal(at(['a', 6], ['c', 1]), 'unknown')
+})
