@@ -58,6 +58,10 @@ function longFault(nodes: number, random: () => number): Fault {
     : { at, kind: 'freeze', nodes: [one], for: lasts }
 }
 
+/** What becomes of what a lost session leaves: the option of every sock of a run. */
+export const policyOf = (seed: number): 'fail' | 'resend' | 'drop' =>
+  (['resend', 'resend', 'drop', 'fail', 'fail', 'fail', 'resend'] as const)[seed % 7] ?? 'fail'
+
 /** How the jobs of a run are spread over its time. */
 export function phasesOf(seed: number, duration: number): readonly Phase[] {
   const last = { until: duration, done: 1 }
