@@ -33,7 +33,9 @@ const restlessFrom = (seed: number): number => 30_000 + Math.floor(480_000 * dra
 export function optionsOf(seed: number): SimulateOptions {
   const nodes = 2 + (seed % 6)
   // Some hundred times what a seed needs: one that goes on and on is told as such.
-  const all = { seed, nodes, duration: DURATION, maxEvents: 2_000_000 }
+  // A session expires, and then what it has left waits for the next one.
+  const within = policyOf(seed) === 'resend' ? { within: 2 * SESSION_TTL + 60_000 } : {}
+  const all = { seed, nodes, duration: DURATION, maxEvents: 2_000_000, ...within }
   const { random } = new SimPlatform(seed + 6)
   if (isRestless(seed)) {
     const { size, faults: count, lasts: duration } = RESTLESS
