@@ -1,8 +1,9 @@
 import { asSockError, RemoteError, type SockError } from '../../errors.ts'
 import type { TypeInfo } from '../../contract/protocol.ts'
-import { encodePrefix, type HeaderSlot, prefixFlags } from '../../wire/v1/bodies.ts'
+import { encodePrefix, prefixFlags } from '../../wire/v1/bodies.ts'
 import { CANCEL, HEADER, REPLY, REQUEST } from '../../wire/v1/frame.ts'
 import { LaneTable } from '../../wire/v1/lane-table.ts'
+import type { RequestOptions } from '../types.ts'
 import { rejected } from '../waiter.ts'
 import { decodeData, encodeData, from, joined } from './data.ts'
 import { Expiry } from './expiry.ts'
@@ -11,15 +12,6 @@ import type { Link } from './link.ts'
 import { OwnCall } from './own-call.ts'
 import { ServedCalls, type ServedHost } from './served-calls.ts'
 import { Settling } from './settling.ts'
-
-export interface RequestOptions {
-  /** Milliseconds until the answer must be there; 0: for ever. Default: of the type, else the option callTimeout. */
-  readonly timeout?: number
-  /** Gives the call up, here and there. */
-  readonly signal?: AbortSignal
-  /** Travel with it; for trace context and the like. */
-  readonly headers?: HeaderSlot
-}
 
 export interface CallHost extends ServedHost {
   /** A late answer came and was dropped. */
@@ -78,11 +70,13 @@ export class Calls {
 
   // Ours
 
-  request(type: TypeInfo, data: unknown, options: RequestOptions, timeout: number): Promise<unknown> {
-    const { signal, headers } = options
+  request(type: TypeInfo, data: unknown, options: RequestOptions, callTimeout: number): Promise<unknown> {
+    const { timeout = type.deadline ?? callTimeout, signal, headers } = options
     const link = this.#link
     let body: Uint8Array
     try {
+      if (!(timeout >= 0))
+        throw link.error('BAD_OPTION', `timeout is a number of milliseconds, not ${timeout}`)
       if (signal?.aborted === true) throw link.error('ABORTED', 'the call was given up', signal.reason)
       body = encodeData(type.input, link.codec, data)
       const prefix =

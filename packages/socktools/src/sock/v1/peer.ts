@@ -16,6 +16,7 @@ import type { Carrier } from '../durable/desk.ts'
 import type { Origin } from '../durable/intake.ts'
 import type { Loss } from '../peer-hooks.ts'
 import { PipePeer } from '../pipe-peer.ts'
+import { RAW_UNDER_V1 } from '../plain-only.ts'
 import type {
   DropReason,
   MessageOptions,
@@ -42,13 +43,11 @@ import { type Reading, ReadPace } from './read-pace.ts'
 import { type SignedPeer, Signs } from './signs.ts'
 import type { Stream } from './stream.ts'
 import { ChannelEnd, FeedReader } from './stream-ends.ts'
-import { Vitals } from './vitals.ts'
-
-const NO_OPTIONS: RequestOptions = {}
+import { type VitalPeer, Vitals } from './vitals.ts'
 
 export class V1Peer<C extends Codec>
   extends PipePeer<C>
-  implements MuxPeer, MessagePeer, SessionPeer, SignedPeer, LeavingPeer, Reading, Carrier, Origin
+  implements MuxPeer, MessagePeer, SessionPeer, SignedPeer, VitalPeer, LeavingPeer, Reading, Carrier, Origin
 {
   readonly wire = 'v1'
   /** Where it was dialed, as that was written: it can be dialed again. */
@@ -70,7 +69,7 @@ export class V1Peer<C extends Codec>
   readonly #in: Inbound
   readonly #messages: Messages
   readonly #pace: ReadPace
-  #vitals: Vitals
+  readonly #vitals: Vitals
 
   constructor(
     id: string,
@@ -80,7 +79,7 @@ export class V1Peer<C extends Codec>
     greeted: GreetedV1,
     dialedAt: string | undefined,
   ) {
-    const { settings, platform, outboxes, writer } = host
+    const { settings, platform, deadlines, outboxes, writer } = host
     const { theirs, types, nodeId, session } = greeted
     super(id, pipe, dialed, host, {
       framing: writer,
@@ -95,7 +94,7 @@ export class V1Peer<C extends Codec>
     this.codec = host.codecNamed(greeted.codec)
     this.dialedAt = dialedAt
     this.twin = greeted.twin
-    this.signs = new Signs(this, host.deadlines)
+    this.signs = new Signs(this, deadlines)
     this.twin?.joined(this)
     // Who cannot dial again, nor be dialed, has nothing to wait for.
     const lasting = !dialed || dialedAt !== undefined ? session : undefined
@@ -110,21 +109,7 @@ export class V1Peer<C extends Codec>
     this.leaving = new Leaving(this, mux)
     this.#messages = new Messages(mux, this, settings, outboxes.turn)
     this.#pace = new ReadPace(this, outboxes.turn, platform)
-    this.#vitals = this.#newVitals()
-  }
-
-  #newVitals(): Vitals {
-    const { settings, deadlines } = this.#host
-    return new Vitals(settings, deadlines, {
-      silent: () => this.watch.silent,
-      stuckFor: () => this.outbox.stuckFor,
-      ping: () => {
-        this.ping()
-      },
-      dead: (error) => {
-        this.broke(error)
-      },
-    })
+    this.#vitals = new Vitals(settings, deadlines, this)
   }
 
   override start(early?: Uint8Array): void {
@@ -174,18 +159,16 @@ export class V1Peer<C extends Codec>
   }
 
   sendRaw(payload: Uint8Array): Promise<void> {
-    const error = this.#error('OVER_PLAIN', 'sendRaw is of the plain wire: declare a type as msg(bytes())')
+    const error = this.#error('OVER_PLAIN', RAW_UNDER_V1)
     return this.refuse('unsendable', error, payload.length)
   }
 
   /** What it resolves to is for the types of the contract to say. */
-  request(type: string, data?: unknown, options: RequestOptions = NO_OPTIONS): Promise<never> {
+  request(type: string, data?: unknown, options: RequestOptions = {}): Promise<never> {
     try {
-      const info = this.#mux.typeOf(type, 'call')
-      const { timeout = info.deadline ?? this.owner.settings.callTimeout } = options
-      if (!(timeout >= 0))
-        throw this.#error('BAD_OPTION', `timeout is a number of milliseconds, not ${timeout}`)
-      return this.#mux.calls.request(info, data, options, timeout) as Promise<never>
+      const { calls } = this.#mux
+      const { callTimeout } = this.owner.settings
+      return calls.request(this.#mux.typeOf(type, 'call'), data, options, callTimeout) as Promise<never>
     } catch (thrown) {
       return rejected(thrown as Error)
     }
@@ -327,6 +310,10 @@ export class V1Peer<C extends Codec>
     return this.watch.silent
   }
 
+  get stuckFor(): number {
+    return this.outbox.stuckFor
+  }
+
   ping(): void {
     this.#out.frames.ping(this.#host.offer.ttl)
   }
@@ -350,7 +337,6 @@ export class V1Peer<C extends Codec>
 
   goOn(pipe: Pipe, early: Uint8Array): void {
     this.reattach(pipe)
-    this.#vitals = this.#newVitals()
     this.#out.attach(this.outbox)
     this.#in.attach()
     this.leaving.attached()

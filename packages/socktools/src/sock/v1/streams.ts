@@ -1,20 +1,15 @@
 import { type SockError, isSockError } from '../../errors.ts'
 import type { TypeInfo } from '../../contract/protocol.ts'
-import { encodePrefix, type HeaderSlot, prefixFlags } from '../../wire/v1/bodies.ts'
+import { encodePrefix, prefixFlags } from '../../wire/v1/bodies.ts'
 import { OPEN } from '../../wire/v1/frame.ts'
 import { isThenable } from '../thenable.ts'
+import type { StreamOptions } from '../types.ts'
 import { encodeData, joined } from './data.ts'
 import { refusal, stopped } from './faults.ts'
 import type { Asked, Link } from './link.ts'
 import type { Served } from './served-calls.ts'
 import { Settling } from './settling.ts'
 import { Stream } from './stream.ts'
-
-export interface StreamOptions {
-  /** Ends it, as `break` does. */
-  readonly signal?: AbortSignal
-  readonly headers?: HeaderSlot
-}
 
 export interface StreamHost {
   /** What the handler gives: an async iterable of a feed; for a channel, when it is through. */

@@ -1,5 +1,6 @@
 import { SockError } from '../../errors.ts'
 import type { Deadline, Deadlines } from '../deadlines.ts'
+import type { SignedPeer } from './signs.ts'
 
 export interface VitalLimits {
   /** Milliseconds of silence after which the far side is asked for a sign; 0: never. */
@@ -8,13 +9,10 @@ export interface VitalLimits {
   readonly stallTimeout: number
 }
 
-export interface VitalSigns {
-  /** Milliseconds since a byte came. */
-  silent(): number
+/** The peer whose pipe it is. */
+export interface VitalPeer extends Pick<SignedPeer, 'silentFor' | 'ping' | 'judgedDead'> {
   /** Milliseconds since the system took anything of what waits for it; 0: nothing waits. */
-  stuckFor(): number
-  ping(): void
-  dead(error: SockError): void
+  readonly stuckFor: number
 }
 
 /** Unanswered signs at once: more tell nothing. */
@@ -27,17 +25,20 @@ const MOST_OUTSTANDING = 2
 export class Vitals {
   readonly #limits: VitalLimits
   readonly #deadlines: Deadlines
-  readonly #signs: VitalSigns
+  readonly #peer: VitalPeer
   #timer: Deadline | undefined
   #outstanding = 0
 
-  constructor(limits: VitalLimits, deadlines: Deadlines, signs: VitalSigns) {
+  constructor(limits: VitalLimits, deadlines: Deadlines, peer: VitalPeer) {
     this.#limits = limits
     this.#deadlines = deadlines
-    this.#signs = signs
+    this.#peer = peer
   }
 
+  /** There is a pipe that is read. */
   start(): void {
+    this.stop()
+    this.#outstanding = 0
     const { heartbeat, stallTimeout } = this.#limits
     const every = Math.min(heartbeat || Infinity, (stallTimeout || Infinity) / 2)
     if (every === Infinity) return
@@ -51,24 +52,23 @@ export class Vitals {
   /** When to look again: when the far side will have been silent for long enough, if nothing comes. */
   #next(every: number): number {
     const { heartbeat } = this.#limits
-    const left = heartbeat - this.#signs.silent()
+    const left = heartbeat - this.#peer.silentFor
     return left > 0 && left < every ? left : every
   }
 
   #look(): void {
     const { heartbeat, stallTimeout } = this.#limits
-    const silent = this.#signs.silent()
-    const stuckFor = this.#signs.stuckFor()
+    const { silentFor, stuckFor } = this.#peer
     if (stallTimeout > 0 && stuckFor >= stallTimeout) {
-      this.#signs.dead(
+      this.#peer.judgedDead(
         new SockError(
           'WRITE_STALLED',
           `nothing of what waits to be sent has left for ${Math.round(stuckFor)} ms`,
         ),
       )
-    } else if (heartbeat > 0 && silent >= heartbeat && this.#outstanding < MOST_OUTSTANDING) {
+    } else if (heartbeat > 0 && silentFor >= heartbeat && this.#outstanding < MOST_OUTSTANDING) {
       this.#outstanding++
-      this.#signs.ping()
+      this.#peer.ping()
     }
   }
 
@@ -77,6 +77,7 @@ export class Vitals {
     this.#outstanding = 0
   }
 
+  /** There is none. */
   stop(): void {
     this.#timer?.cancel()
   }
