@@ -74,8 +74,7 @@ export class Left {
     // Two sessions with one node are two receivers of what is sent to all.
     if (lane.endsWith('/all')) return
     const what = `${lane} #${n} at node ${node}`
-    if (this.#came.has(what) && !redelivered)
-      this.#sim.fail('twice only where that is said', new Error(what))
+    if (this.#came.has(what) && !redelivered) this.#sim.fail('twice only where that is said', new Error(what))
     this.#came.add(what)
   }
 

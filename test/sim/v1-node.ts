@@ -131,7 +131,8 @@ function socketOf(
     if (redelivered) sim.tally('redelivered')
     sessions?.left.came(me.node, lane, n, redelivered)
     // What was sent to all may come over another session with this node, too, behind what was sent to that one.
-    const at = lane.endsWith('/all') && policyOf(sim.seed) === 'resend' ? `${tag} ${++got}` : `${tag}/${peer.id}`
+    const at =
+      lane.endsWith('/all') && policyOf(sim.seed) === 'resend' ? `${tag} ${++got}` : `${tag}/${peer.id}`
     ledger.deliver(lane, n, digestOf({ pad }), at, redelivered)
   }
   const sock = me.sock({

@@ -395,7 +395,8 @@ export class V1Peer<C extends Codec>
     if (ours && this.isAttached) this.leaving.close(error)
     const why = this.goneError()
     this.leaving.end(why)
-    if (error instanceof SessionLost && this.session !== undefined) return this.#lose(this.session, error, why)
+    if (error instanceof SessionLost && this.session !== undefined)
+      return this.#lose(this.session, error, why)
     this.#mux.cut(why)
     const proved = this.session?.proved ?? false
     return this.#out.end(why, ours && error === undefined ? 'closed' : 'gone', proved, false)

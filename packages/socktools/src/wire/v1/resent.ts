@@ -20,7 +20,10 @@ const RESENT_KEY = '-resent'
 const PLACE = /^([0-9a-f]{32})\/([1-9][0-9]{0,15})$/
 
 /** Headers with this mark; none for a message that was never written whole. */
-export function withPlaces(headers: HeaderSlot | undefined, places: readonly Place[]): HeaderSlot | undefined {
+export function withPlaces(
+  headers: HeaderSlot | undefined,
+  places: readonly Place[],
+): HeaderSlot | undefined {
   if (places.length === 0) return headers
   return { ...headers, [RESENT_KEY]: places.map(({ session, seq }) => `${session}/${seq}`).join(' ') }
 }

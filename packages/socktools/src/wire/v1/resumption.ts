@@ -165,7 +165,9 @@ export class Tombstones {
   /** Up to which seq a session with this process was received, if that is still known. */
   received(key: string, incarnation: Uint8Array): number | undefined {
     const found = this.#byKey.get(key)
-    return found !== undefined && equal(found.resumption.incarnation, incarnation) ? found.lastRecv : undefined
+    return found !== undefined && equal(found.resumption.incarnation, incarnation)
+      ? found.lastRecv
+      : undefined
   }
 
   /** What the dialer of this HELLO is told. Only who shows a token of the session hears more than that it is unknown. */

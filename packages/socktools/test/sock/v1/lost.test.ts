@@ -111,7 +111,10 @@ describe('resend', GUARD, () => {
         next.sendMsg('say', 6).catch(() => undefined)
         assert.deepEqual(await outcomes(sent), Array(4).fill(DELIVERED))
         await world.quiet()
-        assert.deepEqual(after.all.filter((one) => one !== '4'), ['1 again', '2 again', '3', '5', '6'])
+        assert.deepEqual(
+          after.all.filter((one) => one !== '4'),
+          ['1 again', '2 again', '3', '5', '6'],
+        )
         assert.ok(after.all.includes('4'))
         assert.deepEqual(client.stats().dropped, {})
         assert.deepEqual([there.stats().messagesOut, next.stats().messagesOut], [5, 6])
@@ -286,7 +289,9 @@ describe('resend', GUARD, () => {
         const { world, client, there } = pair
         const lost = lostOf(client)
         let asked: Promise<unknown> | undefined
-        await unheard(pair, () => (asked = there.request('double', 1).catch(codeOf)))
+        await unheard(pair, () => {
+          asked = there.request('double', 1).catch(codeOf)
+        })
         await pair.part()
         const place = there.send('place', 1)
         await there.sendMsg('say', 1)

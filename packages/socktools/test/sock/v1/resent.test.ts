@@ -136,7 +136,10 @@ describe('a message that was sent before', GUARD, () => {
         say(now, 1, headers)
         await world.quiet()
         assert.deepEqual(heard, [])
-        assert.deepEqual(now.of('GOODBYE').map(Far.code), ['PROTOCOL_ERROR'])
+        assert.deepEqual(
+          now.of('GOODBYE').map((said) => Far.code(said)),
+          ['PROTOCOL_ERROR'],
+        )
       }))
 
   test('without the feature the mark is a header like any other', () =>

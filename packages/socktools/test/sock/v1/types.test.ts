@@ -139,9 +139,10 @@ export function lost(sock: Sock<RawCodec, Chat>): void {
   }
   typed<'fail' | 'resend' | 'drop' | undefined>().as(options.sessionLost)
   // @ts-expect-error: no such policy
-  void ({ sessionLost: 'retry' } satisfies SockOptions)
+  const wrong: SockOptions = { sessionLost: 'retry' }
   // @ts-expect-error: datagrams have no sessions
-  void ({ sessionLost: 'drop' } satisfies UdpSockOptions)
+  const elsewhere: UdpSockOptions = { sessionLost: 'drop' }
+  typed<object>().as([wrong, elsewhere])
   sock.on('sessionLost', ({ peer, reason, ...counts }) => {
     typed<Peer<RawCodec, Chat>>().as(peer)
     typed<Record<'deliveredThrough' | 'unknown' | 'neverSent' | 'resent', number>>().as(counts)
@@ -152,7 +153,12 @@ export function lost(sock: Sock<RawCodec, Chat>): void {
 
 /** Compiled, never run: what is kept until it is done. */
 export async function posts(sock: TcpSock<RawCodec, Chat>, peer: Peer<RawCodec, Chat>): Promise<void> {
-  const { accepted, outcome } = sock.post('bob', 'say', { text: 'hi', at: '1' }, { headers: {}, ack: 'durable' })
+  const { accepted, outcome } = sock.post(
+    'bob',
+    'say',
+    { text: 'hi', at: '1' },
+    { headers: {}, ack: 'durable' },
+  )
   typed<Promise<number>>().as(accepted)
   typed<Promise<Outcome>>().as(outcome)
   sock.claim(peer, 'bob')
