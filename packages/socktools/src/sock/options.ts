@@ -87,8 +87,8 @@ export interface SockOptions<C extends Codec = RawCodec, P extends Protocol | un
   readonly frameRate?: number
   /**
    * Pauses before dialing again, random from 0 up to `first`, doubled with each failure up to `max`, until a connection has
-   * held for `healthy`: a session that is cut sooner, though it moved on, waits longer each time. Milliseconds. Default 100,
-   * 30,000 and 10,000.
+   * held for `healthy`, or a session has moved on over it: something was acknowledged or received. Milliseconds. Default
+   * 100, 30,000 and 10,000.
    */
   readonly backoff?: Partial<Backoff>
 

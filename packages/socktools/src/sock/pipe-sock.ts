@@ -295,14 +295,15 @@ export class PipeSock<
     this.#detached++
     this.core.events.emit('detached', { peer: peer as unknown as Peer<C>, error })
     const { dialedAt, session } = peer
+    const moved = session?.moved ?? false
     // A listener may have closed it.
     if (peer.state === 'gone') return
     if (dialedAt === undefined || session === undefined) {
       // It is for the far side to come back; but one that is kept up from here, too, need not wait for that.
-      this.#keepers.over(peer, peer.leaving.notBefore)
+      this.#keepers.over(peer, peer.leaving.notBefore, moved)
       return
     }
-    this.#reunions.start(peer, session, dialedAt)
+    this.#reunions.start(peer, session, dialedAt, moved)
   }
 
   #onGone(peer: AnyPeer<C>, error: SockError | undefined, lost: Lost): void {

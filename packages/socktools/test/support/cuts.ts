@@ -49,9 +49,10 @@ export class CutPipe implements Pipe {
   readonly #onOver: () => void
   /** What is sent either way seems to leave, and never arrives. */
   mute = false
-  /** The same of what is sent to the side that dialed, and of what that sends. */
+  /** Nothing comes any more. */
   deaf = false
-  dumb = false
+  /** Nothing comes any more, and that this side has ended it is never heard of at the other. */
+  lost = false
   #left: number
   #handlers: PipeSink | undefined
   #over = false
@@ -80,7 +81,7 @@ export class CutPipe implements Pipe {
     this.#inner.attach({
       ...handlers,
       data: (chunk) => {
-        if (this.mute || this.deaf) return
+        if (this.mute || this.deaf || this.lost) return
         const part = this.#take(chunk)
         if (part.length > 0) this.#handlers?.data(part)
         if (this.#left <= 0) this.cut()
@@ -101,7 +102,7 @@ export class CutPipe implements Pipe {
 
   write(chunks: readonly Uint8Array[]): boolean {
     if (this.#over) return false
-    if (this.mute || this.dumb) return true
+    if (this.mute) return true
     const some = chunks.map((chunk) => this.#take(chunk)).filter(({ length }) => length > 0)
     const took = this.#inner.write(some)
     if (this.#left > 0) return took
@@ -124,6 +125,6 @@ export class CutPipe implements Pipe {
 
   destroy(): void {
     if (!this.#over) this.#end()
-    this.#inner.destroy()
+    if (!this.lost) this.#inner.destroy()
   }
 }

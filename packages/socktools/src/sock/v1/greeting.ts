@@ -7,8 +7,8 @@
 import { fail, SockError } from '../../errors.ts'
 import type { Pipe } from '../../net/pipe.ts'
 import { readU32 } from '../../wire/length-header.ts'
-import { decodeGoodbye, encodeGoodbye } from '../../wire/v1/bodies.ts'
-import { GOODBYE, HEADER } from '../../wire/v1/frame.ts'
+import { decodeGoodbye, encodeGoodbye, encodePing } from '../../wire/v1/bodies.ts'
+import { GOODBYE, HEADER, PING } from '../../wire/v1/frame.ts'
 import {
   decodeHello,
   decodeWelcome,
@@ -116,12 +116,13 @@ export class Greeting {
 
   /**
    * Where we have dialed this host as well, which connection is kept is for the far side to say. Returns why this one broke
-   * meanwhile, if it did: the far side may have taken it for a peer. Rejects with DUPLICATE.
+   * meanwhile, if it did: the far side may have taken it for a peer. Rejects with DUPLICATE, or with what else the far
+   * side gave it up for.
    */
   async #untilKept(visit: Visit, session: Session | undefined): Promise<SockError | undefined> {
     const { twins } = this.#terms
     const decided = visit.decided()
-    if (decided()) return undefined
+    if (decided() && !visit.doubted()) return undefined
     const off = twins.onAnswered(() => {
       this.#pipe.wake()
     })
@@ -133,15 +134,39 @@ export class Greeting {
         this.#pipe.wake()
         return this.#known.promise
       })
+    const isKnown = (): boolean => isBack || hasSpoken(this.#pipe.early)
     try {
-      await this.#pipe.spoken(() => isBack || decided())
+      await this.#pipe.until(() => isKnown() || decided())
+      if (visit.doubted()) await this.#askedFor(isKnown)
     } finally {
       off()
     }
     visit.check()
-    if (farewellIn(this.#pipe.early) === 'DUPLICATE')
-      throw new Duplicate(hex(this.#terms.offer.nodeId), this.#address)
+    const farewell = farewellIn(this.#pipe.early)
+    if (farewell === 'DUPLICATE') throw new Duplicate(hex(this.#terms.offer.nodeId), this.#address)
+    if (farewell !== undefined) throw this.#error('PEER_GONE', `the far side gave this up: ${farewell}`)
     return this.#pipe.over
+  }
+
+  /** Has the far side say whether it keeps this connection: who does not says GOODBYE. Silence breaks it. */
+  async #askedFor(isKnown: () => boolean): Promise<void> {
+    const { handshakeTimeout, offer } = this.#terms
+    const isOver = (): boolean => isKnown() || this.#pipe.over !== undefined
+    if (isOver()) return
+    const late = this.#deadlines.set(handshakeTimeout, () => {
+      this.giveUp(
+        new SockError('HANDSHAKE_TIMEOUT', `no sign within ${handshakeTimeout} ms`, {
+          address: this.#address,
+        }),
+      )
+    })
+    try {
+      const ping = encodePing({ ttl: offer.ttl, nonce: new Uint8Array(8) })
+      await this.#pipe.write(controlFrame(PING, 0, ping)).catch(() => undefined)
+      await this.#pipe.until(isOver)
+    } finally {
+      late.cancel()
+    }
   }
 
   /** Lets go of the connection, and tells the far side why where it waits for that. */
@@ -188,6 +213,7 @@ export class Greeting {
     if (!isMagic(payload))
       fail('PEER_NOT_SESSION', 'its first frame is no WELCOME', { address: this.#address })
     const welcome = decodeWelcome(payload)
+    if (welcome.result === 'rejected') dial?.rejected()
     if (welcome.result === 'rejected' && welcome.code === 'SESSION_LOST')
       throw SessionLost.told(welcome.text, welcome.lastRecv, this.#address)
     if (welcome.result === 'rejected' && welcome.code === 'DUPLICATE' && welcome.nodeId !== undefined)
@@ -338,6 +364,13 @@ const metOf = ({ nodeId }: Offer, again: boolean): Met => ({ id: hex(nodeId), ag
 
 /** In the codec of the session there is no choice any more. */
 const askAgain = ({ resume, codec }: Again): Pick<Hello, 'resume' | 'codecs'> => ({ resume, codecs: [codec] })
+
+/** Something has come, and if that is a GOODBYE, all of it. One that long is none: its peer says so. */
+function hasSpoken(early: Uint8Array): boolean {
+  if (early.length <= 4) return false
+  const n = readU32(early, 0)
+  return early[4] !== GOODBYE || n > MAX_HELLO || early.length >= 4 + n
+}
 
 /** The code of a GOODBYE that is the first frame, and all there. */
 function farewellIn(early: Uint8Array): string | undefined {

@@ -85,9 +85,9 @@ export class HandshakePipe {
     return this.#bytes
   }
 
-  /** Resolves when something has come, or `enough`, though it may be over by then. */
-  async spoken(enough: () => boolean): Promise<void> {
-    while (this.#bytes.length === 0 && !enough()) {
+  /** Reads on until that is `enough`, though it may be over by then. */
+  async until(enough: () => boolean): Promise<void> {
+    while (!enough()) {
       if (this.#over === undefined) this.#pipe.resume()
       await this.#changed.promise
     }

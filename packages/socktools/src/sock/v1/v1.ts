@@ -52,7 +52,7 @@ export class V1<C extends Codec> {
     const nodeId = platform.randomBytes(16)
     this.#terms = {
       ...settings,
-      twins: new Twins({ nodeId }),
+      twins: new Twins({ nodeId, now: platform.now }),
       wire: settings.wire === 'auto' ? 'auto' : 'v1',
       contract,
       offer: {

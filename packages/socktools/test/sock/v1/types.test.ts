@@ -142,7 +142,7 @@ export function lost(sock: Sock<RawCodec, Chat>): void {
   const wrong: SockOptions = { sessionLost: 'retry' }
   // @ts-expect-error: datagrams have no sessions
   const elsewhere: UdpSockOptions = { sessionLost: 'drop' }
-  typed<object>().as([wrong, elsewhere])
+  typed<(SockOptions | UdpSockOptions)[]>().as([wrong, elsewhere])
   sock.on('sessionLost', ({ peer, reason, ...counts }) => {
     typed<Peer<RawCodec, Chat>>().as(peer)
     typed<Record<'deliveredThrough' | 'unknown' | 'neverSent' | 'resent', number>>().as(counts)
