@@ -5,6 +5,7 @@ import { marksOf, needOwnKeys, withMarks, withoutMarks } from '../../../src/wire
 import { decodePrefix, encodePrefix, prefixFlags } from '../../../src/wire/v1/bodies.ts'
 import { HEADER } from '../../../src/wire/v1/frame.ts'
 import { codeOf } from '../bytes.ts'
+import { SimPlatform } from '../../../src/testing/sim-platform.ts'
 import { type Place, judge, LONGEST, MOST_PLACES, placesOf, withPlaces } from '../../../src/wire/v1/resent.ts'
 import { casesOf, said } from './vectors.ts'
 
@@ -97,4 +98,32 @@ test('what is known of a message that was sent before', () => {
   assert.equal(at(['c', 1]), 'unknown')
   assert.equal(at(['c', 1], ['a', 5]), 'taken')
   assert.equal(at(['a', 6], ['c', 1]), 'unknown')
+})
+
+test('any text under the keys of the wire is a mark, and the same one when written again, or a PROTOCOL_ERROR', () => {
+  const { random } = new SimPlatform(1)
+  const pick = <T>(...from: readonly T[]): T => from[Math.floor(from.length * random())] as T
+  const part = (): string =>
+    pick(STORE, STORE, STORE, STORE.slice(1), '', ' ', '/') +
+    pick('/', '/', '/', ' ', '') +
+    pick('1', '42', '9007199254740991', '0', '01', '9007199254740992', '', '-1', '1.5', '٣') +
+    pick('', '', '', '/again', ' ', '\n')
+  const seen = { resent: 0, id: 0, bad: 0 }
+  for (let i = 0; i < 20_000; i++) {
+    const text = Array.from({ length: 1 + Math.floor(10 * random() ** 3) }, part).join(
+      pick(' ', ' ', '  ', ','),
+    )
+    let places: readonly Place[] | undefined
+    const code = codeOf(() => (places = placesOf({ '-resent': text })))
+    if (places === undefined) assert.equal(code, 'PROTOCOL_ERROR')
+    else assert.deepEqual(withPlaces({}, places), { '-resent': text })
+    let marks: ReturnType<typeof marksOf>
+    const also = codeOf(() => (marks = marksOf({ '-done': 'durable', '-id': text })))
+    if (marks === undefined) assert.equal(also, 'PROTOCOL_ERROR')
+    else assert.deepEqual(withMarks({}, marks), { '-done': 'durable', '-id': text })
+    if (places !== undefined) seen.resent++
+    if (marks !== undefined) seen.id++
+    if (code !== undefined && also !== undefined) seen.bad++
+  }
+  for (const [what, count] of Object.entries(seen)) assert.ok(count > 200, `${what}: ${count}`)
 })
