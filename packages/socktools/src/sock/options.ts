@@ -151,6 +151,15 @@ export interface SockOptions<C extends Codec = RawCodec, P extends Protocol | un
    * true; both sides must want it.
    */
   readonly sessions?: boolean
+  /**
+   * Wire v1: what becomes of events without an acknowledgement when a session is lost; calls, feeds and channels fail in any
+   * case, and types with a `delivery` of their own are given up. `fail`: they are given up, and the event `sessionLost` counts
+   * them. `drop`: the same, and they are counted as dropped as well, also those that may have arrived (`lost`). `resend`: they
+   * are kept, and sent again, in their order and before anything newer, over the next session with the same node, or
+   * with whoever answers at the address that was dialed, if it comes within `sessionTtl`. What may come twice then has
+   * `redelivered` in its context. Leave long bytes() unchanged until their outcome. Default `fail`.
+   */
+  readonly sessionLost?: 'fail' | 'resend' | 'drop'
   /** Wire v1: milliseconds that a session waits for another connection. Default 2 minutes. */
   readonly sessionTtl?: number
   /** Wire v1: bytes that are kept for a peer until it has acknowledged them; above it nothing new is written. Default 64 MiB. */
@@ -228,6 +237,7 @@ export interface Settings<C extends Codec = RawCodec>
   readonly security: Security | undefined
   readonly trust: Trust | undefined
   readonly insecure: boolean
+  readonly sessionLost: 'fail' | 'resend' | 'drop'
 }
 
 const FUNCTIONS = ['tick', 'goodAddress', 'goodPeer'] as const
@@ -246,6 +256,7 @@ const OTHERS = [
   'security',
   'trust',
   'insecure',
+  'sessionLost',
   ...DURABLE_OPTIONS,
 ] as const
 /** Options that are objects, and the methods that make them the right ones. */
@@ -277,8 +288,17 @@ export function settle<C extends Codec, P extends Protocol | undefined>(
   for (const [name, methods] of Object.entries(PARTS)) checkPart(name, methods, given[name])
   checkLogger(given['logger'])
   if (given['bind'] !== undefined) needAddress(given['bind'], 'bind')
-  const { slowPeer, connect = [], sessions = true, security, insecure = false } = options
+  const {
+    slowPeer,
+    connect = [],
+    sessions = true,
+    sessionLost = 'fail',
+    security,
+    insecure = false,
+  } = options
   if (typeof sessions !== 'boolean') fail('BAD_OPTION', 'sessions is true or false')
+  if (!['fail', 'resend', 'drop'].includes(sessionLost))
+    fail('BAD_OPTION', `sessionLost is 'fail', 'resend' or 'drop', not ${JSON.stringify(sessionLost)}`)
   if (typeof insecure !== 'boolean') fail('BAD_OPTION', 'insecure is true or false')
   if (options.trust !== undefined && security === undefined)
     fail('BAD_OPTION', 'trust needs an `identity`: without one nobody proves who it is')
@@ -322,6 +342,7 @@ export function settle<C extends Codec, P extends Protocol | undefined>(
     security,
     trust: trustOf(options.trust),
     insecure,
+    sessionLost,
     ...durableSettings(options, wire),
   })
 }

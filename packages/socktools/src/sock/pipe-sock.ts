@@ -22,6 +22,7 @@ import type { PeerOwner } from './peer-hooks.ts'
 import { Peers } from './peers.ts'
 import { type AnyPeer, Sends } from './sends.ts'
 import type {
+  ConnectOptions,
   DataOf,
   DrainOptions,
   Lost,
@@ -108,7 +109,7 @@ export class PipeSock<
     this.#keepers = new Keepers<AnyPeer<C>>(settings.backoff, platform, {
       dial: (address) => {
         core.checkOpen('connectTo')
-        return this.#doors.dial(address, {})
+        return this.#dial(address, {})
       },
       // Nor is it up while it waits for the far side to dial.
       isOver: (peer) => !this.#peers.has(peer) || (peer.state === 'detached' && !peer.dialed),
@@ -164,8 +165,8 @@ export class PipeSock<
         hurry: (peer) => {
           this.#reunions.hurry(peer)
         },
-        onSessionLost: (peer, { reason }, unknown, neverSent) => {
-          core.events.emit('sessionLost', { peer: peer as unknown as Peer<C>, reason, unknown, neverSent })
+        onSessionLost: (peer, { reason }, facts) => {
+          core.events.emit('sessionLost', { peer: peer as unknown as Peer<C>, reason, ...facts })
         },
       })
   }
@@ -223,7 +224,7 @@ export class PipeSock<
       this.core.checkOpen('connectTo')
     }
     const desk = name === undefined ? undefined : this.#needDesk()
-    const peer = await this.#doors.dial(address, options)
+    const peer = await this.#dial(address, options)
     if (name !== undefined) desk?.claim(peer, name)
     return peer as unknown as Peer<C, P>
   }
@@ -233,6 +234,13 @@ export class PipeSock<
     this.#isInsecure = true
     const what = 'anybody who can reach it can read, change and speak here: insecure is true'
     void this.core.guard('logger', () => this.core.settings.logger?.warn?.(what, { address }))
+  }
+
+  async #dial(address: string, options: ConnectOptions): Promise<AnyPeer<C>> {
+    const peer = await this.#doors.dial(address, options)
+    // Its far side may have dialed us instead.
+    if (peer.wire === 'v1') this.#v1?.reached(peer, address)
+    return peer
   }
 
   // What is kept until it is done
@@ -285,6 +293,7 @@ export class PipeSock<
     core.begin()
     // Listened to before it is announced, so that a listener may close it; read from after that.
     peer.attach()
+    if (peer.wire === 'v1') this.#v1?.joined(peer)
     core.events.emit('peer', { peer: peer as Peer<C> })
     this.#desk?.join(peer)
     peer.start(greeted?.early)
@@ -385,10 +394,12 @@ export class PipeSock<
 
   protected async drainPeers(options: DrainOptions): Promise<void> {
     this.#desk?.stop()
+    this.#v1?.end()
     await Promise.all(this.#peers.all.map((peer) => peer.drain(options)))
   }
 
   protected async closePeers(): Promise<Lost> {
+    this.#v1?.end()
     closeAll(this.#peers.all)
     this.#desk?.end()
     this.#partings.end()

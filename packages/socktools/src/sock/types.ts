@@ -34,6 +34,8 @@ export interface SockStats extends Omit<PeerStats, 'silent'> {
   readonly late: number
   /** It speaks wire v1 where others can reach it, with nothing proven: `insecure: true`. */
   readonly insecure?: true
+  /** Messages that were sent again over a later session, and had come before: they were dropped. */
+  readonly repeated: number
   /** Of a sock on wire v1. */
   readonly durable?: DurableStats
 }

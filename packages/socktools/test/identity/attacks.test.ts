@@ -5,12 +5,13 @@ import net, { type AddressInfo } from 'node:net'
 import { describe, test, type TestContext } from 'node:test'
 import tls from 'node:tls'
 import { setTimeout as sleep } from 'node:timers/promises'
+import type {
+  SockError} from '../../src/index.ts';
 import {
   type Candidate,
   Identity,
   msg,
   nothing,
-  SockError,
   TcpSock,
   type TcpSockOptions,
 } from '../../src/index.ts'

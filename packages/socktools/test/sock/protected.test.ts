@@ -10,15 +10,14 @@ const protocol = { say: msg(z.string()) }
 type Options = TcpSockOptions<never, typeof protocol>
 
 function make(t: TestContext, options: Partial<Options> = {}): TcpSock<never, typeof protocol> {
-  const sock = new TcpSock({ protocol, ...options } as Options)
+  const sock = new TcpSock({ protocol, ...options })
   t.after(() => sock.close())
   return sock
 }
 
 describe('protected mode', () => {
   test('what is this machine alone, and what is not', () => {
-    const { isExposed } = tcp()
-    const exposed = (host: string): boolean | undefined => isExposed?.(new URL(`tcp://${host}:1`))
+    const exposed = (host: string): boolean | undefined => tcp().isExposed?.(new URL(`tcp://${host}:1`))
     for (const host of ['127.0.0.1', '127.9.9.9', '[::1]', 'localhost'])
       assert.equal(exposed(host), false, host)
     for (const host of [

@@ -167,7 +167,7 @@ export class Greeting {
     })
     try {
       const ping = encodePing({ ttl: offer.ttl, nonce: new Uint8Array(8) })
-      await this.#pipe.write(controlFrame(PING, 0, ping)).catch(() => undefined)
+      await this.#pipe.write(controlFrame(PING, 0, this.#positions.ours, ping)).catch(() => undefined)
       await this.#pipe.until(isOver)
     } finally {
       late.cancel()

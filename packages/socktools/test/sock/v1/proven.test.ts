@@ -68,7 +68,7 @@ const node = async (
     security: memorySecurity(id),
     trust: ANYBODY,
     ...more,
-  } as Options)
+  })
   await sock.start()
   return sock
 }
@@ -217,7 +217,7 @@ describe('a security', () => {
       const server = await node(world, 'server', { handshakeTimeout: 1000 })
       const refused: string[] = []
       server.on('refused', ({ error }) => refused.push(error.code))
-      const plain = world.sock({ protocol, handshakeTimeout: 5000 } as Options)
+      const plain = world.sock({ protocol, handshakeTimeout: 5000 })
       await assert.rejects(plain.connectTo('memory:server'), { code: 'PEER_NOT_SESSION' })
       assert.deepEqual([refused, server.stats().pending], [['HANDSHAKE_TIMEOUT'], 0])
     }))
@@ -236,7 +236,7 @@ describe('a security', () => {
   test('that proves nothing lets nobody in', () =>
     simulate(async (world) => {
       const server = await node(world, 'server', { security: { name: 'none', secure: async (pipe) => pipe } })
-      const plain = world.sock({ protocol } as Options)
+      const plain = world.sock({ protocol })
       await assert.rejects(plain.connectTo('memory:server'), { code: 'PEER_NOT_SESSION' })
       assert.deepEqual(server.stats().refused, { UNPROVEN: 1 })
     }))
