@@ -15,13 +15,20 @@ let handled: string[] = []
 let ends: string[] = []
 let asked = 0
 
+/** What a peer calls itself: the first word of what it says. */
+const tags = new WeakMap<object, string>()
+const told = (text: string, { peer: from }: { readonly peer: object }): void => {
+  tags.set(from, text.split(' ', 1)[0] ?? '')
+  handled.push(text)
+}
+
 const open = (more: object = {}): TcpSock<RawCodec, typeof protocol> => {
   const sock = new TcpSock<RawCodec, typeof protocol>({
-    ...{ identity, protocol, handlers: { echo: (text) => text, say: (text) => void handled.push(text) } },
+    ...{ identity, protocol, handlers: { echo: (text: string) => text, say: told } },
     ...{ goodPeer: () => ++asked > 0, ...options, ...more },
   })
-  sock.on('detached', ({ error }) => ends.push(`detached ${error?.code}`))
-  sock.on('gone', ({ error }) => ends.push(`gone ${error?.code ?? 'well'}`))
+  sock.on('detached', ({ peer: one, error }) => ends.push(`${tags.get(one)} detached ${error?.code}`))
+  sock.on('gone', ({ peer: one, error }) => ends.push(`${tags.get(one)} gone ${error?.code ?? 'well'}`))
   return sock
 }
 const sock = open(store === undefined ? {} : { store, nameOf: ({ identity: id }: Candidate) => id })
@@ -34,18 +41,19 @@ const codeOf = (thrown: unknown): string =>
 /** One short session, with whatever becomes of it. */
 async function talk(to: string, tag: string): Promise<Talk> {
   const own = open()
-  const told: string[] = []
-  own.on('detached', () => told.push('detached'))
-  own.on('resumed', () => told.push('resumed'))
+  const events: string[] = []
+  own.on('detached', () => events.push('detached'))
+  own.on('resumed', () => events.push('resumed'))
   try {
     const far = await own.connectTo(to)
     const { outcome } = far.send('say', `${tag} a`)
     const answer = await far.request('echo', tag)
     const { status } = await outcome
     await own.drain({ timeout: 1_000 })
-    return { answer, status, told, failed: own.stats().failed }
+    const { failed, refused } = own.stats()
+    return { answer, status, told: events, failed: { ...failed, ...refused } }
   } catch (thrown) {
-    return { code: codeOf(thrown), told, failed: { ...own.stats().failed, ...own.stats().refused } }
+    return { code: codeOf(thrown), told: events, failed: { ...own.stats().failed, ...own.stats().refused } }
   } finally {
     await own.close()
   }
