@@ -9,6 +9,7 @@ import type { MsgTypes } from '../contract/types.ts'
 import type { Codec, RawCodec } from '../wire/codec.ts'
 import { unlessAborted } from './attempts.ts'
 import { BaseSock } from './base-sock.ts'
+import { SessionLost } from '../wire/v1/resumption.ts'
 import { bothLost, NOTHING_LOST } from './counters.ts'
 import { Deadlines } from './deadlines.ts'
 import { Desk, NO_DESK } from './durable/desk.ts'
@@ -71,8 +72,8 @@ export class PipeSock<
   readonly #reunions = new Map<AnyPeer<C>, Reunion>()
   /** Told of each that dialed us, while somebody waits for one of them. */
   readonly #onCame = new Set<(peer: AnyPeer<C>) => void>()
-  /** How many have no connection now. */
-  #detached = 0
+  /** Those that have no connection now, in the order in which they lost it. */
+  readonly #detached = new Set<AnyPeer<C>>()
   #binding = false
   #listener: Listener | undefined
   #nextId = 1
@@ -90,7 +91,7 @@ export class PipeSock<
       get life() {
         return core.life
       },
-      countPeers: () => this.#peers.size - this.#detached,
+      countPeers: () => this.#peers.size - this.#detached.size,
       greet: (pipe, dialed) => this.#v1?.greet(pipe, dialed),
       join: (pipe, dialed, greeted, dialedAt) => this.#join(pipe, dialed, greeted, dialedAt),
       twin: (nodeId, signal) => this.#twin(nodeId, signal),
@@ -147,7 +148,7 @@ export class PipeSock<
           this.#onDetached(peer, error)
         },
         onResumed: (peer) => {
-          this.#detached--
+          this.#detached.delete(peer)
           core.events.emit('resumed', { peer: peer as unknown as Peer<C> })
         },
         hurry: (peer) => {
@@ -279,6 +280,7 @@ export class PipeSock<
         : new LivePeer<C>(id, pipe, dialed, this.#peerHost)
     if (dialed) core.counters.dialed++
     else core.counters.accepted++
+    this.#makeRoom()
     this.#peers.add(peer)
     this.#sends.join(peer)
     core.begin()
@@ -291,6 +293,16 @@ export class PipeSock<
       peer.lostPipe(greeted.broken)
     if (peer.wire === 'v1' && !dialed) for (const tell of this.#onCame) tell(peer)
     return peer
+  }
+
+  /** Where all places are taken, whoever dialed us and has waited longest for another connection ends. */
+  #makeRoom(): void {
+    if (this.#peers.size < this.core.settings.maxPeers) return
+    for (const peer of this.#detached) {
+      if (peer.wire !== 'v1' || peer.dialed) continue
+      peer.session?.lose(new SessionLost('expired', undefined, peer.address))
+      return
+    }
   }
 
   /** The peer that dialed us from this node; it may be about to come. */
@@ -313,7 +325,7 @@ export class PipeSock<
   }
 
   #onDetached(peer: V1Peer<C>, error: SockError | undefined): void {
-    this.#detached++
+    this.#detached.add(peer)
     this.core.events.emit('detached', { peer: peer as unknown as Peer<C>, error })
     const { dialedAt, session } = peer
     // A listener may have closed it.
@@ -352,7 +364,7 @@ export class PipeSock<
     if (peer.wire === 'v1') this.#desk?.gone(peer)
     this.#reunions.get(peer)?.stop()
     this.#reunions.delete(peer)
-    if (peer.wire === 'v1' && !peer.isAttached) this.#detached--
+    this.#detached.delete(peer)
     this.core.counters.peerGone(peer.stats())
     if (error !== undefined) this.core.counters.failed(error)
     if (this.core.life !== 'open') this.#lost = bothLost(this.#lost, lost)

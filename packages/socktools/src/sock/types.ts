@@ -31,6 +31,8 @@ export interface SockStats extends Omit<PeerStats, 'silent'> {
   readonly unhandled: number
   /** Answers of calls that came when nobody waited for them any more. */
   readonly late: number
+  /** How often a peer that gave up calls, feeds and channels faster than `maxResetRate` was read no further for a time. */
+  readonly slowed: number
   /** Of a sock on wire v1. */
   readonly durable?: DurableStats
 }

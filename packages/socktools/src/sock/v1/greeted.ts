@@ -16,8 +16,8 @@ export interface Terms {
   readonly handshakeTimeout: number
   /** A peer that is silent for so long after it dialed speaks the plain wire, if `wire` is auto. */
   readonly autoWait: number
-  /** A new session; undefined: none is offered. */
-  newSession(): Session | undefined
+  /** A new session for somebody at this host; undefined: none is offered. Throws TOO_MANY_SESSIONS. */
+  newSession(who: Offer, host: string): Session | undefined
   /** Who goes on with the session that this HELLO names. Rejects with SESSION_LOST. */
   resume(hello: Hello): Promise<Resumable>
   /**

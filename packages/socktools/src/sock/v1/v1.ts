@@ -18,6 +18,7 @@ import { FrameWriter } from './frame-writer.ts'
 import type { Again, GreetedV1, Terms } from './greeted.ts'
 import { Greeting } from './greeting.ts'
 import type { V1Host } from './host.ts'
+import { NodeSessions } from './node-sessions.ts'
 import { V1Peer } from './peer.ts'
 import { ServeContext } from './serve-context.ts'
 import { Twins } from './twins.ts'
@@ -31,6 +32,7 @@ export class V1<C extends Codec> {
   /** By the id of their session: those whose handshake is done, and that are no peers yet. */
   readonly #held = new Map<string, () => Promise<void>>()
   readonly #tombstones = new Tombstones()
+  readonly #nodes: NodeSessions<V1Peer<C>>
   readonly intake: Intake
 
   constructor(
@@ -42,6 +44,7 @@ export class V1<C extends Codec> {
   ) {
     const { settings, platform } = core
     this.intake = new Intake(settings.inbox ?? settings.store)
+    this.#nodes = new NodeSessions(settings.maxSessionsPerNode)
     const contract = settings.contract as Contract
     const hash = platform.hash
     const nodeId = platform.randomBytes(16)
@@ -64,11 +67,10 @@ export class V1<C extends Codec> {
         heartbeat: u32(settings.heartbeat),
         ttl: u32(settings.timeout),
       },
-      newSession: () => ({
-        sessionId: platform.randomBytes(16),
-        token: platform.randomBytes(16),
-        lastRecv: 0,
-      }),
+      newSession: ({ nodeId: far }, host) => {
+        this.#nodes.check(nodeAt(host, keyOf(far)))
+        return { sessionId: platform.randomBytes(16), token: platform.randomBytes(16), lastRecv: 0 }
+      },
       held: ({ sessionId }, release) => {
         const key = keyOf(sessionId)
         this.#held.set(key, release)
@@ -150,6 +152,9 @@ export class V1<C extends Codec> {
       late: () => {
         counters.late++
       },
+      slowed: () => {
+        counters.slowed++
+      },
     }
   }
 
@@ -161,7 +166,10 @@ export class V1<C extends Codec> {
   /** `dialedAt`: the address that was dialed, where it can be dialed again. */
   join(id: string, pipe: Pipe, dialed: boolean, greeted: GreetedV1, dialedAt: string | undefined): V1Peer<C> {
     const peer = new V1Peer<C>(id, pipe, dialed, this.#host, greeted, dialedAt)
-    if (peer.session !== undefined && !dialed) this.#sessions.set(peer.session.key, peer)
+    if (peer.session !== undefined && !dialed) {
+      this.#nodes.add(nodeAt(peer.host, peer.nodeId), peer)
+      this.#sessions.set(peer.session.key, peer)
+    }
     return peer
   }
 
@@ -184,6 +192,7 @@ export class V1<C extends Codec> {
     if (session === undefined || dialed) return
     const { resumption, received } = session
     this.#sessions.delete(session.key)
+    this.#nodes.delete(peer)
     const reason = error instanceof SessionLost ? error.reason : 'ended'
     this.#tombstones.add({ resumption, reason, lastRecv: received })
   }
@@ -200,6 +209,9 @@ export class V1<C extends Codec> {
     core.fault(thrown, `handler of "${name}"`, peer)
   }
 }
+
+/** Nothing proves its id, so nobody elsewhere can take the place of one by saying that. */
+const nodeAt = (host: string, nodeId: string): string => `${host} ${nodeId}`
 
 /** As the wire can say it: options may be Infinity. */
 const u32 = (n: number): number => Math.min(Math.floor(n), 0xffff_ffff)
