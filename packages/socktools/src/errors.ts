@@ -76,6 +76,7 @@ const ADVICE = {
   STORE_LOCKED: 'one process at a time has a store; close it there, or give this one a directory of its own',
   TOO_LARGE:
     'split the message, or raise maxFrame on both sides as far as the framing (over UDP 65,507 bytes) allows',
+  TOO_MANY_FILES: 'raise the limit of open files (ulimit -n), or lower maxPeers: each connection takes one',
   TOO_MANY_PEERS: 'raise maxPeers, or close peers that you no longer need',
   TOO_MANY_PENDING: 'raise maxPending or make goodPeer faster; a flood of connections also looks like this',
   TOO_MANY_SESSIONS:
