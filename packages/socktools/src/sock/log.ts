@@ -42,9 +42,7 @@ export function logTo<C extends Codec>(logger: Logger, sock: Pick<Sock<C>, 'on'>
     const why = error === undefined ? '' : `: ${error.message}`
     return detached(`peer ${peer.id} is detached${why}`, { peer: peer.id, code: error?.code })
   })
-  sock.on('resumed', ({ peer }) =>
-    resumed(`peer ${peer.id} is back (${peer.address})`, { peer: peer.id }),
-  )
+  sock.on('resumed', ({ peer }) => resumed(`peer ${peer.id} is back (${peer.address})`, { peer: peer.id }))
   sock.on('sessionLost', ({ peer, reason, unknown, neverSent }) =>
     lost(`the session of peer ${peer.id} is lost: ${reason}`, {
       peer: peer.id,

@@ -2,7 +2,7 @@ import type { Turn } from './turn.ts'
 
 /** A pipe may keep the loop for this many milliseconds of a turn, then the others are served. */
 const SHARE = 5
-/** The clock is looked at after the 2nd, 4th, 8th … frame of a turn, and after every 256th. */
+/** The clock is looked at after the 1st (where that counts), 2nd, 4th, 8th … frame of a turn, and after every 256th. */
 const CHECK_EVERY = 256
 
 /** What one pipe may have of a turn, however many others have had theirs. */
@@ -25,19 +25,14 @@ export class Share {
     this.#number = turn.number
     this.#began = counted ? turn.spent() : turn.elapsed
     this.#count = 0
-    this.#nextCheck = 2
+    this.#nextCheck = counted ? 1 : 2
   }
 
   /** It was. True: enough for this turn. */
   used(): boolean {
     if (++this.#count < this.#nextCheck) return false
-    if (this.over()) return true
+    if (this.#turn.spent() - this.#began > SHARE) return true
     this.#nextCheck += Math.min(this.#nextCheck, CHECK_EVERY)
     return false
-  }
-
-  /** As used(), asked at any time. */
-  over(): boolean {
-    return this.#turn.spent() - this.#began > SHARE
   }
 }

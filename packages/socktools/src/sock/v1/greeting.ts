@@ -268,7 +268,8 @@ export class Greeting {
     // While the gate was asked a dial of ours may have met this node.
     visit?.check()
     const session =
-      resumable?.takeOver(hello) ?? (this.#sessions(hello) ? this.#terms.newSession(hello, this.#host) : undefined)
+      resumable?.takeOver(hello) ??
+      (this.#sessions(hello) ? this.#terms.newSession(hello, this.#host) : undefined)
     this.#agreed = true
     const result = resumable === undefined ? 'new' : 'resumed'
     await this.#pipe.write(encodeWelcome({ ...answer, result, session }))

@@ -96,7 +96,6 @@ export class ReadPace {
   onChunk(): void {
     this.#begun = false
     if (this.#reading.unwritten > MOST_QUEUED) this.#held = true
-    else if (this.#share.over()) this.#yield()
     if (this.#held || this.#yielding || this.#slowed !== undefined) this.#reading.pauseReading()
   }
 
