@@ -12,6 +12,7 @@ export class Counters {
   unhandled = 0
   late = 0
   slowed = 0
+  repeated = 0
   readonly #refused: Record<string, number> = Object.create(null) as Record<string, number>
   readonly #failed: Record<string, number> = Object.create(null) as Record<string, number>
   /** Of peers that are gone. */
@@ -53,6 +54,7 @@ export class Counters {
       unhandled: this.unhandled,
       late: this.late,
       slowed: this.slowed,
+      repeated: this.repeated,
     }
   }
 }
@@ -94,6 +96,7 @@ export function totalOf(all: readonly SockStats[]): SockStats {
       unhandled: a.unhandled + b.unhandled,
       late: a.late + b.late,
       slowed: a.slowed + b.slowed,
+      repeated: a.repeated + b.repeated,
     }),
     new Counters().snapshot([], 0),
   )

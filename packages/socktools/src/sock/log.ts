@@ -43,12 +43,13 @@ export function logTo<C extends Codec>(logger: Logger, sock: Pick<Sock<C>, 'on'>
     return detached(`peer ${peer.id} is detached${why}`, { peer: peer.id, code: error?.code })
   })
   sock.on('resumed', ({ peer }) => resumed(`peer ${peer.id} is back (${peer.address})`, { peer: peer.id }))
-  sock.on('sessionLost', ({ peer, reason, unknown, neverSent }) =>
+  sock.on('sessionLost', ({ peer, reason, unknown, neverSent, resent }) =>
     lost(`the session of peer ${peer.id} is lost: ${reason}`, {
       peer: peer.id,
       reason,
       unknown,
       neverSent,
+      resent,
     }),
   )
   sock.on('gone', ({ peer, error, lost: left }) => {

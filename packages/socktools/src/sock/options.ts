@@ -87,8 +87,8 @@ export interface SockOptions<C extends Codec = RawCodec, P extends Protocol | un
   readonly frameRate?: number
   /**
    * Pauses before dialing again, random from 0 up to `first`, doubled with each failure up to `max`, until a connection has
-   * held for `healthy`: a session that is cut sooner, though it moved on, waits longer each time. Milliseconds. Default 100,
-   * 30,000 and 10,000.
+   * held for `healthy`, or a session has moved on over it: something was acknowledged or received. Milliseconds. Default
+   * 100, 30,000 and 10,000.
    */
   readonly backoff?: Partial<Backoff>
 
@@ -140,6 +140,15 @@ export interface SockOptions<C extends Codec = RawCodec, P extends Protocol | un
    * true; both sides must want it.
    */
   readonly sessions?: boolean
+  /**
+   * Wire v1: what becomes of events without an acknowledgement when a session is lost; calls, feeds and channels fail in any
+   * case, and types with a `delivery` of their own are given up. `fail`: they are given up, and the event `sessionLost` counts
+   * them. `drop`: the same, and they are counted as dropped as well, also those that may have arrived (`lost`). `resend`: they
+   * are kept, and sent again, in their order and before anything newer, over the next session with the same node, or
+   * with whoever answers at the address that was dialed, if it comes within `sessionTtl`. What may come twice then has
+   * `redelivered` in its context. Leave long bytes() unchanged until their outcome. Default `fail`.
+   */
+  readonly sessionLost?: 'fail' | 'resend' | 'drop'
   /** Wire v1: milliseconds that a session waits for another connection. Default 2 minutes. */
   readonly sessionTtl?: number
   /**
@@ -221,6 +230,7 @@ export interface Settings<C extends Codec = RawCodec>
   readonly framing: Framing
   readonly backoff: Backoff
   readonly sessions: boolean
+  readonly sessionLost: 'fail' | 'resend' | 'drop'
 }
 
 const FUNCTIONS = ['tick', 'goodAddress', 'goodPeer'] as const
@@ -236,6 +246,7 @@ const OTHERS = [
   'backoff',
   'slowPeer',
   'sessions',
+  'sessionLost',
   ...DURABLE_OPTIONS,
 ] as const
 /** Options that are objects, and the methods that make them the right ones. */
@@ -266,8 +277,10 @@ export function settle<C extends Codec, P extends Protocol | undefined>(
   for (const [name, methods] of Object.entries(PARTS)) checkPart(name, methods, given[name])
   checkLogger(given['logger'])
   if (given['bind'] !== undefined) needAddress(given['bind'], 'bind')
-  const { slowPeer, connect = [], sessions = true } = options
+  const { slowPeer, connect = [], sessions = true, sessionLost = 'fail' } = options
   if (typeof sessions !== 'boolean') fail('BAD_OPTION', 'sessions is true or false')
+  if (!['fail', 'resend', 'drop'].includes(sessionLost))
+    fail('BAD_OPTION', `sessionLost is 'fail', 'resend' or 'drop', not ${JSON.stringify(sessionLost)}`)
   const handlers = options.handlers as Settings<C>['handlers']
   if (slowPeer !== undefined && !['reject', 'drop', 'close'].includes(slowPeer)) {
     fail('BAD_OPTION', `slowPeer is 'reject', 'drop' or 'close', not ${JSON.stringify(slowPeer)}`)
@@ -305,6 +318,7 @@ export function settle<C extends Codec, P extends Protocol | undefined>(
     framing,
     backoff: backoffOf(options.backoff),
     sessions,
+    sessionLost,
     ...durableSettings(options, wire),
   })
 }

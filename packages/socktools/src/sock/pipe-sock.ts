@@ -22,6 +22,7 @@ import type { PeerOwner } from './peer-hooks.ts'
 import { Peers } from './peers.ts'
 import { type AnyPeer, Sends } from './sends.ts'
 import type {
+  ConnectOptions,
   DataOf,
   DrainOptions,
   Lost,
@@ -101,7 +102,7 @@ export class PipeSock<
     this.#keepers = new Keepers<AnyPeer<C>>(settings.backoff, platform, {
       dial: (address) => {
         core.checkOpen('connectTo')
-        return this.#doors.dial(address, {})
+        return this.#dial(address, {})
       },
       // Nor is it up while it waits for the far side to dial.
       isOver: (peer) => !this.#peers.has(peer) || (peer.state === 'detached' && !peer.dialed),
@@ -157,8 +158,8 @@ export class PipeSock<
         hurry: (peer) => {
           this.#reunions.hurry(peer)
         },
-        onSessionLost: (peer, { reason }, unknown, neverSent) => {
-          core.events.emit('sessionLost', { peer: peer as unknown as Peer<C>, reason, unknown, neverSent })
+        onSessionLost: (peer, { reason }, facts) => {
+          core.events.emit('sessionLost', { peer: peer as unknown as Peer<C>, reason, ...facts })
         },
       })
   }
@@ -216,9 +217,16 @@ export class PipeSock<
       this.core.checkOpen('connectTo')
     }
     const desk = name === undefined ? undefined : this.#needDesk()
-    const peer = await this.#doors.dial(address, options)
+    const peer = await this.#dial(address, options)
     if (name !== undefined) desk?.claim(peer, name)
     return peer as unknown as Peer<C, P>
+  }
+
+  async #dial(address: string, options: ConnectOptions): Promise<AnyPeer<C>> {
+    const peer = await this.#doors.dial(address, options)
+    // Its far side may have dialed us instead.
+    if (peer.wire === 'v1') this.#v1?.reached(peer, address)
+    return peer
   }
 
   // What is kept until it is done
@@ -272,6 +280,7 @@ export class PipeSock<
     core.begin()
     // Listened to before it is announced, so that a listener may close it; read from after that.
     peer.attach()
+    if (peer.wire === 'v1') this.#v1?.joined(peer)
     core.events.emit('peer', { peer: peer as Peer<C> })
     this.#desk?.join(peer)
     peer.start(greeted?.early)
@@ -285,14 +294,15 @@ export class PipeSock<
     this.#peers.detached.add(peer)
     this.core.events.emit('detached', { peer: peer as unknown as Peer<C>, error })
     const { dialedAt, session } = peer
+    const moved = session?.moved ?? false
     // A listener may have closed it.
     if (peer.state === 'gone') return
     if (dialedAt === undefined || session === undefined) {
       // It is for the far side to come back; but one that is kept up from here, too, need not wait for that.
-      this.#keepers.over(peer, peer.leaving.notBefore)
+      this.#keepers.over(peer, peer.leaving.notBefore, moved)
       return
     }
-    this.#reunions.start(peer, session, dialedAt)
+    this.#reunions.start(peer, session, dialedAt, moved)
   }
 
   #onGone(peer: AnyPeer<C>, error: SockError | undefined, lost: Lost): void {
@@ -369,10 +379,12 @@ export class PipeSock<
 
   protected async drainPeers(options: DrainOptions): Promise<void> {
     this.#desk?.stop()
+    this.#v1?.end()
     await Promise.all(this.#peers.all.map((peer) => peer.drain(options)))
   }
 
   protected async closePeers(): Promise<Lost> {
+    this.#v1?.end()
     closeAll(this.#peers.all)
     this.#desk?.end()
     this.#partings.end()

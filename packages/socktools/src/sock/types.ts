@@ -33,6 +33,8 @@ export interface SockStats extends Omit<PeerStats, 'silent'> {
   readonly late: number
   /** How often a peer that gave up calls, feeds and channels faster than `maxResetRate` was read no further for a time. */
   readonly slowed: number
+  /** Messages that were sent again over a later session, and had come before: they were dropped. */
+  readonly repeated: number
   /** Of a sock on wire v1. */
   readonly durable?: DurableStats
 }

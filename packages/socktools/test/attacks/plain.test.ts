@@ -57,7 +57,12 @@ describe('the plain wire', GUARD, () => {
 
   test('other protocols, and what is none: named and closed; a line a second at the most in the log, and ten of peers', async (t) => {
     const victim = theVictim()
-    const openings = ['GET / HTTP/1.1\r\n\r\n', 'SSH-2.0-x\r\n', Buffer.from('160301020001', 'hex'), '\xff\xfe\xfd\xfc garbage']
+    const openings = [
+      'GET / HTTP/1.1\r\n\r\n',
+      'SSH-2.0-x\r\n',
+      Buffer.from('160301020001', 'hex'),
+      '\xff\xfe\xfd\xfc garbage',
+    ]
     const began = performance.now()
     const { lines, more } = await victim.bears(
       async () => {

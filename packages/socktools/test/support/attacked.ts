@@ -1,6 +1,15 @@
 /** What the victim of an attack speaks and allows, for itself and for whoever attacks it. */
 import { z } from 'zod'
-import { bytes, call, channel, feed, msg, nothing, type SockOptions, type SockStats } from '../../src/index.ts'
+import {
+  bytes,
+  call,
+  channel,
+  feed,
+  msg,
+  nothing,
+  type SockOptions,
+  type SockStats,
+} from '../../src/index.ts'
 import { compile } from '../../src/contract/protocol.ts'
 
 export const protocol = {

@@ -42,8 +42,10 @@ export class Victim {
     // What is made once is made.
     const come = (): Promise<Attacker> =>
       wire === 'v1' ? Attacker.greet(t, victim, { features: 0n }) : Attacker.dial(t, victim)
-    await Promise.all(Array.from({ length: 10 }, come))
+    const first = await Promise.all(Array.from({ length: 10 }, come))
     await victim.until(({ accepted }) => accepted === 11)
+    for (const { socket } of first) socket.destroy()
+    await victim.until(({ peers }) => peers === 1)
     return victim
   }
 
@@ -78,8 +80,8 @@ export class Victim {
     const before = await this.report()
     const { most: _, ...since } = before
     const lines: string[] = []
-    let over = false
-    const attacked = attack().finally(() => (over = true))
+    const state = { over: false }
+    const attacked = attack().finally(() => (state.over = true))
     let peak = 0
     const look = async (): Promise<Report> => {
       await this.serves()
@@ -88,13 +90,14 @@ export class Victim {
       lines.push(...report.lines)
       return report
     }
-    while (!over) await look()
+    while (!state.over) await look()
     await attacked
     let report = await look()
     // A guard like any other: told with what was counted instead.
     const began = performance.now()
     while (!when(counted(since.stats, report.stats), report)) {
-      if (performance.now() - began > PATIENCE) assert.fail(JSON.stringify(counted(since.stats, report.stats)))
+      if (performance.now() - began > PATIENCE)
+        assert.fail(JSON.stringify(counted(since.stats, report.stats)))
       report = await look()
     }
     const grown = (peak - before.rss) / MIB

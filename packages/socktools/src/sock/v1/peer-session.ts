@@ -32,6 +32,10 @@ interface SessionLimits {
 export class PeerSession implements Resumable {
   /** The session is over, and the far side told up to where it had what we sent. */
   proved = false
+  /** Over the connection that there was last something was acknowledged or received: coming back alone is not that. */
+  moved = false
+  /** Where it was when the connection before that was no more. */
+  #was = { acked: 0, received: 0 }
   readonly resumption: Resumption
   readonly #peer: SessionPeer
   readonly #limits: SessionLimits
@@ -75,6 +79,9 @@ export class PeerSession implements Resumable {
   /** The pipe is no more. */
   detached(): void {
     const { deadlines, settings } = this.#limits
+    const { acked, received } = this.#sequence
+    this.moved = acked > this.#was.acked || received > this.#was.received
+    this.#was = { acked, received }
     this.#expiry = deadlines.set(settings.sessionTtl, () => {
       this.lose(new SessionLost('expired', undefined, this.#peer.address))
     })

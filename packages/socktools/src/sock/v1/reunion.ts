@@ -1,7 +1,7 @@
 import { asSockError, type SockError } from '../../errors.ts'
 import type { Platform, Timer } from '../../platform/platform.ts'
 import { SessionLost } from '../../wire/v1/resumption.ts'
-import { type Backoff, backoffDelay } from '../backoff.ts'
+import { type Backoff, Failures } from '../backoff.ts'
 import type { PeerSession } from './peer-session.ts'
 
 interface ReunionHost {
@@ -14,26 +14,25 @@ interface ReunionHost {
 
 /** A dialer whose connection broke: dials until the session goes on, is lost, or nobody wants it any more. */
 class Reunion {
-  readonly #backoff: Backoff
+  readonly #failures: Failures
   readonly #platform: Platform
   readonly #host: ReunionHost
-  #failures = 0
-  #upSince = Infinity
   #timer: Timer | undefined
   #dialing = false
   #wanted = false
 
   constructor(backoff: Backoff, platform: Platform, host: ReunionHost) {
-    this.#backoff = backoff
+    this.#failures = new Failures(backoff, platform)
     this.#platform = platform
     this.#host = host
   }
 
-  /** The connection broke. The first attempt waits a little, too: all who lost the same server come at once otherwise. */
-  start(): void {
-    const { now } = this.#platform
-    if (now() - this.#upSince >= this.#backoff.healthy) this.#failures = 0
-    this.#upSince = Infinity
+  /**
+   * The connection broke. The first attempt waits a little, too: all who lost the same server come at once otherwise.
+   * `moved`: the session went on over it.
+   */
+  start(moved: boolean): void {
+    this.#failures.over(moved)
     this.#wanted = true
     if (!this.#dialing && this.#timer === undefined) this.#wait()
   }
@@ -52,7 +51,7 @@ class Reunion {
   }
 
   #wait(): number {
-    const delay = backoffDelay(++this.#failures, this.#backoff, this.#platform.random())
+    const delay = this.#failures.next()
     this.#timer = this.#platform.setTimer(() => void this.#attempt(), delay)
     return delay
   }
@@ -62,7 +61,7 @@ class Reunion {
     this.#dialing = true
     try {
       await this.#host.dial()
-      this.#upSince = this.#platform.now()
+      this.#failures.up()
       this.#dialing = false
     } catch (thrown) {
       this.#dialing = false
@@ -94,8 +93,8 @@ export class Reunions<P> {
     this.#host = host
   }
 
-  /** The connection of this peer broke. */
-  start(peer: P, session: PeerSession, address: string): void {
+  /** The connection of this peer broke. `moved`: the session went on over it. */
+  start(peer: P, session: PeerSession, address: string, moved: boolean): void {
     let reunion = this.#all.get(peer)
     if (reunion === undefined) {
       reunion = new Reunion(this.#backoff, this.#platform, {
@@ -109,7 +108,7 @@ export class Reunions<P> {
       })
       this.#all.set(peer, reunion)
     }
-    reunion.start()
+    reunion.start(moved)
   }
 
   hurry(peer: P): void {

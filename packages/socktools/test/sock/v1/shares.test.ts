@@ -106,7 +106,8 @@ describe('giving up', GUARD, () => {
         }
         assert.ok(dialer.pipe.paused)
         assert.ok(server.stats().slowed > 0)
-        while (Boolean(dialer.pipe.paused)) await world.sim.sleep(1)
+        const { pipe }: { pipe: { readonly paused: boolean } } = dialer
+        while (pipe.paused) await world.sim.sleep(1)
         await world.sim.sleep(10)
         const took = world.sim.now() - began
         // Ten at once, then fifty a second.

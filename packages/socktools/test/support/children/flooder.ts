@@ -1,4 +1,4 @@
-/** Two that harm a v1 sock at this address: one sends messages without an end, each of which takes 0.2 ms, one never reads what it has asked for. Says when it has begun. */
+/** Two that harm a v1 sock at this address: one sends messages without an end, each of which takes 0.05 ms, one never reads what it has asked for. Says when it has begun. */
 import { once } from 'node:events'
 import net from 'node:net'
 import * as kinds from '../../../src/wire/v1/frame.ts'

@@ -51,7 +51,7 @@ const sock =
           },
           slow: () => new Promise<void>(() => undefined),
           say: () => {
-            block(0.2)
+            block(0.05)
           },
           async *pour() {
             for (;;) yield new Uint8Array(60_000)
