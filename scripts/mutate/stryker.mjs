@@ -3,9 +3,9 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Stryker } from '@stryker-mutator/core'
 
-/** A mutant that loops is ended after so long, and four times what the tests take: the machine may be busy. */
-const TIMEOUT = 8000
-const TIMEOUT_FACTOR = 4
+/** A mutant that loops is ended after so long, and twice what the tests take: the machine may be busy. */
+const TIMEOUT = 5000
+const TIMEOUT_FACTOR = 2
 /** Megabytes. A mutant that fills memory is ended too. */
 const HEAP = 768
 

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { crc32 } from 'node:zlib'
-import { newSalt, readHead, writeHead } from '../../src/store/head.ts'
+import { type Head, newSalt, readHead, writeHead } from '../../src/store/head.ts'
 import { Ledger, rangesOf } from '../../src/store/ledger.ts'
 import {
   addAppend,
@@ -232,7 +232,7 @@ test('names are encoded once, until 4,096 of them are known', () => {
 })
 
 describe('a head', () => {
-  const head = {
+  const head: Head = {
     id: '0f'.repeat(16),
     number: 12,
     salt: 0xfedcba98,
@@ -255,7 +255,7 @@ describe('a head', () => {
       },
       { name: '', last: 0, pending: [] },
     ],
-  } as const
+  }
 
   test('comes back as it was written, and tells where it ends', () => {
     const bytes = writeHead(head, crc32)
@@ -269,7 +269,7 @@ describe('a head', () => {
     const peers = Array.from({ length: 3000 }, (_, i) => ({
       name: `peer ${i}`,
       last: i,
-      pending: [[1, i]] as const,
+      pending: [[1, i]] as Head['peers'][number]['pending'],
     }))
     const long = { ...head, peers }
     assert.deepEqual((readHead(writeHead(long, crc32), crc32) as { head: unknown }).head, long)

@@ -216,7 +216,7 @@ test('a body of COPY_MAX is copied, a longer one is lent', () => {
 
 test('blocks: sixteen of each size are used again', () => {
   const blocks = new Blocks()
-  const given = Array.from({ length: 17 }, () => new Uint8Array(1024))
+  const given: Uint8Array[] = Array.from({ length: 17 }, () => new Uint8Array(1024))
   for (const block of given) blocks.give(block)
   const other = new Uint8Array(2048)
   blocks.give(other)
