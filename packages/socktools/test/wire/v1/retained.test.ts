@@ -125,7 +125,11 @@ const sent = (retained: Retained, seq: number, size: number, kind = REQUEST, fla
 
 function seqs(retained: Retained, most = Infinity): number[] {
   const got: number[] = []
-  while (got.length < most && retained.next((_kind, _flags, _type, _lane, seq) => got.push(seq))) continue
+  const again = (type: number, lane: number, seq: number, body: Uint8Array, deadline: number): void => {
+    assert.deepEqual([type, lane, deadline, body[0]], [seq % 65_536, 5, -1, seq % 256])
+    got.push(seq)
+  }
+  while (got.length < most && retained.next((_k, _f, ...frame) => again(...frame))) continue
   return got
 }
 
@@ -158,16 +162,23 @@ test('an ack that frees much, in the middle of sending again, leaves the rest of
   }
 })
 
-test('what is freed is not held: in a session of millions of frames either', () => {
+test('an ack of less than was sent again does not begin anew', () => {
   const retained = new Retained(new Blocks())
-  for (let seq = 1; seq <= 100_000; seq++) {
+  for (let seq = 1; seq <= 10; seq++) sent(retained, seq, 5)
+  retained.rewind()
+  assert.deepEqual(seqs(retained, 6), span(1, 6))
+  retained.acked(3)
+  assert.deepEqual(seqs(retained), span(7, 10))
+})
+
+test('counts only what is kept, however much was freed before', () => {
+  const retained = new Retained(new Blocks())
+  for (let seq = 1; seq <= 20_000; seq++) {
     sent(retained, seq, 900)
     if (seq > 100) retained.acked(seq - 100)
   }
   assert.equal(retained.messages, 100)
   assert.ok(retained.bytes < 300 * 1024)
-  // Neither its length nor its state tells of what was freed.
-  assert.ok(retained.key().length < 2 ** 20)
 })
 
 test('it is replaying until the last frame was sent again, and no longer', () => {
@@ -198,6 +209,19 @@ test('messages are events, questions, answers and items that were written whole,
   assert.equal(retained.messages, 2)
   retained.acked(3)
   assert.equal(retained.messages, 1)
+})
+
+test('messages are counted to the end of what was written, in memory that another session had', () => {
+  const blocks = new Blocks()
+  const before = new Retained(blocks)
+  for (const seq of [1, 2, 3]) sent(before, seq, 5)
+  before.clear()
+  const retained = new Retained(blocks)
+  sent(retained, 1, 5)
+  assert.equal(retained.messages, 1)
+  // The longest that is copied, the shortest that is lent.
+  for (const [i, size] of [COPY_MAX, COPY_MAX + 1, 5].entries()) sent(retained, i + 2, size)
+  assert.equal(retained.messages, 4)
 })
 
 test('a body of COPY_MAX is copied, a longer one is lent', () => {
@@ -262,8 +286,23 @@ test('blocks grow with what is kept, to 64 KiB; each is filled to its end, and g
   assert.deepEqual(seqs(retained), [many + 1])
 })
 
+test('a frame that fills the smallest block takes no larger one', () => {
+  for (const [size, length] of [
+    [1024 - 28, 1024],
+    [1025 - 28, 2048],
+  ] as const) {
+    const blocks = new Seen()
+    sent(new Retained(blocks), 1, size)
+    assert.deepEqual(
+      blocks.taken.map((block) => block.length),
+      [length],
+    )
+  }
+})
+
 test('a clone goes its own way from the same state, in memory of its own', () => {
-  const one = new Retained(new Blocks())
+  const blocks = new Blocks()
+  const one = new Retained(blocks)
   for (let seq = 1; seq <= 40; seq++) sent(one, seq, seq % 5 === 0 ? COPY_MAX + 1 : 100)
   one.acked(20)
   one.rewind()
@@ -286,6 +325,8 @@ test('a clone goes its own way from the same state, in memory of its own', () =>
   assert.deepEqual(bodies(other), bodies(one))
   const third = one.clone()
   one.clear()
+  const next = new Retained(blocks)
+  for (let seq = 1; seq <= 40; seq++) next.add(EVENT, 0, 0, 0, seq, new Uint8Array(100), 0)
   third.rewind()
   assert.deepEqual(seqs(third), span(31, 41))
 })
