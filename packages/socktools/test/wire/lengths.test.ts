@@ -219,8 +219,9 @@ describe('lengthPrefixed', () => {
 test('a header is whole when its last byte is there, wherever it stands', () => {
   const before = 5
   for (const length of [1, 2, 4, 8, 'varint'] as const) {
-    for (const endian of length === 'varint' ? [undefined] : (['big', 'little'] as const)) {
-      const header = lengthHeader({ length, endian })
+    const ways: LengthPrefixedOptions[] = [{ length }, { length, endian: 'little' }]
+    for (const options of length === 'varint' ? ways.slice(0, 1) : ways) {
+      const header = lengthHeader(options)
       const n = length === 1 ? 200 : length === 2 ? 60_000 : 1_000_000
       const bytes = new Uint8Array(40)
       const end = header.write(bytes, before, n)
