@@ -233,3 +233,11 @@ test('a header is whole when its last byte is there, wherever it stands', () => 
     }
   }
 })
+
+test('a length of which a part has come is not judged yet, behind a whole frame either', () => {
+  const got: string[] = []
+  const decoder = lengthPrefixed().decoder((payload) => got.push(toHex(payload)), 10)
+  decoder.push(hex('00000001 41 ff'))
+  assert.deepEqual([got, decoder.partial], [['41'], 1])
+  assert.throws(() => decoder.push(hex('000000')), { code: 'FRAME_TOO_LARGE' })
+})
