@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { crc32 } from 'node:zlib'
-import { type Head, newSalt, readHead, writeHead } from '../../src/store/head.ts'
+import { type Head, headOf, newSalt, readHead, writeHead } from '../../src/store/head.ts'
 import { Ledger, rangesOf } from '../../src/store/ledger.ts'
 import {
   addAppend,
@@ -335,6 +335,29 @@ describe('what is known', () => {
       [5, 5],
       [7, 8],
     ])
+  })
+
+  test('is what a head says', () => {
+    const ledger = new Ledger()
+    const anna = ledger.account('anna')
+    for (const n of [1, 2, 3, 5]) ledger.add(anna, entry(n, 10))
+    ledger.advance('0f'.repeat(16), 4)
+    const facts = { id: '00'.repeat(16), number: 2, salt: 3 }
+    assert.deepEqual(headOf(ledger, [[1, 100]], facts), {
+      ...facts,
+      segments: [[1, 100]],
+      cursors: [['0f'.repeat(16), 4]],
+      peers: [
+        {
+          name: 'anna',
+          last: 5,
+          pending: [
+            [1, 3],
+            [5, 5],
+          ],
+        },
+      ],
+    })
   })
 
   test('a u64 is read from where it stands', () => {
