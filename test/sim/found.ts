@@ -28,4 +28,39 @@ export const FOUND: readonly (readonly [why: string, options: SimulateOptions])[
       faults: [{ at: 187_561, kind: 'freeze', nodes: [0], for: 159_649 }],
     },
   ],
+  [
+    'the higher of two that dial each other took a connection for a peer when its own dial had failed, unheard: the lower one ' +
+      'believed in that, and gave up the other for it',
+    {
+      ...all,
+      seed: 3631,
+      nodes: 3,
+      size: 400,
+      faults: [
+        { at: 56_109, kind: 'reset', nodes: [1, 0] },
+        { at: 57_918, kind: 'reset', nodes: [0, 1] },
+        { at: 59_164, kind: 'reset', nodes: [2, 1] },
+        { at: 67_702, kind: 'oneWay', nodes: [1, 2], for: 24_238 },
+        { at: 78_951, kind: 'reset', nodes: [1, 2] },
+        { at: 87_871, kind: 'stall', nodes: [1], for: 6162 },
+        { at: 88_396, kind: 'reset', nodes: [1, 2] },
+        { at: 93_289, kind: 'halfOpen', nodes: [2, 1], for: 33_785 },
+        { at: 94_610, kind: 'split', nodes: [1, 0], for: 117, by: 13 },
+        { at: 95_989, kind: 'partition', nodes: [1, 2], for: 9298 },
+      ],
+    },
+  ],
+  [
+    'the same, after a freeze',
+    {
+      ...all,
+      seed: 7849,
+      nodes: 3,
+      size: 240,
+      faults: [
+        { at: 197_210, kind: 'freeze', nodes: [0], for: 22_249 },
+        { at: 215_923, kind: 'halfOpen', nodes: [1, 0], for: 10_502 },
+      ],
+    },
+  ],
 ]

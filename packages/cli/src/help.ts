@@ -88,6 +88,25 @@ Examples:
   socktools compat old/protocol.ts src/protocol.ts
   socktools compat --json old/protocol.js dist/protocol.js | jq -r 'select(.verdict == "breaking").what'`
 
+export const CONFORMANCE = `
+Each case is a connection of its own: frames by hand, right or wrong, and what has to come back by a rule of
+PROTOCOL.md. The implementation serves the small contract of docs/conformance.md: with --role dialer it listens on the
+address, with --role listener it dials it, again and again. --serve is such an implementation, and its --role what it
+does itself.
+
+--claims says what it can do beyond what every one must: sessions, done, ordered, all (the default) or none. In
+a file each stands on a line of its own, and "-ID why" leaves a case out (-R*: all whose ids begin so).
+
+Prints a line for each case: id, ok, FAILED or skipped, the rule, what it shows, and what came instead. Exits with 0 if
+none failed, with 1 if any did.
+
+Examples:
+  socktools conformance --serve --role listener tcp://127.0.0.1:4000     in one terminal
+  socktools conformance tcp://127.0.0.1:4000                             in another
+  socktools conformance --role listener tcp://127.0.0.1:4001             and who is to dial: --serve --role dialer
+  socktools conformance --wire plain --claims none tcp://127.0.0.1:4002
+  socktools conformance --only S --only R01 --json tcp://127.0.0.1:4000 | jq -r 'select(.result == "FAILED").why'`
+
 export const OUTBOX = `
 Takes no lock and changes nothing: a process may have the store open, and what is told is then of some moment in
 between. Every record is verified on the way. Each line is a JSON object:

@@ -6,6 +6,7 @@ import {
   CALL,
   CHAOS,
   COMPAT,
+  CONFORMANCE,
   CONNECT,
   DEMO,
   GENERAL,
@@ -155,6 +156,30 @@ program
   })
 
 program
+  .command('conformance')
+  .description('hold an implementation of PROTOCOL.md against it, case by case')
+  .argument('[address]', 'of the implementation, or where to listen for it')
+  .addOption(
+    new Option('-r, --role <role>', 'what this side does').choices(['dialer', 'listener']).default('dialer'),
+  )
+  .addOption(new Option('--wire <wire>', 'which of the two').choices(['v1', 'plain']).default('v1'))
+  .option('--serve', 'be the implementation, made of this library')
+  .option('--claims <list>', 'what it can do: a list, or a file (default: all)')
+  .option('--only <ids>', 'cases whose ids begin so; may be given again', collect)
+  .addOption(new Option('--deadline <seconds>', 'that a case may take').default(5).argParser(positiveSeconds))
+  .option('--slow', 'run those that take longer by their nature, too')
+  .option('--list', 'print the cases and run none')
+  .option('-j, --json', 'print one JSON object a line: event, id, rule, what, result and why')
+  .option('-q, --quiet', 'print no status')
+  .addHelpText('after', CONFORMANCE)
+  .action(
+    async (address: string | undefined, options: import('./commands/conformance.ts').ConformanceOptions) => {
+      const { runConformance } = await import('./commands/conformance.ts')
+      exitCode = await runConformance(address, options)
+    },
+  )
+
+program
   .command('outbox')
   .description('look at a durable outbox: what waits in it, and whether it is whole')
   .addArgument(new Argument('<action>', 'what to print').choices(['ls', 'verify', 'export']))
@@ -278,6 +303,12 @@ function seconds(text: string): number {
   const number = /^\d+(\.\d+)?$/.test(text) ? Number(text) : Infinity
   if (number * 1000 >= 2 ** 31 || (number > 0 && number < 0.001))
     throw new InvalidArgumentError('It must be a number of seconds, 2147483 at the most.')
+  return number
+}
+
+function positiveSeconds(text: string): number {
+  const number = seconds(text)
+  if (number === 0) throw new InvalidArgumentError('It must be more than 0.')
   return number
 }
 

@@ -11,6 +11,7 @@ export class Counters {
   invalid = 0
   unhandled = 0
   late = 0
+  repeated = 0
   readonly #refused: Record<string, number> = Object.create(null) as Record<string, number>
   readonly #failed: Record<string, number> = Object.create(null) as Record<string, number>
   /** Of peers that are gone. */
@@ -51,6 +52,7 @@ export class Counters {
       invalid: this.invalid,
       unhandled: this.unhandled,
       late: this.late,
+      repeated: this.repeated,
     }
   }
 }
@@ -91,6 +93,7 @@ export function totalOf(all: readonly SockStats[]): SockStats {
       invalid: a.invalid + b.invalid,
       unhandled: a.unhandled + b.unhandled,
       late: a.late + b.late,
+      repeated: a.repeated + b.repeated,
     }),
     new Counters().snapshot([], 0),
   )

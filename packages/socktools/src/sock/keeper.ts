@@ -1,28 +1,30 @@
 import { SockError } from '../errors.ts'
 import type { Platform, Timer } from '../platform/platform.ts'
-import { type Backoff, backoffDelay } from './backoff.ts'
+import { type Backoff, Failures } from './backoff.ts'
 
 export interface KeeperHost {
-  /** Dials once. `onOver` is called when the connection that came up is over, with when to dial again at the earliest. */
+  /**
+   * Dials once. `onOver` is called when the connection that came up is over, with when to dial again at the earliest, and
+   * whether a session that goes on moved over it.
+   */
   dial(address: string, onOver: OnOver): Promise<void>
   onFailed(address: string, error: SockError, retryIn: number): void
 }
 
-type OnOver = (notBefore?: number) => void
+type OnOver = (notBefore?: number, moved?: boolean) => void
 
 /** Keeps one connection up: dials, waits, dials again, until stopped. */
 export class Keeper {
   readonly #address: string
-  readonly #backoff: Backoff
+  readonly #failures: Failures
   readonly #platform: Platform
   readonly #host: KeeperHost
-  #failures = 0
   #timer: Timer | undefined
   #stopped = false
 
   constructor(address: string, backoff: Backoff, platform: Platform, host: KeeperHost) {
     this.#address = address
-    this.#backoff = backoff
+    this.#failures = new Failures(backoff, platform)
     this.#platform = platform
     this.#host = host
   }
@@ -39,15 +41,15 @@ export class Keeper {
 
   async #attempt(): Promise<void> {
     this.#timer = undefined
-    // Over before the dial was: it never held.
-    let upSince = Infinity
+    const held = { over: false }
     try {
-      await this.#host.dial(this.#address, (notBefore) => {
-        // One that broke at once is a failure like one that never came up.
-        if (this.#platform.now() - upSince >= this.#backoff.healthy) this.#failures = 0
+      await this.#host.dial(this.#address, (notBefore, moved = false) => {
+        held.over = true
+        this.#failures.over(moved)
         this.#retry(notBefore)
       })
-      upSince = this.#platform.now()
+      // Or over before the dial was: it never held.
+      if (!held.over) this.#failures.up()
     } catch (error) {
       // What is no address now will never be one.
       if (error instanceof SockError && error.code === 'BAD_ADDRESS') throw error
@@ -58,8 +60,7 @@ export class Keeper {
 
   #retry(notBefore = 0): number | undefined {
     if (this.#stopped) return undefined
-    const { random, now } = this.#platform
-    const delay = Math.max(backoffDelay(++this.#failures, this.#backoff, random()), notBefore - now())
+    const delay = Math.max(this.#failures.next(), notBefore - this.#platform.now())
     this.#timer = this.#platform.setTimer(() => void this.#attempt(), delay)
     return delay
   }
@@ -104,10 +105,10 @@ export class Keepers<P> {
   }
 
   /** Whoever keeps this one up is told that it is over, or not up. */
-  over(peer: P, notBefore = 0): void {
+  over(peer: P, notBefore = 0, moved = false): void {
     const onOver = this.#onOver.get(peer) ?? []
     this.#onOver.delete(peer)
-    for (const tell of onOver) tell(notBefore)
+    for (const tell of onOver) tell(notBefore, moved)
   }
 
   stop(): void {

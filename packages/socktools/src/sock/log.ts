@@ -37,12 +37,13 @@ export function logTo<C extends Codec>(logger: Logger, sock: Pick<Sock<C>, 'on'>
   sock.on('resumed', ({ peer }) =>
     logger.info?.(`peer ${peer.id} is back (${peer.address})`, { peer: peer.id }),
   )
-  sock.on('sessionLost', ({ peer, reason, unknown, neverSent }) =>
+  sock.on('sessionLost', ({ peer, reason, unknown, neverSent, resent }) =>
     logger.warn?.(`the session of peer ${peer.id} is lost: ${reason}`, {
       peer: peer.id,
       reason,
       unknown,
       neverSent,
+      resent,
     }),
   )
   sock.on('gone', ({ peer, error, lost }) => {

@@ -6,6 +6,7 @@ import type { Framing } from '../wire/framing.ts'
 import { lengthPrefixed } from '../wire/length-prefixed.ts'
 import { MIN_WINDOW } from '../wire/v1/hello.ts'
 import { type Backoff, DEFAULT_BACKOFF } from './backoff.ts'
+import { addressesOf, checkLogger, checkNumber, checkPart, needAddress } from './option-checks.ts'
 import type { Tick } from './ticker.ts'
 import {
   DURABLE_OPTIONS,
@@ -86,8 +87,8 @@ export interface SockOptions<C extends Codec = RawCodec, P extends Protocol | un
   readonly frameRate?: number
   /**
    * Pauses before dialing again, random from 0 up to `first`, doubled with each failure up to `max`, until a connection has
-   * held for `healthy`: a session that is cut sooner, though it moved on, waits longer each time. Milliseconds. Default 100,
-   * 30,000 and 10,000.
+   * held for `healthy`, or a session has moved on over it: something was acknowledged or received. Milliseconds. Default
+   * 100, 30,000 and 10,000.
    */
   readonly backoff?: Partial<Backoff>
 
@@ -131,6 +132,15 @@ export interface SockOptions<C extends Codec = RawCodec, P extends Protocol | un
    * true; both sides must want it.
    */
   readonly sessions?: boolean
+  /**
+   * Wire v1: what becomes of events without an acknowledgement when a session is lost; calls, feeds and channels fail in any
+   * case, and types with a `delivery` of their own are given up. `fail`: they are given up, and the event `sessionLost` counts
+   * them. `drop`: the same, and they are counted as dropped as well, also those that may have arrived (`lost`). `resend`: they
+   * are kept, and sent again, in their order and before anything newer, over the next session with the same node, or
+   * with whoever answers at the address that was dialed, if it comes within `sessionTtl`. What may come twice then has
+   * `redelivered` in its context. Leave long bytes() unchanged until their outcome. Default `fail`.
+   */
+  readonly sessionLost?: 'fail' | 'resend' | 'drop'
   /** Wire v1: milliseconds that a session waits for another connection. Default 2 minutes. */
   readonly sessionTtl?: number
   /** Wire v1: bytes that are kept for a peer until it has acknowledged them; above it nothing new is written. Default 64 MiB. */
@@ -205,6 +215,7 @@ export interface Settings<C extends Codec = RawCodec>
   readonly framing: Framing
   readonly backoff: Backoff
   readonly sessions: boolean
+  readonly sessionLost: 'fail' | 'resend' | 'drop'
 }
 
 const FUNCTIONS = ['tick', 'goodAddress', 'goodPeer'] as const
@@ -220,6 +231,7 @@ const OTHERS = [
   'backoff',
   'slowPeer',
   'sessions',
+  'sessionLost',
   ...DURABLE_OPTIONS,
 ] as const
 /** Options that are objects, and the methods that make them the right ones. */
@@ -229,40 +241,6 @@ const PARTS = {
   handlers: [],
   backoff: [],
 } as const
-const LEVELS = ['debug', 'info', 'warn', 'error'] as const
-/** Zero means "no limit" or "never" here; elsewhere it would stop everything. */
-const MAY_BE_ZERO = new Set<string>([
-  'timeout',
-  'frameRate',
-  'maxFrame',
-  'highWaterMark',
-  'maxQueue',
-  'readMark',
-  'backoff.healthy',
-  'callTimeout',
-  'heartbeat',
-  'stallTimeout',
-  'maxCalls',
-  'maxStreams',
-])
-
-const TIMES = new Set<string>([
-  'timeout',
-  'tickInterval',
-  'connectTimeout',
-  'gateTimeout',
-  'frameGrace',
-  'handshakeTimeout',
-  'autoWait',
-  'callTimeout',
-  'heartbeat',
-  'stallTimeout',
-  'sessionTtl',
-  'backoff.first',
-  'backoff.max',
-])
-/** What a system timer can count: 24.8 days. Beyond it Node's fire at once. */
-const MAX_TIME = 2 ** 31 - 1
 
 /** Checks and completes. Throws BAD_OPTION; an option that does not exist is one of those errors. */
 export function settle<C extends Codec, P extends Protocol | undefined>(
@@ -284,8 +262,10 @@ export function settle<C extends Codec, P extends Protocol | undefined>(
   for (const [name, methods] of Object.entries(PARTS)) checkPart(name, methods, given[name])
   checkLogger(given['logger'])
   if (given['bind'] !== undefined) needAddress(given['bind'], 'bind')
-  const { slowPeer, connect = [], sessions = true } = options
+  const { slowPeer, connect = [], sessions = true, sessionLost = 'fail' } = options
   if (typeof sessions !== 'boolean') fail('BAD_OPTION', 'sessions is true or false')
+  if (!['fail', 'resend', 'drop'].includes(sessionLost))
+    fail('BAD_OPTION', `sessionLost is 'fail', 'resend' or 'drop', not ${JSON.stringify(sessionLost)}`)
   const handlers = options.handlers as Settings<C>['handlers']
   if (slowPeer !== undefined && !['reject', 'drop', 'close'].includes(slowPeer)) {
     fail('BAD_OPTION', `slowPeer is 'reject', 'drop' or 'close', not ${JSON.stringify(slowPeer)}`)
@@ -323,6 +303,7 @@ export function settle<C extends Codec, P extends Protocol | undefined>(
     framing,
     backoff: backoffOf(options.backoff),
     sessions,
+    sessionLost,
     ...durableSettings(options, wire),
   })
 }
@@ -357,16 +338,6 @@ function codecsOf(
   return [first, ...more]
 }
 
-function addressesOf(connect: unknown): readonly string[] {
-  const addresses: readonly unknown[] = Array.isArray(connect) ? connect : [connect]
-  return addresses.map((address) => needAddress(address, 'connect'))
-}
-
-function needAddress(address: unknown, name: string): string {
-  if (typeof address === 'string') return address
-  return fail('BAD_OPTION', `${name} takes an address as a string, not ${typeof address}`)
-}
-
 function backoffOf(backoff: Partial<Backoff> = {}): Backoff {
   const whole = { ...DEFAULT_BACKOFF, ...backoff }
   for (const [name, value] of Object.entries(whole)) {
@@ -376,34 +347,8 @@ function backoffOf(backoff: Partial<Backoff> = {}): Backoff {
   return whole
 }
 
-function checkPart(name: string, methods: readonly string[], part: unknown): void {
-  if (part === undefined) return
-  if (typeof part === 'function')
-    fail('BAD_OPTION', `${name} is a function: call it, as in ${name}: ${part.name || 'json'}()`)
-  if (typeof part !== 'object' || part === null) fail('BAD_OPTION', `${name} must be an object`)
-  for (const method of methods) needFunction((part as Record<string, unknown>)[method], `${name}.${method}`)
-}
-
-function checkLogger(logger: unknown): void {
-  for (const level of LEVELS) {
-    const log = (logger as Partial<Record<string, unknown>> | undefined)?.[level]
-    if (log !== undefined) needFunction(log, `logger.${level}`)
-  }
-}
-
 /** Callers in JavaScript may pass anything. */
 function optionsOf(options: unknown): Record<string, unknown> {
   if (typeof options === 'object' && options !== null) return { ...options }
   return fail('BAD_OPTION', 'the options must be an object')
-}
-
-function checkNumber(name: string, value: unknown): number {
-  if (typeof value !== 'number' || Number.isNaN(value) || value < 0) {
-    return fail('BAD_OPTION', `${name} must be a number from 0 up, not ${String(value)}`)
-  }
-  if (TIMES.has(name) && value > 0 && value < 1)
-    fail('BAD_OPTION', `${name} is in milliseconds: for ${value} s write ${value * 1000}`)
-  if (TIMES.has(name) && value > MAX_TIME) return fail('BAD_OPTION', `${name} is at most ${MAX_TIME} ms`)
-  if (value === 0 && !MAY_BE_ZERO.has(name)) return fail('BAD_OPTION', `${name} cannot be 0`)
-  return value
 }

@@ -186,6 +186,8 @@ export interface PeerStats {
  * By the `delivery` of their type: `away`: volatile, and the peer was detached; `replaced`: a newer one for the same key
  * was sent; `expired`: it waited for longer than its ttl. A volatile one over the mark is `slow`.
  *
+ * `lost`: it may have arrived; its session was lost, and the option `sessionLost` gave it up: `drop`, or `resend` in vain.
+ *
  * Of datagrams that arrive, which no sock can ask to wait: `behind`: too much waits for our handlers or at the
  * gate already; `refused`: whoever sent it was turned away.
  */
@@ -198,5 +200,6 @@ export type DropReason =
   | 'away'
   | 'replaced'
   | 'expired'
+  | 'lost'
   | 'behind'
   | 'refused'

@@ -31,6 +31,8 @@ export interface SockStats extends Omit<PeerStats, 'silent'> {
   readonly unhandled: number
   /** Answers of calls that came when nobody waited for them any more. */
   readonly late: number
+  /** Messages that were sent again over a later session, and had come before: they were dropped. */
+  readonly repeated: number
   /** Of a sock on wire v1. */
   readonly durable?: DurableStats
 }

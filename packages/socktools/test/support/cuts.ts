@@ -49,6 +49,10 @@ export class CutPipe implements Pipe {
   readonly #onOver: () => void
   /** What is sent either way seems to leave, and never arrives. */
   mute = false
+  /** Nothing comes any more. */
+  deaf = false
+  /** Nothing comes any more, and that this side has ended it is never heard of at the other. */
+  lost = false
   #left: number
   #handlers: PipeSink | undefined
   #over = false
@@ -77,7 +81,7 @@ export class CutPipe implements Pipe {
     this.#inner.attach({
       ...handlers,
       data: (chunk) => {
-        if (this.mute) return
+        if (this.mute || this.deaf || this.lost) return
         const part = this.#take(chunk)
         if (part.length > 0) this.#handlers?.data(part)
         if (this.#left <= 0) this.cut()
@@ -121,6 +125,6 @@ export class CutPipe implements Pipe {
 
   destroy(): void {
     if (!this.#over) this.#end()
-    this.#inner.destroy()
+    if (!this.lost) this.#inner.destroy()
   }
 }

@@ -7,8 +7,8 @@
 import { fail, SockError } from '../../errors.ts'
 import type { Pipe } from '../../net/pipe.ts'
 import { readU32 } from '../../wire/length-header.ts'
-import { decodeGoodbye, encodeGoodbye } from '../../wire/v1/bodies.ts'
-import { GOODBYE, HEADER } from '../../wire/v1/frame.ts'
+import { decodeGoodbye, encodeGoodbye, encodePing } from '../../wire/v1/bodies.ts'
+import { GOODBYE, HEADER, PING } from '../../wire/v1/frame.ts'
 import {
   decodeHello,
   decodeWelcome,
@@ -39,7 +39,7 @@ import { Waiter } from '../waiter.ts'
 import type { FarTypes } from './far-types.ts'
 import type { Again, Greeted, Met, Resumable, Terms } from './greeted.ts'
 import { controlFrame, HandshakePipe } from './handshake-pipe.ts'
-import { exchangeTables } from './tables.ts'
+import { exchangeTables, type Positions } from './tables.ts'
 import { type Dial, Duplicate, type Visit } from './twins.ts'
 
 export type { Greeted, GreetedV1 } from './greeted.ts'
@@ -60,6 +60,8 @@ export class Greeting {
   #isV1 = false
   /** WELCOME was said: from here on there are frames. */
   #agreed = false
+  /** Who goes on with a session has received something before. */
+  #positions: Positions = { ours: 0, theirs: 0 }
   /** What the dialer said, and what it is to be answered once the gate is passed. */
   #hello: Hello | undefined
   #answer: Accepted | undefined
@@ -116,12 +118,13 @@ export class Greeting {
 
   /**
    * Where we have dialed this host as well, which connection is kept is for the far side to say. Returns why this one broke
-   * meanwhile, if it did: the far side may have taken it for a peer. Rejects with DUPLICATE.
+   * meanwhile, if it did: the far side may have taken it for a peer. Rejects with DUPLICATE, or with what else the far
+   * side gave it up for.
    */
   async #untilKept(visit: Visit, session: Session | undefined): Promise<SockError | undefined> {
     const { twins } = this.#terms
     const decided = visit.decided()
-    if (decided()) return undefined
+    if (decided() && !visit.doubted()) return undefined
     const off = twins.onAnswered(() => {
       this.#pipe.wake()
     })
@@ -133,15 +136,39 @@ export class Greeting {
         this.#pipe.wake()
         return this.#known.promise
       })
+    const isKnown = (): boolean => isBack || hasSpoken(this.#pipe.early)
     try {
-      await this.#pipe.spoken(() => isBack || decided())
+      await this.#pipe.until(() => isKnown() || decided())
+      if (visit.doubted()) await this.#askedFor(isKnown)
     } finally {
       off()
     }
     visit.check()
-    if (farewellIn(this.#pipe.early) === 'DUPLICATE')
-      throw new Duplicate(hex(this.#terms.offer.nodeId), this.#address)
+    const farewell = farewellIn(this.#pipe.early)
+    if (farewell === 'DUPLICATE') throw new Duplicate(hex(this.#terms.offer.nodeId), this.#address)
+    if (farewell !== undefined) throw this.#error('PEER_GONE', `the far side gave this up: ${farewell}`)
     return this.#pipe.over
+  }
+
+  /** Has the far side say whether it keeps this connection: who does not says GOODBYE. Silence breaks it. */
+  async #askedFor(isKnown: () => boolean): Promise<void> {
+    const { handshakeTimeout, offer } = this.#terms
+    const isOver = (): boolean => isKnown() || this.#pipe.over !== undefined
+    if (isOver()) return
+    const late = this.#deadlines.set(handshakeTimeout, () => {
+      this.giveUp(
+        new SockError('HANDSHAKE_TIMEOUT', `no sign within ${handshakeTimeout} ms`, {
+          address: this.#address,
+        }),
+      )
+    })
+    try {
+      const ping = encodePing({ ttl: offer.ttl, nonce: new Uint8Array(8) })
+      await this.#pipe.write(controlFrame(PING, 0, this.#positions.ours, ping)).catch(() => undefined)
+      await this.#pipe.until(isOver)
+    } finally {
+      late.cancel()
+    }
   }
 
   /** Lets go of the connection, and tells the far side why where it waits for that. */
@@ -158,8 +185,8 @@ export class Greeting {
   }
 
   #lastWord(error: SockError): Uint8Array | undefined {
-    if (this.#agreed) return controlFrame(GOODBYE, 0, encodeGoodbye(error.code))
-    if (this.#dialed || !this.#isV1) return undefined
+    if (this.#agreed) return controlFrame(GOODBYE, 0, this.#positions.ours, encodeGoodbye(error.code))
+    if (this.#dialed || !this.#isV1 || error.code === 'WIRE_MISMATCH') return undefined
     const lastRecv = error instanceof SessionLost ? error.lastRecv : undefined
     const nodeId = error instanceof Duplicate ? this.#terms.offer.nodeId : undefined
     return encodeWelcome(rejection(toldOf(error), VERSIONS.high, { lastRecv, nodeId }))
@@ -188,6 +215,7 @@ export class Greeting {
     if (!isMagic(payload))
       fail('PEER_NOT_SESSION', 'its first frame is no WELCOME', { address: this.#address })
     const welcome = decodeWelcome(payload)
+    if (welcome.result === 'rejected') dial?.rejected()
     if (welcome.result === 'rejected' && welcome.code === 'SESSION_LOST')
       throw SessionLost.told(welcome.text, welcome.lastRecv, this.#address)
     if (welcome.result === 'rejected' && welcome.code === 'DUPLICATE' && welcome.nodeId !== undefined)
@@ -195,10 +223,11 @@ export class Greeting {
     const theirs = judgeWelcome(welcome, hello)
     if (again !== undefined && (theirs.result !== 'resumed' || !equal(theirs.incarnation, again.incarnation)))
       throw new SessionLost('incarnation-changed', undefined, this.#address)
+    const { session } = theirs
+    if (again !== undefined) this.#positions = { ours: again.resume.lastRecv, theirs: session?.lastRecv ?? 0 }
     this.#agreed = true
     await dial?.met(theirs, this.#address)
     const types = await this.#tablesOf(theirs)
-    const { session } = theirs
     this.#greeted = {
       wire: 'v1',
       nodeId: hex(theirs.nodeId),
@@ -269,6 +298,8 @@ export class Greeting {
     visit?.check()
     const session =
       resumable?.takeOver(hello) ?? (this.#sessions(hello) ? this.#terms.newSession() : undefined)
+    if (resumable !== undefined)
+      this.#positions = { ours: session?.lastRecv ?? 0, theirs: hello.resume?.lastRecv ?? 0 }
     this.#agreed = true
     const result = resumable === undefined ? 'new' : 'resumed'
     await this.#pipe.write(encodeWelcome({ ...answer, result, session }))
@@ -303,7 +334,7 @@ export class Greeting {
   }
 
   #tablesOf(theirs: Offer): Promise<FarTypes> {
-    return exchangeTables(this.#pipe, this.#terms, theirs, this.#address)
+    return exchangeTables(this.#pipe, this.#terms, theirs, this.#positions, this.#address)
   }
 
   async #inTime<T>(work: () => Promise<T>): Promise<T> {
@@ -338,6 +369,13 @@ const metOf = ({ nodeId }: Offer, again: boolean): Met => ({ id: hex(nodeId), ag
 
 /** In the codec of the session there is no choice any more. */
 const askAgain = ({ resume, codec }: Again): Pick<Hello, 'resume' | 'codecs'> => ({ resume, codecs: [codec] })
+
+/** Something has come, and if that is a GOODBYE, all of it. One that long is none: its peer says so. */
+function hasSpoken(early: Uint8Array): boolean {
+  if (early.length <= 4) return false
+  const n = readU32(early, 0)
+  return early[4] !== GOODBYE || n > MAX_HELLO || early.length >= 4 + n
+}
 
 /** The code of a GOODBYE that is the first frame, and all there. */
 function farewellIn(early: Uint8Array): string | undefined {

@@ -85,9 +85,9 @@ export class HandshakePipe {
     return this.#bytes
   }
 
-  /** Resolves when something has come, or `enough`, though it may be over by then. */
-  async spoken(enough: () => boolean): Promise<void> {
-    while (this.#bytes.length === 0 && !enough()) {
+  /** Reads on until that is `enough`, though it may be over by then. */
+  async until(enough: () => boolean): Promise<void> {
+    while (!enough()) {
       if (this.#over === undefined) this.#pipe.resume()
       await this.#changed.promise
     }
@@ -153,9 +153,9 @@ function framed(payload: Uint8Array): Uint8Array {
   return frame
 }
 
-/** A frame, as long as nothing sequenced has been received. */
-export function controlFrame(kind: number, flags: number, body: Uint8Array): Uint8Array {
+/** A frame that is not sequenced. */
+export function controlFrame(kind: number, flags: number, ack: number, body: Uint8Array): Uint8Array {
   const frame = new Uint8Array(HEADER + body.length)
-  frame.set(body, writeHeader(frame, 0, kind, flags, 0, 0, 0, 0))
+  frame.set(body, writeHeader(frame, 0, kind, flags, 0, 0, 0, ack))
   return frame
 }

@@ -1,7 +1,7 @@
 import { type ErrorCode, SockError } from '../../errors.ts'
 import type { Contract, TypeInfo } from '../../contract/protocol.ts'
 import * as kinds from '../../wire/v1/frame.ts'
-import { agreedFeatures, DONES, type Offer } from '../../wire/v1/hello.ts'
+import { agreedFeatures, DONES, type Offer, RESENDS } from '../../wire/v1/hello.ts'
 import type { Retained } from '../../wire/v1/retained.ts'
 import { Sequence } from '../../wire/v1/session.ts'
 import type { Outbox } from '../outbox.ts'
@@ -68,6 +68,8 @@ export class Mux implements Link {
   readonly codec: DataCodec
   /** Both sides tell with DONE what became of messages. */
   readonly tellsDone: boolean
+  /** Both sides know by its mark what came before, over a session that is lost. */
+  readonly knowsResent: boolean
   readonly maxMessage: number
   readonly deadlines: Way['deadlines']
   readonly now: () => number
@@ -98,7 +100,9 @@ export class Mux implements Link {
     this.#contract = shared.contract
     this.#lane = FIRST_LANE + (peer.dialed ? 1 : 0)
     this.codec = codec
-    this.tellsDone = (agreedFeatures(shared.offer.features, theirs.features) & DONES) !== 0n
+    const features = agreedFeatures(shared.offer.features, theirs.features)
+    this.tellsDone = (features & DONES) !== 0n
+    this.knowsResent = (features & RESENDS) !== 0n
     this.maxMessage = theirs.maxMessage
     this.deadlines = deadlines
     this.now = platform.now
@@ -132,6 +136,7 @@ export class Mux implements Link {
       dialed: peer.dialed,
       codec,
       tellsDone: this.tellsDone,
+      knowsResent: this.knowsResent,
       types,
       spare,
       own: shared.offer,

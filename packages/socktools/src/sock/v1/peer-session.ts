@@ -32,11 +32,16 @@ interface SessionLimits {
 export class PeerSession implements Resumable {
   /** The session is over, and the far side told up to where it had what we sent. */
   proved = false
+  /** Over the connection that there was last something was acknowledged or received: coming back alone is not that. */
+  moved = false
+  /** Where it was when the connection before that was no more. */
+  #was = { acked: 0, received: 0 }
   readonly resumption: Resumption
   readonly #peer: SessionPeer
   readonly #limits: SessionLimits
   readonly #sequence: Sequence
   readonly #out: Outbound
+  readonly #codec: string
   /** Ends the session that waits for another pipe. */
   #expiry: Deadline | undefined
   /** Nothing has come over this pipe yet. */
@@ -46,13 +51,14 @@ export class PeerSession implements Resumable {
     resumption: Resumption,
     peer: SessionPeer,
     limits: SessionLimits,
-    { sequence, out }: Pick<Mux, 'sequence' | 'out'>,
+    { sequence, out, codec }: Pick<Mux, 'sequence' | 'out' | 'codec'>,
   ) {
     this.resumption = resumption
     this.#peer = peer
     this.#limits = limits
     this.#sequence = sequence
     this.#out = out
+    this.#codec = codec.name
   }
 
   get key(): string {
@@ -73,16 +79,19 @@ export class PeerSession implements Resumable {
   /** The pipe is no more. */
   detached(): void {
     const { deadlines, settings } = this.#limits
+    const { acked, received } = this.#sequence
+    this.moved = acked > this.#was.acked || received > this.#was.received
+    this.#was = { acked, received }
     this.#expiry = deadlines.set(settings.sessionTtl, () => {
       this.lose(new SessionLost('expired', undefined, this.#peer.address))
     })
   }
 
   /** A dialer: what HELLO asks for now. */
-  again(codec: string): Again {
+  again(): Again {
     const { resumption } = this
     const { incarnation } = resumption
-    return { resume: resumption.request(this.#sequence.received), codec, incarnation }
+    return { resume: resumption.request(this.#sequence.received), codec: this.#codec, incarnation }
   }
 
   /** An acceptor: this HELLO goes on with our session. */

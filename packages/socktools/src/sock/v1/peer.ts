@@ -16,6 +16,7 @@ import type { Carrier } from '../durable/desk.ts'
 import type { Origin } from '../durable/intake.ts'
 import type { Loss } from '../peer-hooks.ts'
 import { PipePeer } from '../pipe-peer.ts'
+import { RAW_UNDER_V1 } from '../plain-only.ts'
 import type {
   DropReason,
   MessageOptions,
@@ -31,6 +32,7 @@ import { MAX_FRAME } from './frame-writer.ts'
 import type { GreetedV1 } from './greeted.ts'
 import { applicationOf, type V1Host } from './host.ts'
 import type { Inbound } from './inbound.ts'
+import type { Kept } from './kept.ts'
 import { Leaving, type LeavingPeer } from './leaving.ts'
 import { type MessagePeer, Messages } from './messages.ts'
 import { Mux, type MuxPeer } from './mux.ts'
@@ -59,6 +61,8 @@ export class V1Peer<C extends Codec>
   readonly codec: DataCodec
   /** Who the far side says it is, in hex. Nothing proves it. */
   readonly nodeId: string
+  /** Of the far side's process, 16 bytes. */
+  readonly incarnation: Uint8Array
   readonly #host: V1Host<C>
   readonly #mux: Mux
   readonly #out: Outbound
@@ -86,6 +90,7 @@ export class V1Peer<C extends Codec>
     })
     this.#host = host
     this.nodeId = nodeId
+    this.incarnation = theirs.incarnation
     this.codec = host.codecNamed(greeted.codec)
     this.dialedAt = dialedAt
     this.twin = greeted.twin
@@ -144,12 +149,17 @@ export class V1Peer<C extends Codec>
   }
 
   /** See Messages. */
+  again(kept: Kept): SockError | undefined {
+    return this.#messages.again(kept)
+  }
+
+  /** See Messages. */
   offer(type: TypeInfo, body: Uint8Array, options: MessageOptions, key: Key | undefined): void {
     this.#messages.offer(type, body, options, key)
   }
 
   sendRaw(payload: Uint8Array): Promise<void> {
-    const error = this.#error('OVER_PLAIN', 'sendRaw is of the plain wire: declare a type as msg(bytes())')
+    const error = this.#error('OVER_PLAIN', RAW_UNDER_V1)
     return this.refuse('unsendable', error, payload.length)
   }
 
@@ -385,15 +395,32 @@ export class V1Peer<C extends Codec>
     if (ours && this.isAttached) this.leaving.close(error)
     const why = this.goneError()
     this.leaving.end(why)
-    const left = this.#out.frames.unacknowledged
+    if (error instanceof SessionLost && this.session !== undefined)
+      return this.#lose(this.session, error, why)
     this.#mux.cut(why)
-    const isLost = error instanceof SessionLost
     const proved = this.session?.proved ?? false
-    const loss = this.#out.end(why, isLost ? 'lost' : ours && error === undefined ? 'closed' : 'gone', proved)
-    if (isLost) {
-      const [unknown, never] = proved ? [0, left] : [left, 0]
-      this.#host.onSessionLost(this, error, unknown, loss.messages + never)
+    return this.#out.end(why, ours && error === undefined ? 'closed' : 'gone', proved, false)
+  }
+
+  /** As the option `sessionLost` says. */
+  #lose({ proved, key }: PeerSession, error: SessionLost, why: SockError): Loss {
+    const { frames } = this.#out
+    const { sessionLost: policy } = this.#host.settings
+    const left = frames.unacknowledged
+    if (policy === 'drop') {
+      const { messages, bytes } = frames.unacknowledgedEvents
+      this.drop(proved ? 'gone' : 'lost', messages, bytes)
     }
+    this.#mux.cut(why)
+    const { kept, waited } = this.#out.salvage(key, proved)
+    const loss = this.#out.end(why, 'lost', proved, policy !== 'fail')
+    const [unknown, never] = proved ? [0, left] : [left, 0]
+    this.#host.onSessionLost(this, error, {
+      deliveredThrough: this.#mux.sequence.acked,
+      unknown,
+      neverSent: loss.messages + never + waited,
+      resent: this.#host.hold(this, kept),
+    })
     return loss
   }
 }

@@ -1,9 +1,10 @@
 import { asSockError, type SockError } from '../../errors.ts'
 import type { Platform, Timer } from '../../platform/platform.ts'
 import { SessionLost } from '../../wire/v1/resumption.ts'
-import { type Backoff, backoffDelay } from '../backoff.ts'
+import { type Backoff, Failures } from '../backoff.ts'
+import type { PeerSession } from './peer-session.ts'
 
-export interface ReunionHost {
+interface ReunionHost {
   /** Dials once and goes on with the session. Rejects with SESSION_LOST when that can never be. */
   dial(): Promise<void>
   /** It cannot be: nothing is tried any more. */
@@ -12,27 +13,26 @@ export interface ReunionHost {
 }
 
 /** A dialer whose connection broke: dials until the session goes on, is lost, or nobody wants it any more. */
-export class Reunion {
-  readonly #backoff: Backoff
+class Reunion {
+  readonly #failures: Failures
   readonly #platform: Platform
   readonly #host: ReunionHost
-  #failures = 0
-  #upSince = Infinity
   #timer: Timer | undefined
   #dialing = false
   #wanted = false
 
   constructor(backoff: Backoff, platform: Platform, host: ReunionHost) {
-    this.#backoff = backoff
+    this.#failures = new Failures(backoff, platform)
     this.#platform = platform
     this.#host = host
   }
 
-  /** The connection broke. The first attempt waits a little, too: all who lost the same server come at once otherwise. */
-  start(): void {
-    const { now } = this.#platform
-    if (now() - this.#upSince >= this.#backoff.healthy) this.#failures = 0
-    this.#upSince = Infinity
+  /**
+   * The connection broke. The first attempt waits a little, too: all who lost the same server come at once otherwise.
+   * `moved`: the session went on over it.
+   */
+  start(moved: boolean): void {
+    this.#failures.over(moved)
     this.#wanted = true
     if (!this.#dialing && this.#timer === undefined) this.#wait()
   }
@@ -51,7 +51,7 @@ export class Reunion {
   }
 
   #wait(): number {
-    const delay = backoffDelay(++this.#failures, this.#backoff, this.#platform.random())
+    const delay = this.#failures.next()
     this.#timer = this.#platform.setTimer(() => void this.#attempt(), delay)
     return delay
   }
@@ -61,7 +61,7 @@ export class Reunion {
     this.#dialing = true
     try {
       await this.#host.dial()
-      this.#upSince = this.#platform.now()
+      this.#failures.up()
       this.#dialing = false
     } catch (thrown) {
       this.#dialing = false
@@ -71,5 +71,53 @@ export class Reunion {
       if (error instanceof SessionLost) this.#host.lost(error)
       else this.#host.onFailed(error, this.#wait())
     }
+  }
+}
+
+export interface ReunionsHost {
+  /** Dials once and goes on with the session. Rejects with SESSION_LOST when that can never be. */
+  dial(address: string, session: PeerSession): Promise<void>
+  onFailed(address: string, error: SockError, retryIn: number): void
+}
+
+/** Of each peer whose connection broke once, who dials again. */
+export class Reunions<P> {
+  readonly #backoff: Backoff
+  readonly #platform: Platform
+  readonly #host: ReunionsHost
+  readonly #all = new Map<P, Reunion>()
+
+  constructor(backoff: Backoff, platform: Platform, host: ReunionsHost) {
+    this.#backoff = backoff
+    this.#platform = platform
+    this.#host = host
+  }
+
+  /** The connection of this peer broke. `moved`: the session went on over it. */
+  start(peer: P, session: PeerSession, address: string, moved: boolean): void {
+    let reunion = this.#all.get(peer)
+    if (reunion === undefined) {
+      reunion = new Reunion(this.#backoff, this.#platform, {
+        dial: () => this.#host.dial(address, session),
+        lost: (why) => {
+          session.lose(why)
+        },
+        onFailed: (error, retryIn) => {
+          this.#host.onFailed(address, error, retryIn)
+        },
+      })
+      this.#all.set(peer, reunion)
+    }
+    reunion.start(moved)
+  }
+
+  hurry(peer: P): void {
+    this.#all.get(peer)?.hurry()
+  }
+
+  /** It is gone. */
+  stop(peer: P): void {
+    this.#all.get(peer)?.stop()
+    this.#all.delete(peer)
   }
 }

@@ -3,6 +3,9 @@ import type { Offer } from '../../wire/v1/hello.ts'
 import { keyOf } from '../../wire/v1/resumption.ts'
 import { Waiter } from '../waiter.ts'
 
+/** How long a node that our HELLO has reached may believe in that dial after it has failed: see Signs. */
+const BELIEVED = 30_000
+
 /** DUPLICATE: there is a connection with this node already, or about to be. */
 export class Duplicate extends SockError {
   /** In hex. */
@@ -24,6 +27,8 @@ export interface TwinPeer {
 export interface Dial {
   /** WELCOME has come from this node. Rejects with DUPLICATE: another connection is to be kept. */
   met(who: Offer, address: string): Promise<void>
+  /** The far side does not take it. */
+  rejected(): void
   joined(peer: TwinPeer): void
   /** It has failed, or its peer is gone. */
   over(): void
@@ -35,6 +40,8 @@ export interface Visit {
   check(): void
   /** To be called when WELCOME has been said. Whether dials of ours still wait for an answer that decides which is kept. */
   decided(): () => boolean
+  /** A dial of ours to that host failed without an answer: the far side may believe in it, and give this one up for it. */
+  doubted(): boolean
   /** It is about to be a peer. */
   settled(): void
   joined(peer: TwinPeer): void
@@ -54,7 +61,8 @@ interface Met {
  *   acceptor  1. a node that we dialed and have met is refused (DUPLICATE)
  *             2. the lower one first waits what becomes of its own dials to that host, then 1
  *             3. the higher one answers, and then waits what becomes of its own dials to that host: where one of
- *                them was answered with WELCOME, this one is given up before it is a peer
+ *                them was answered with WELCOME, this one is given up before it is a peer; where one got no answer
+ *                this one is a peer only when the far side has said something: it may give it up by 4
  *   dialer    4. the lower one gives up a dial that met a node which has dialed us
  *
  * Who is refused so goes on with the connection that there is. A node is told by its nodeId and its incarnation.
@@ -71,11 +79,15 @@ export class Twins {
   readonly #came = new Map<string, Set<Met>>()
   readonly #coming = new Map<string, number>()
   #changed = new Waiter()
+  /** By host: when a dial to it failed last that had got no answer. */
+  readonly #unanswered = new Map<string, number>()
+  readonly #now: () => number
   /** Called when a dial was answered, or failed. */
   readonly #onAnswered = new Set<() => void>()
 
-  constructor({ nodeId }: { readonly nodeId: Uint8Array }) {
+  constructor({ nodeId, now }: { readonly nodeId: Uint8Array; readonly now: () => number }) {
     this.#own = keyOf(nodeId)
+    this.#now = now
   }
 
   /** We have said HELLO to somebody at this host. */
@@ -96,10 +108,14 @@ export class Twins {
         put(this.#met, (key = theirs), met)
         this.#answered(dial)
       },
+      rejected: () => {
+        this.#answered(dial)
+      },
       joined: (peer) => {
         met.peer = peer
       },
       over: () => {
+        if (this.#waiting.has(dial)) this.#failed(host)
         if (key !== undefined) take(this.#met, key, met)
         key = undefined
         this.#answered(dial)
@@ -113,6 +129,12 @@ export class Twins {
     if (!this.#waiting.delete(dial)) return
     this.#change()
     for (const tell of this.#onAnswered) tell()
+  }
+
+  #failed(host: string): void {
+    const now = this.#now()
+    for (const [to, at] of this.#unanswered) if (now - at >= BELIEVED) this.#unanswered.delete(to)
+    this.#unanswered.set(host, now)
   }
 
   #change(): void {
@@ -149,6 +171,8 @@ export class Twins {
         if (!isSelf && this.#met.has(key)) throw new Duplicate(this.#own)
       },
       decided: () => this.#decided(who, host),
+      doubted: () =>
+        this.#own > keyOf(who.nodeId) && this.#now() - (this.#unanswered.get(host) ?? -Infinity) < BELIEVED,
       settled,
       joined: (peer) => {
         came.peer = peer

@@ -4,9 +4,10 @@ import type { Contract, TypeInfo } from '../../contract/protocol.ts'
 import type { Pipe } from '../../net/pipe.ts'
 import type { Codec } from '../../wire/codec.ts'
 import { encodeTable } from '../../wire/v1/bodies.ts'
-import { DONES, MIN_WINDOW, SESSIONS } from '../../wire/v1/hello.ts'
+import { DONES, MIN_WINDOW, RESENDS, SESSIONS } from '../../wire/v1/hello.ts'
 import { Blocks } from '../../wire/v1/retained.ts'
-import { keyOf, SessionLost, Tombstones } from '../../wire/v1/resumption.ts'
+import { judge } from '../../wire/v1/resent.ts'
+import { equal, keyOf, SessionLost, Tombstones } from '../../wire/v1/resumption.ts'
 import type { Core } from '../core.ts'
 import { Intake } from '../durable/intake.ts'
 import { Unserved } from '../middleware.ts'
@@ -19,6 +20,7 @@ import type { Again, GreetedV1, Terms } from './greeted.ts'
 import { Greeting } from './greeting.ts'
 import type { V1Host } from './host.ts'
 import { V1Peer } from './peer.ts'
+import { Resends } from './resends.ts'
 import { ServeContext } from './serve-context.ts'
 import { Twins } from './twins.ts'
 
@@ -31,6 +33,9 @@ export class V1<C extends Codec> {
   /** By the id of their session: those whose handshake is done, and that are no peers yet. */
   readonly #held = new Map<string, () => Promise<void>>()
   readonly #tombstones = new Tombstones()
+  /** By the id of their session: all that have one. */
+  readonly #live = new Map<string, V1Peer<C>>()
+  readonly #resends: Resends<V1Peer<C>>
   readonly intake: Intake
 
   constructor(
@@ -47,11 +52,11 @@ export class V1<C extends Codec> {
     const nodeId = platform.randomBytes(16)
     this.#terms = {
       ...settings,
-      twins: new Twins({ nodeId }),
+      twins: new Twins({ nodeId, now: platform.now }),
       wire: settings.wire === 'auto' ? 'auto' : 'v1',
       contract,
       offer: {
-        features: DONES | (settings.sessions ? SESSIONS : 0n),
+        features: DONES | (settings.sessions ? SESSIONS | RESENDS : 0n),
         nodeId,
         incarnation: platform.randomBytes(16),
         fingerprint: fingerprint(contract, hash),
@@ -92,6 +97,12 @@ export class V1<C extends Codec> {
       settings.codecs.map(({ name, values }) => [name, { name, ...values } as DataCodec]),
     )
     const { dispatch, counters } = core
+    this.#resends = new Resends<V1Peer<C>>({
+      deadlines: owner.deadlines,
+      sessionTtl: settings.sessionTtl,
+      maxRetained: settings.maxRetained,
+      codecNamed: (name) => codecs.get(name) as DataCodec,
+    })
     const clock = { deadlines: owner.deadlines, now: platform.now }
     this.#host = {
       ...(owner as PeerOwner<C, V1Peer<C>>),
@@ -100,6 +111,12 @@ export class V1<C extends Codec> {
         owner.onGone(peer, error, lost)
       },
       ...events,
+      hold: (peer, messages) => this.#resends.hold(peer, messages),
+      judge: (peer, places) => {
+        const judged = judge(places, (session) => this.#receivedOf(session, peer))
+        if (judged === 'taken') counters.repeated++
+        return judged
+      },
       blocks: new Blocks(),
       randomBytes: platform.randomBytes,
       outboxes: sends.framedBy(writer),
@@ -153,6 +170,33 @@ export class V1<C extends Codec> {
     }
   }
 
+  /** A peer that has just joined, before anybody else can send it anything. */
+  joined(peer: V1Peer<C>): void {
+    this.#resends.joined(peer)
+  }
+
+  /** This peer was dialed, at an address that may not be the one which its connection was dialed at. */
+  reached(peer: V1Peer<C>, address: string): void {
+    this.#resends.reached(peer, address)
+  }
+
+  /** The sock is about to end: no session follows one that is lost. */
+  end(): void {
+    this.#resends.end()
+  }
+
+  /**
+   * Up to which seq a session was received that the far side of this peer says is over. What it still has is dropped first: the
+   * message that is asked about may be on its way there, too.
+   */
+  #receivedOf(key: string, { incarnation, session }: V1Peer<C>): number | undefined {
+    const live = this.#live.get(key)
+    if (live?.session === undefined) return this.#tombstones.received(key, incarnation)
+    if (live.session === session || !equal(live.incarnation, incarnation)) return undefined
+    if (live.state !== 'gone') live.session.lose(new SessionLost('ended', undefined, live.address))
+    return live.session.received
+  }
+
   /** `again`: to go on with a session that we dialed. */
   greet(pipe: Pipe, dialed: boolean, again?: Again): Greeting {
     return new Greeting(pipe, dialed, this.#terms, this.#host, again)
@@ -161,7 +205,9 @@ export class V1<C extends Codec> {
   /** `dialedAt`: the address that was dialed, where it can be dialed again. */
   join(id: string, pipe: Pipe, dialed: boolean, greeted: GreetedV1, dialedAt: string | undefined): V1Peer<C> {
     const peer = new V1Peer<C>(id, pipe, dialed, this.#host, greeted, dialedAt)
-    if (peer.session !== undefined && !dialed) this.#sessions.set(peer.session.key, peer)
+    if (peer.session === undefined) return peer
+    this.#live.set(peer.session.key, peer)
+    if (!dialed) this.#sessions.set(peer.session.key, peer)
     return peer
   }
 
@@ -181,9 +227,11 @@ export class V1<C extends Codec> {
   #forget(peer: V1Peer<C>, error: SockError | undefined): void {
     const { session, dialed } = peer
     peer.twin?.over()
-    if (session === undefined || dialed) return
+    this.#resends.gone(peer)
+    if (session === undefined) return
     const { resumption, received } = session
-    this.#sessions.delete(session.key)
+    this.#live.delete(session.key)
+    if (!dialed) this.#sessions.delete(session.key)
     const reason = error instanceof SessionLost ? error.reason : 'ended'
     this.#tombstones.add({ resumption, reason, lastRecv: received })
   }

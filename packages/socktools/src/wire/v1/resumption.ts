@@ -137,7 +137,7 @@ export function equal(a: Uint8Array, b: Uint8Array): boolean {
   return differ === 0
 }
 
-/** A session that is over, as its acceptor remembers it. */
+/** A session that is over, as it is remembered. */
 export interface Tombstone {
   readonly resumption: Resumption
   readonly reason: SessionReason
@@ -160,6 +160,14 @@ export class Tombstones {
       this.#byKey.delete(oldest)
       break
     }
+  }
+
+  /** Up to which seq a session with this process was received, if that is still known. */
+  received(key: string, incarnation: Uint8Array): number | undefined {
+    const found = this.#byKey.get(key)
+    return found !== undefined && equal(found.resumption.incarnation, incarnation)
+      ? found.lastRecv
+      : undefined
   }
 
   /** What the dialer of this HELLO is told. Only who shows a token of the session hears more than that it is unknown. */

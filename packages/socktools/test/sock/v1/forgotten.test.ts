@@ -167,3 +167,33 @@ describe('while a dial to the same host gets no answer', () => {
       assert.deepEqual([there.state, heard, lost, open(b)], ['open', ['b up'], [], 1])
     }))
 })
+
+describe('a dial whose answer is lost, and the other side does not know that it was given up', () => {
+  /** a dials b, and is given up after 1 s; b dials a so long after a did. */
+  const unheard = (wait: number): Promise<void> =>
+    two(async ({ world, a, b, cuts }) => {
+      a.closePeer(a.knownPeers[0]!)
+      await world.sim.sleep(100)
+      const events: string[] = []
+      for (const event of ['peer', 'detached', 'gone'] as const) a.on(event, () => events.push(event))
+      const dial = a.connectTo('memory:b', { timeout: 1000 })
+      // HELLO arrives, and nothing comes back.
+      while (cuts.pipes.size === 0) await world.quiet()
+      for (const pipe of cuts.pipes) pipe.lost = true
+      await Promise.all([
+        assert.rejects(dial, { code: 'CONNECT_TIMEOUT' }),
+        // If b is the lower one it gives this up, for the sake of the one that it was dialed over.
+        world.sim.sleep(wait).then(() => b.connectTo('memory:a')),
+      ])
+      await world.sim.sleep(5000)
+      assert.ok(!events.includes('gone'), `one is announced, and then given up: ${events.join(', ')}`)
+      const peer = await a.connectTo('memory:b')
+      await world.sim.sleep(1000)
+      assert.equal(peer.state, 'open')
+    })
+
+  test('one that the other side has dialed meanwhile is a peer when that has said that it keeps it', () =>
+    unheard(500))
+
+  test('and so is one that it dials afterwards', () => unheard(1500))
+})
