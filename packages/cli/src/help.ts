@@ -122,6 +122,24 @@ Examples:
   socktools outbox verify /var/lib/app/outbox | tail -n 1 | jq .ok
   socktools outbox export --peer warehouse /var/lib/app/outbox | jq -r .base64`
 
+export const ID = `
+The private key is in the file, which only its owner may read; what is printed is for others. An id is the public key:
+sock1 and 58 characters, of which the last six find typing errors.
+  new      make a key, and print its id
+  show     print the id of a key
+  verify   tell whether an id is whole, or who signed the records of a file, one a line
+  rotate   print the record that the new key takes the place of the old one, signed by both; hand it to all who know
+           the old id
+  revoke   print the record that nobody may use this key any more
+
+Exits with 0 if all is well, with 1 if a key cannot be used, or a record is not signed as it must be.
+
+Examples:
+  socktools id new ~/.config/shop/id.pem
+  socktools serve shop.ts --identity ~/.config/shop/id.pem --bind tcp://0.0.0.0:4000
+  socktools call --identity me.pem tcp://sock1…@shop.example:4000 ping
+  socktools id rotate old.pem new.pem --days 30 > rotation.json`
+
 export const SERVE = `
 The file is a module, .ts, .js or .mjs, that exports \`protocol\`, \`handlers\` and, if it likes, \`options\` of a
 TcpSock. It is run. TypeScript needs tsx in the project of that file, or Node 22.18 or newer.
@@ -146,8 +164,12 @@ TcpSock. It is run. TypeScript needs tsx in the project of that file, or Node 22
 Where it listens, who comes and goes, and what a handler threw is told on stderr. SIGINT and SIGTERM finish the calls
 that were begun, end the feeds and then the connections.
 
+Where others than this machine can reach it, it wants an --identity: then every connection is TLS, both sides prove who they
+are, and the address that is printed names it. --insecure does without.
+
 Examples:
   socktools serve chat.ts --bind tcp://127.0.0.1:4000
+  socktools serve chat.ts --bind tcp://0.0.0.0:4000 --identity id.pem
   socktools serve --json dist/chat.js 2> >(jq -r 'select(.event == "fault").at')`
 
 /** What call, watch and send have in common. */

@@ -10,6 +10,7 @@ import {
   CONNECT,
   DEMO,
   GENERAL,
+  ID,
   LISTEN,
   OUTBOX,
   SEND,
@@ -72,6 +73,9 @@ program
       "take this one alone (default: the module's options.codec, else both)",
     ).choices(['json', 'msgpack']),
   )
+  .option('-i, --identity <file>', 'prove this key to whoever comes, and want one of him: see socktools id')
+  .option('--trust <id>', 'take this one; may be given again (default: everybody who has an id)', collect)
+  .option('--insecure', 'listen where others can reach it, with nothing proven')
   .option('-j, --json', 'print status as one JSON object a line')
   .option('-q, --quiet', 'print no status')
   .addHelpText('after', SERVE)
@@ -197,6 +201,26 @@ program
     },
   )
 
+program
+  .command('id')
+  .description('make the key that a node is known by, and say which other takes its place')
+  .addArgument(new Argument('<action>', 'what to do').choices(['new', 'show', 'verify', 'rotate', 'revoke']))
+  .argument('<file>', 'of the private key; of verify: an id, or a file of records')
+  .argument('[new]', 'of rotate: the file of the new key, which is made if it is not there')
+  .option('--days <count>', 'of rotate: how long the old key counts as well', count, 30)
+  .addHelpText('after', ID)
+  .action(
+    async (
+      action: import('./commands/id.ts').IdAction,
+      file: string,
+      next: string | undefined,
+      options: import('./commands/id.ts').IdOptions,
+    ) => {
+      const { runId } = await import('./commands/id.ts')
+      exitCode = await runId(action, file, next, options)
+    },
+  )
+
 program.command('demo-party <plan>', { hidden: true }).action(async (plan: string) => {
   const { demoParty } = await import('./commands/demo-party.ts')
   await demoParty(plan)
@@ -276,6 +300,8 @@ function askCommand(name: string, kind: 'call' | 'feed' | 'msg'): Command {
     .command(`${name} <address> <type> [data]`)
     .option('-p, --protocol <file>', 'a module that exports the contract, as of serve')
     .option('-H, --header <name=value>', 'text that travels with it; may be given again', header)
+    .option('-i, --identity <file>', 'prove this key; the address names whom to reach: tcp://ID@host:port')
+    .option('--insecure', 'speak where others can read and change it, with nothing proven')
     .option('-j, --json', 'print errors as one JSON object a line')
     .addHelpText('after', ASK)
     .action(

@@ -73,7 +73,10 @@ export function logTo<C extends Codec>(logger: Logger, sock: Pick<Sock<C>, 'on'>
   )
   sock.on('storeFailed', ({ error }) => logger.error?.(error.message, { code: error.code }))
   sock.on('refused', ({ error, address }) => {
-    refused(`refused: ${error.message}`, { address, code: error.code })
+    const facts = { address, code: error.code }
+    // Somebody else sits where one was known: not one more line among many.
+    if (error.code === 'PIN_CHANGED') logger.error?.(error.message, facts)
+    else refused(`refused: ${error.message}`, facts)
   })
   sock.on('dialFailed', ({ address, error, retryIn }) => {
     const next = retryIn === undefined ? '' : `, next try in ${Math.round(retryIn)} ms`

@@ -1,5 +1,7 @@
 import { type Contract, compile, type Protocol } from '../contract/protocol.ts'
 import { fail, needFunction } from '../errors.ts'
+import { type Trust, type TrustOption, trustOf } from '../identity/trust.ts'
+import type { Security } from '../net/security.ts'
 import type { Codec, RawCodec } from '../wire/codec.ts'
 import { json, raw } from '../wire/codec.ts'
 import type { Framing } from '../wire/framing.ts'
@@ -62,6 +64,23 @@ export interface SockOptions<C extends Codec = RawCodec, P extends Protocol | un
   readonly goodAddress?: (who: { readonly host: string }) => boolean
   /** Asked once about every connection, dialed ones too, before anything it sent is read. */
   readonly goodPeer?: (who: Candidate) => Maybe<boolean>
+
+  /**
+   * What proves who is there and keeps what passes from all others, for every connection of this sock. TcpSock makes one of
+   * its `identity`; caTls() is one of certificates that an authority signs; or one of your own.
+   */
+  readonly security?: Security
+  /**
+   * Whom this sock speaks with, of those who have proven who they are: a list of ids, a function, or what firstUse() or
+   * known() gave. Asked before anything that they say is read. Default: whom we dial by id (`tcp://ID@host:port`), and
+   * whoever dials in; goodPeer is told who that is.
+   */
+  readonly trust?: TrustOption
+  /**
+   * Wire v1 without security, where others than this machine can reach it. Default false: such an address throws
+   * INSECURE. It shows in stats() and is logged once.
+   */
+  readonly insecure?: boolean
 
   /** For a dial, gate included. Default 10,000. */
   readonly connectTimeout?: number
@@ -230,6 +249,9 @@ export interface Settings<C extends Codec = RawCodec>
   readonly framing: Framing
   readonly backoff: Backoff
   readonly sessions: boolean
+  readonly security: Security | undefined
+  readonly trust: Trust | undefined
+  readonly insecure: boolean
   readonly sessionLost: 'fail' | 'resend' | 'drop'
 }
 
@@ -246,6 +268,9 @@ const OTHERS = [
   'backoff',
   'slowPeer',
   'sessions',
+  'security',
+  'trust',
+  'insecure',
   'sessionLost',
   ...DURABLE_OPTIONS,
 ] as const
@@ -255,6 +280,7 @@ const PARTS = {
   logger: [],
   handlers: [],
   backoff: [],
+  security: ['secure'],
 } as const
 
 /** Checks and completes. Throws BAD_OPTION; an option that does not exist is one of those errors. */
@@ -277,10 +303,20 @@ export function settle<C extends Codec, P extends Protocol | undefined>(
   for (const [name, methods] of Object.entries(PARTS)) checkPart(name, methods, given[name])
   checkLogger(given['logger'])
   if (given['bind'] !== undefined) needAddress(given['bind'], 'bind')
-  const { slowPeer, connect = [], sessions = true, sessionLost = 'fail' } = options
+  const {
+    slowPeer,
+    connect = [],
+    sessions = true,
+    sessionLost = 'fail',
+    security,
+    insecure = false,
+  } = options
   if (typeof sessions !== 'boolean') fail('BAD_OPTION', 'sessions is true or false')
   if (!['fail', 'resend', 'drop'].includes(sessionLost))
     fail('BAD_OPTION', `sessionLost is 'fail', 'resend' or 'drop', not ${JSON.stringify(sessionLost)}`)
+  if (typeof insecure !== 'boolean') fail('BAD_OPTION', 'insecure is true or false')
+  if (options.trust !== undefined && security === undefined)
+    fail('BAD_OPTION', 'trust needs an `identity`: without one nobody proves who it is')
   const handlers = options.handlers as Settings<C>['handlers']
   if (slowPeer !== undefined && !['reject', 'drop', 'close'].includes(slowPeer)) {
     fail('BAD_OPTION', `slowPeer is 'reject', 'drop' or 'close', not ${JSON.stringify(slowPeer)}`)
@@ -318,6 +354,9 @@ export function settle<C extends Codec, P extends Protocol | undefined>(
     framing,
     backoff: backoffOf(options.backoff),
     sessions,
+    security,
+    trust: trustOf(options.trust),
+    insecure,
     sessionLost,
     ...durableSettings(options, wire),
   })

@@ -11,6 +11,7 @@ import type {
   OpenedChannel,
   ReplyOutput,
 } from '../contract/types.ts'
+import type { Proof } from '../net/pipe.ts'
 import type { Codec, RawCodec, Sent } from '../wire/codec.ts'
 
 /** What sendMsg takes as the data of a type. */
@@ -76,6 +77,10 @@ export interface Peer<C extends Codec = RawCodec, P extends Protocol | undefined
   readonly host: string
   /** We dialed it; else it dialed us. */
   readonly dialed: boolean
+  /** Its public key, as an id (`sock1…`): proven. Undefined without an `identity`, and under a Security that has no ids. */
+  readonly identity?: string | undefined
+  /** What the option `identity` or `security` proved of it. */
+  readonly proof?: Proof | undefined
   /** What is spoken with it. */
   readonly wire: 'plain' | 'v1'
   /**

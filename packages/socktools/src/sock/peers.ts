@@ -48,9 +48,9 @@ export class Peers<C extends Codec> {
   }
 
   /** The peer that dialed us from this node; it may be about to come. */
-  twin(nodeId: string, signal: AbortSignal): Promise<AnyPeer<C>> {
+  twin(nodeId: string, proven: string | undefined, signal: AbortSignal): Promise<AnyPeer<C>> {
     const isIt = (peer: AnyPeer<C>): boolean =>
-      peer.wire === 'v1' && peer.nodeId === nodeId && peer.state !== 'gone'
+      peer.wire === 'v1' && peer.nodeId === nodeId && peer.identity === proven && peer.state !== 'gone'
     const all = this.all.filter(isIt)
     const found = all.find(({ state }) => state === 'open') ?? all[0]
     if (found !== undefined) return Promise.resolve(found)

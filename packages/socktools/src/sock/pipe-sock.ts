@@ -1,4 +1,3 @@
-import { parseAddress } from '../address.ts'
 import { SockError, asSockError, fail } from '../errors.ts'
 import type { Adopted } from '../net/adopt.ts'
 import type { Pipe } from '../net/pipe.ts'
@@ -9,6 +8,7 @@ import type { MsgTypes } from '../contract/types.ts'
 import type { Codec, RawCodec } from '../wire/codec.ts'
 import { BaseSock } from './base-sock.ts'
 import { bothLost, NOTHING_LOST } from './counters.ts'
+import { Checkpoint } from './checkpoint.ts'
 import { Deadlines } from './deadlines.ts'
 import { Desk, NO_DESK } from './durable/desk.ts'
 import type { Posted, PostOptions } from './durable/types.ts'
@@ -68,6 +68,8 @@ export class PipeSock<
   readonly #peers = new Peers<C>()
   readonly #keepers: Keepers<AnyPeer<C>>
   readonly #reunions: Reunions<AnyPeer<C>>
+  /** An address that others can reach was listened on or dialed, with nothing proven there. */
+  #isInsecure = false
   #binding = false
   #listener: Listener | undefined
   #nextId = 1
@@ -81,14 +83,17 @@ export class PipeSock<
     const { settings, counters, drops } = core
     this.#deadlines = new Deadlines(platform)
     this.#partings = new Partings(this.#deadlines)
-    this.#doors = new Doors<AnyPeer<C>>(settings, parts, this.#deadlines, {
+    const checkpoint = new Checkpoint(settings, this.#deadlines, (address) => {
+      this.#toldInsecure(address)
+    })
+    this.#doors = new Doors<AnyPeer<C>>(settings, parts, this.#deadlines, checkpoint, {
       get life() {
         return core.life
       },
       countPeers: () => this.#peers.size - this.#peers.detached.size,
       greet: (pipe, dialed) => this.#v1?.greet(pipe, dialed),
       join: (pipe, dialed, greeted, dialedAt) => this.#join(pipe, dialed, greeted, dialedAt),
-      twin: (nodeId, signal) => this.#peers.twin(nodeId, signal),
+      twin: (nodeId, proven, signal) => this.#peers.twin(nodeId, proven, signal),
       refused: (who, error) => {
         core.refused(who, error)
       },
@@ -111,7 +116,7 @@ export class PipeSock<
     this.#reunions = new Reunions<AnyPeer<C>>(settings.backoff, platform, {
       dial: (address, session) => {
         const greet = (pipe: Pipe): Greeting => (this.#v1 as V1<C>).greet(pipe, true, session.again())
-        return this.#doors.redial(address, greet, (pipe, greeted) => {
+        return this.#doors.redial(address, session.identity, greet, (pipe, greeted) => {
           session.resume(pipe, greeted as GreetedV1)
         })
       },
@@ -175,7 +180,7 @@ export class PipeSock<
     // Whoever heard of the above may have closed this sock: nothing may begin after that.
     this.core.checkOpen('start')
     const kept = connect.map((address) => {
-      parseAddress(address)
+      this.#doors.check(address)
       return this.#keepers.keep(address)
     })
     await Promise.all(kept)
@@ -220,6 +225,13 @@ export class PipeSock<
     const peer = await this.#dial(address, options)
     if (name !== undefined) desk?.claim(peer, name)
     return peer as unknown as Peer<C, P>
+  }
+
+  #toldInsecure(address: string): void {
+    if (this.#isInsecure) return
+    this.#isInsecure = true
+    const what = 'anybody who can reach it can read, change and speak here: insecure is true'
+    void this.core.guard('logger', () => this.core.settings.logger?.warn?.(what, { address }))
   }
 
   async #dial(address: string, options: ConnectOptions): Promise<AnyPeer<C>> {
@@ -361,7 +373,8 @@ export class PipeSock<
 
   stats(): SockStats {
     const peers = this.#peers.all.map((peer) => peer.stats())
-    const stats = this.core.counters.snapshot(peers, this.#doors.pending)
+    const snapshot = this.core.counters.snapshot(peers, this.#doors.pending)
+    const stats: SockStats = this.#isInsecure ? { ...snapshot, insecure: true } : snapshot
     if (this.#v1 === undefined) return stats
     return {
       ...stats,

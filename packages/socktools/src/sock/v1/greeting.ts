@@ -69,6 +69,8 @@ export class Greeting {
   #greeted: Greeted | undefined
   readonly #again: Again | undefined
   readonly #host: string
+  /** Who the far side is, proven; undefined: it has said so at the most. */
+  readonly #proven: string | undefined
   #dial: Dial | undefined
   #visit: Visit | undefined
   /** There is a peer, or will be none. */
@@ -89,6 +91,7 @@ export class Greeting {
     this.#partings = partings
     this.#address = pipe.remote.address
     this.#host = pipe.remote.host
+    this.#proven = pipe.proof?.id
     // Who goes on with a session, or has had a WELCOME, knows what the far side speaks.
     this.#pipe = new HandshakePipe(pipe, () =>
       dialed && again === undefined && !this.#agreed
@@ -207,7 +210,8 @@ export class Greeting {
     const again = this.#again
     const hello: Hello = { ...VERSIONS, ...this.#terms.offer, ...(again && askAgain(again)) }
     // Who goes on with a session has no other connection to keep.
-    const dial = again === undefined ? (this.#dial = this.#terms.twins.dialing(this.#host)) : undefined
+    const dial =
+      again === undefined ? (this.#dial = this.#terms.twins.dialing(this.#host, this.#proven)) : undefined
     await this.#pipe.write(encodeHello(hello))
     const payload = await this.#pipe.frame(MAX_HELLO, (n) =>
       fail('PEER_NOT_SESSION', `its first frame is of ${n} bytes: no WELCOME is`, { address: this.#address }),
@@ -258,13 +262,15 @@ export class Greeting {
     if (!isMagic(payload)) mismatch('its first frame is no HELLO: it speaks the plain wire, and this sock v1')
     this.#isV1 = true
     const hello = decodeHello(payload)
-    if (hello.resume !== undefined && this.#sessions(hello)) this.#resumable = await this.#terms.resume(hello)
+    if (hello.resume !== undefined && this.#sessions(hello))
+      this.#resumable = await this.#terms.resume(hello, this.#proven)
     const answer = negotiate(hello, this.#terms.offer)
     if (answer.result === 'rejected') {
       // Its code is one of ours: negotiate() said it.
       throw new SockError(answer.code as 'NO_COMMON_CODEC', answer.text, { address: this.#address })
     }
-    if (this.#resumable === undefined) this.#visit = await this.#terms.twins.admit(hello, this.#host)
+    if (this.#resumable === undefined)
+      this.#visit = await this.#terms.twins.admit(hello, this.#host, this.#proven)
     this.#hello = hello
     this.#answer = answer
     return metOf(hello, this.#resumable !== undefined)
@@ -298,7 +304,7 @@ export class Greeting {
     visit?.check()
     const session =
       resumable?.takeOver(hello) ??
-      (this.#sessions(hello) ? this.#terms.newSession(hello, this.#host) : undefined)
+      (this.#sessions(hello) ? this.#terms.newSession(hello, this.#proven ?? this.#host) : undefined)
     if (resumable !== undefined)
       this.#positions = { ours: session?.lastRecv ?? 0, theirs: hello.resume?.lastRecv ?? 0 }
     this.#agreed = true

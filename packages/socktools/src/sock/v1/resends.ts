@@ -8,6 +8,8 @@ import type { Kept } from './kept.ts'
 /** Whom messages are sent to, over one session. */
 export interface ResendPeer {
   readonly nodeId: string
+  /** Who it is, proven; what was for one key is for no other. */
+  readonly identity: string | undefined
   readonly dialedAt: string | undefined
   readonly state: 'open' | 'detached' | 'ending' | 'gone'
   readonly codec: DataCodec
@@ -24,6 +26,8 @@ export interface ResendHost {
   /** Bytes of messages that wait for one, of all far sides together. */
   readonly maxRetained: number
   codecNamed(name: string): DataCodec
+  /** Whether both are proven to be the same, or the second has taken the place of the first. */
+  isSameKey(before: string | undefined, now: string | undefined): boolean
 }
 
 /** What one session has left. */
@@ -63,7 +67,7 @@ export class Resends<P extends ResendPeer> {
       for (const kept of messages) this.#giveUp(peer, kept, 'closed')
       return 0
     }
-    const next = [...this.#peers].find((one) => isOpen(one) && isSame(peer, one, one.dialedAt))
+    const next = [...this.#peers].find((one) => this.#follows(peer, one, one.dialedAt))
     if (next !== undefined) return this.#send(peer, messages, next)
     const held: Kept[] = []
     let bytes = 0
@@ -95,7 +99,7 @@ export class Resends<P extends ResendPeer> {
   /** Who was dialed at this address, and is connected already. */
   reached(peer: P, address: string | undefined): void {
     for (const left of [...this.#left]) {
-      if (!isOpen(peer) || !isSame(left.peer, peer, address)) continue
+      if (!this.#follows(left.peer, peer, address)) continue
       this.#take(left)
       this.#send(left.peer, left.messages, peer)
     }
@@ -113,6 +117,10 @@ export class Resends<P extends ResendPeer> {
       this.#take(left)
       for (const kept of left.messages) this.#giveUp(left.peer, kept, 'closed')
     }
+  }
+
+  #follows(before: P, now: P, address: string | undefined): boolean {
+    return isOpen(now) && isSame(before, now, address) && this.#host.isSameKey(before.identity, now.identity)
   }
 
   #take(left: Left<P>): void {

@@ -1,6 +1,7 @@
 import { isCallError, type SockError } from '../../errors.ts'
 import { fingerprint, structureHash } from '../../contract/fingerprint.ts'
 import type { Contract, TypeInfo } from '../../contract/protocol.ts'
+import type { Trust } from '../../identity/trust.ts'
 import type { Pipe } from '../../net/pipe.ts'
 import type { Codec } from '../../wire/codec.ts'
 import { encodeTable } from '../../wire/v1/bodies.ts'
@@ -52,6 +53,8 @@ export class V1<C extends Codec> {
     this.#nodes = new NodeSessions(settings.maxSessionsPerNode)
     const contract = settings.contract as Contract
     const hash = platform.hash
+    const isSameKey = (before: string | undefined, now: string | undefined): boolean =>
+      before === now || follows(settings.trust, before, now)
     const nodeId = platform.randomBytes(16)
     this.#terms = {
       ...settings,
@@ -72,8 +75,8 @@ export class V1<C extends Codec> {
         heartbeat: u32(settings.heartbeat),
         ttl: u32(settings.timeout),
       },
-      newSession: ({ nodeId: far }, host) => {
-        this.#nodes.check(nodeAt(host, keyOf(far)))
+      newSession: ({ nodeId: far }, from) => {
+        this.#nodes.check(nodeAt(from, keyOf(far)))
         return { sessionId: platform.randomBytes(16), token: platform.randomBytes(16), lastRecv: 0 }
       },
       held: ({ sessionId }, release) => {
@@ -81,11 +84,13 @@ export class V1<C extends Codec> {
         this.#held.set(key, release)
         return () => this.#held.delete(key)
       },
-      resume: async (hello) => {
+      resume: async (hello, proven) => {
         const key = keyOf(hello.resume?.sessionId ?? new Uint8Array(0))
         await this.#held.get(key)?.()
-        const session = this.#sessions.get(key)?.session
+        const { session, identity } = this.#sessions.get(key) ?? {}
         if (session === undefined) throw this.#tombstones.tell(hello, key)
+        // A session is its key's: who has its token, and another key, has stolen it.
+        if (!isSameKey(identity, proven)) throw new SessionLost('not-yours')
         const refusal = session.resumption.refusal(hello)
         if (refusal !== undefined) throw new SessionLost(refusal)
         return session
@@ -104,6 +109,7 @@ export class V1<C extends Codec> {
       sessionTtl: settings.sessionTtl,
       maxRetained: settings.maxRetained,
       codecNamed: (name) => codecs.get(name) as DataCodec,
+      isSameKey,
     })
     const clock = { deadlines: owner.deadlines, now: platform.now }
     this.#host = {
@@ -194,10 +200,12 @@ export class V1<C extends Codec> {
    * Up to which seq a session was received that the far side of this peer says is over. What it still has is dropped first: the
    * message that is asked about may be on its way there, too.
    */
-  #receivedOf(key: string, { incarnation, session }: V1Peer<C>): number | undefined {
+  #receivedOf(key: string, { incarnation, session, identity }: V1Peer<C>): number | undefined {
     const live = this.#live.get(key)
     if (live?.session === undefined) return this.#tombstones.received(key, incarnation)
     if (live.session === session || !equal(live.incarnation, incarnation)) return undefined
+    // Of a session that is another key's it hears nothing, and ends nothing.
+    if (live.identity !== identity) return undefined
     if (live.state !== 'gone') live.session.lose(new SessionLost('ended', undefined, live.address))
     return live.session.received
   }
@@ -213,7 +221,7 @@ export class V1<C extends Codec> {
     if (peer.session === undefined) return peer
     this.#live.set(peer.session.key, peer)
     if (!dialed) {
-      this.#nodes.add(nodeAt(peer.host, peer.nodeId), peer)
+      this.#nodes.add(nodeAt(peer.identity ?? peer.host, peer.nodeId), peer)
       this.#sessions.set(peer.session.key, peer)
     }
     return peer
@@ -258,8 +266,11 @@ export class V1<C extends Codec> {
   }
 }
 
-/** Nothing proves its id, so nobody elsewhere can take the place of one by saying that. */
-const nodeAt = (host: string, nodeId: string): string => `${host} ${nodeId}`
+/** A nodeId is only said: nobody with another key, or where none is proven at another host, can take the place of one. */
+const nodeAt = (from: string, nodeId: string): string => `${from} ${nodeId}`
+
+const follows = (trust: Trust | undefined, before: string | undefined, now: string | undefined): boolean =>
+  before !== undefined && now !== undefined && trust?.follows?.(before, now) === true
 
 /** As the wire can say it: options may be Infinity. */
 const u32 = (n: number): number => Math.min(Math.floor(n), 0xffff_ffff)
