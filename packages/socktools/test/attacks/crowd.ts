@@ -55,6 +55,7 @@ export async function crowd(t: TestContext, count: number, alive: number, settle
   first.process.kill('SIGKILL')
   await first.exit
   const lag = new Lag()
+  t.after(() => lag.stop())
   const second = Child.under(t, MANY_FILES, 'crowd', 'server', new URL(address).port)
   assert.equal(await second.hear(), address)
   const began = performance.now()
@@ -64,7 +65,6 @@ export async function crowd(t: TestContext, count: number, alive: number, settle
   }
   const took = performance.now() - began
   lag.within(took, BACK, 'all are back')
-  lag.stop()
   t.diagnostic(`all back within ${(took / 1000).toFixed(1)} s`)
   await allAnswer(clients, count)
 }

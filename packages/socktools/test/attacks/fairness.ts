@@ -20,7 +20,9 @@ export async function fairness(t: TestContext, calls: number): Promise<void> {
   assert.equal(await flooder.hear(), 'begun')
   const before = (await victim.until(({ messagesIn }) => messagesIn > 1_000)).stats.messagesIn
   const lag = new Lag()
+  t.after(() => lag.stop())
   const took: number[] = []
+  void flooder.exit.then((how) => t.diagnostic(`the flooder ended: ${JSON.stringify(how)} ${flooder.errors}`))
   await Promise.all(
     peers.map(async (peer) => {
       for (let i = 0; i < calls; i++) {
@@ -34,10 +36,9 @@ export async function fairness(t: TestContext, calls: number): Promise<void> {
   )
   took.sort((a, b) => a - b)
   const p99 = took[Math.floor(took.length * 0.99)] ?? Infinity
-  const { stats } = await victim.report()
+  // It still floods: more came, and comes, than the calls of the others.
+  const { stats } = await victim.until(({ messagesIn }) => messagesIn > before + took.length)
   t.diagnostic(`p50 ${took[took.length >> 1]?.toFixed(1)} ms, p99 ${p99.toFixed(1)} ms, of ${took.length}`)
-  assert.ok(stats.messagesIn > before, 'the flood went on')
   assert.ok(stats.queued > 100_000, 'something waits for the one that never reads')
   lag.within(p99, P99, 'one of a hundred answers comes')
-  lag.stop()
 }

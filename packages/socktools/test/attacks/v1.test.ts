@@ -166,6 +166,7 @@ describe('wire v1', GUARD, () => {
 
   test('PING without an end, and none of the answers taken: it is read no further', async (t) => {
     const victim = theVictim()
+    const before = (await victim.report()).stats.queued
     await victim.bears(
       async () => {
         const one = await Attacker.greet(t, victim)
@@ -174,11 +175,12 @@ describe('wire v1', GUARD, () => {
           times(2_000, () => one.framed(kinds.PING, {}, encodePing({ ttl: 0, nonce: new Uint8Array(8) }))),
         )
         for (let i = 0; i < 200; i++) void one.write(pings)
-        await victim.until(({ queued }) => queued > 200_000)
+        await victim.until(({ queued }) => queued > before + 200_000)
       },
       { mib: 24 },
     )
-    assert.ok((await victim.report()).stats.queued < 4 * 1024 * 1024)
+    const more = (await victim.report()).stats.queued - before
+    assert.ok(more < 2 * 1024 * 1024, `${more} bytes more wait`)
   })
 
   test('a session cannot be taken by who does not have its token; sessions that are left behind have a bound', async (t) => {
@@ -192,15 +194,15 @@ describe('wire v1', GUARD, () => {
           const welcome = await thief.hello({ nodeId: node(7), features: SESSIONS, resume })
           assert.ok(welcome.result === 'rejected' && welcome.code === 'SESSION_LOST')
         }
-        for (let i = 0; i < 300; i++) {
+        for (let i = 0; i < 60; i++) {
           const one = await Attacker.greet(t, victim, { nodeId: node(i % 2) })
           one.socket.resetAndDestroy()
         }
       },
-      { when: (_, { stats }) => stats.peers < 120 },
+      { when: (_, { stats }) => stats.peers < 60 },
     )
-    assert.equal(more['SESSION_LOST'] !== undefined && more['SESSION_LOST'] > 250, true, JSON.stringify(more))
-    assert.ok(report.stats.peers < 120, `${report.stats.peers} peers`)
+    assert.equal(more['SESSION_LOST'] !== undefined && more['SESSION_LOST'] > 40, true, JSON.stringify(more))
+    assert.ok(report.stats.peers < 60, `${report.stats.peers} peers`)
     assert.equal(owner.socket.destroyed, false)
   })
 

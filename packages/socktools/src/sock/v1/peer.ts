@@ -244,10 +244,14 @@ export class V1Peer<C extends Codec>
 
   pauseReading(): void {
     this.pipe.pause()
+    // A frame cannot be finished while nobody reads.
+    this.watch.pause()
   }
 
   resumeReading(): void {
-    if (this.isAttached && this.state !== 'gone') this.pipe.resume()
+    if (!this.isAttached || this.state === 'gone') return
+    this.watch.resume()
+    this.pipe.resume()
   }
 
   #error(code: ErrorCode, what: string): SockError {

@@ -47,6 +47,29 @@ describe('one read of much work', GUARD, () => {
       assert.equal(one.of('REPLY').length, 3)
     }))
 
+  test('a frame that is not whole at its end is not late because of that', () =>
+    knocking(async (world, door) => {
+      const handlers = {
+        work: () => {
+          world.block(10)
+        },
+      }
+      const { far: one, server } = await far(world, door, protocol, {
+        handlers,
+        frameGrace: 1_000,
+        maxCalls: 300,
+      })
+      const gone = all(server, 'gone')
+      const asked = Array.from({ length: 200 }, (_, i) =>
+        frame(one.framed(kinds.REQUEST, { lane: 5 + 2 * i }, '"x"')),
+      )
+      const bytes = Buffer.concat(asked)
+      one.pipe.say(bytes.subarray(0, -5))
+      one.pipe.say(bytes.subarray(-5))
+      while (one.of('REPLY').length < 200 && gone.length === 0) await world.sim.sleep(10)
+      assert.deepEqual(gone, [])
+    }))
+
   test('one pipe that has had its share leaves another its own', () =>
     knocking(async (world, door) => {
       const { one, other, served, ask } = await busy(world, door)
