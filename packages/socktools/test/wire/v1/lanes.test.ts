@@ -427,6 +427,17 @@ test('a volatile message has no seq, at once or after a wait', () => {
   )
 })
 
+test('of what is written at once only items and parts of messages are bulk', () => {
+  const out = opened()
+  out.put(5, 100)
+  assert.equal(out.lanes.bulk.inFlight, 0)
+  out.put(5, 100, ITEM)
+  assert.equal(out.lanes.bulk.inFlight, 100 + HEADER)
+  // Long enough to be in a group of its own.
+  out.put(5, 10_000, ITEM)
+  assert.equal(out.lanes.bulk.inFlight, 10_100 + 2 * HEADER)
+})
+
 test('of what waited only items and parts of messages are bulk', () => {
   const out = opened()
   const inFlight = (bytes: number, kind: number): number => {

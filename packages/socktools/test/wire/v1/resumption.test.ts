@@ -145,3 +145,12 @@ test('the key of an id names each of its bytes', () => {
   assert.equal(keyOf(Uint8Array.of(0, 1, 15, 16, 255)), '00010f10ff')
   assert.equal(fresh().key, '01'.repeat(16))
 })
+
+test('up to where a session that is over was received is told of its own process alone', () => {
+  const tombstones = new Tombstones()
+  tombstones.add({ resumption: fresh(), reason: 'ended', lastRecv: 5 })
+  const id = keyOf(ID)
+  assert.equal(tombstones.received(id, INCARNATION), 5)
+  assert.equal(tombstones.received(id, bytes(3)), undefined)
+  assert.equal(tombstones.received(keyOf(bytes(9)), INCARNATION), undefined)
+})
