@@ -6,6 +6,7 @@ import type { Framing } from '../wire/framing.ts'
 import { lengthPrefixed } from '../wire/length-prefixed.ts'
 import { MIN_WINDOW } from '../wire/v1/hello.ts'
 import { type Backoff, DEFAULT_BACKOFF } from './backoff.ts'
+import { addressesOf, checkLogger, checkNumber, checkPart, needAddress } from './option-checks.ts'
 import type { Tick } from './ticker.ts'
 import {
   DURABLE_OPTIONS,
@@ -229,40 +230,6 @@ const PARTS = {
   handlers: [],
   backoff: [],
 } as const
-const LEVELS = ['debug', 'info', 'warn', 'error'] as const
-/** Zero means "no limit" or "never" here; elsewhere it would stop everything. */
-const MAY_BE_ZERO = new Set<string>([
-  'timeout',
-  'frameRate',
-  'maxFrame',
-  'highWaterMark',
-  'maxQueue',
-  'readMark',
-  'backoff.healthy',
-  'callTimeout',
-  'heartbeat',
-  'stallTimeout',
-  'maxCalls',
-  'maxStreams',
-])
-
-const TIMES = new Set<string>([
-  'timeout',
-  'tickInterval',
-  'connectTimeout',
-  'gateTimeout',
-  'frameGrace',
-  'handshakeTimeout',
-  'autoWait',
-  'callTimeout',
-  'heartbeat',
-  'stallTimeout',
-  'sessionTtl',
-  'backoff.first',
-  'backoff.max',
-])
-/** What a system timer can count: 24.8 days. Beyond it Node's fire at once. */
-const MAX_TIME = 2 ** 31 - 1
 
 /** Checks and completes. Throws BAD_OPTION; an option that does not exist is one of those errors. */
 export function settle<C extends Codec, P extends Protocol | undefined>(
@@ -357,16 +324,6 @@ function codecsOf(
   return [first, ...more]
 }
 
-function addressesOf(connect: unknown): readonly string[] {
-  const addresses: readonly unknown[] = Array.isArray(connect) ? connect : [connect]
-  return addresses.map((address) => needAddress(address, 'connect'))
-}
-
-function needAddress(address: unknown, name: string): string {
-  if (typeof address === 'string') return address
-  return fail('BAD_OPTION', `${name} takes an address as a string, not ${typeof address}`)
-}
-
 function backoffOf(backoff: Partial<Backoff> = {}): Backoff {
   const whole = { ...DEFAULT_BACKOFF, ...backoff }
   for (const [name, value] of Object.entries(whole)) {
@@ -376,34 +333,8 @@ function backoffOf(backoff: Partial<Backoff> = {}): Backoff {
   return whole
 }
 
-function checkPart(name: string, methods: readonly string[], part: unknown): void {
-  if (part === undefined) return
-  if (typeof part === 'function')
-    fail('BAD_OPTION', `${name} is a function: call it, as in ${name}: ${part.name || 'json'}()`)
-  if (typeof part !== 'object' || part === null) fail('BAD_OPTION', `${name} must be an object`)
-  for (const method of methods) needFunction((part as Record<string, unknown>)[method], `${name}.${method}`)
-}
-
-function checkLogger(logger: unknown): void {
-  for (const level of LEVELS) {
-    const log = (logger as Partial<Record<string, unknown>> | undefined)?.[level]
-    if (log !== undefined) needFunction(log, `logger.${level}`)
-  }
-}
-
 /** Callers in JavaScript may pass anything. */
 function optionsOf(options: unknown): Record<string, unknown> {
   if (typeof options === 'object' && options !== null) return { ...options }
   return fail('BAD_OPTION', 'the options must be an object')
-}
-
-function checkNumber(name: string, value: unknown): number {
-  if (typeof value !== 'number' || Number.isNaN(value) || value < 0) {
-    return fail('BAD_OPTION', `${name} must be a number from 0 up, not ${String(value)}`)
-  }
-  if (TIMES.has(name) && value > 0 && value < 1)
-    fail('BAD_OPTION', `${name} is in milliseconds: for ${value} s write ${value * 1000}`)
-  if (TIMES.has(name) && value > MAX_TIME) return fail('BAD_OPTION', `${name} is at most ${MAX_TIME} ms`)
-  if (value === 0 && !MAY_BE_ZERO.has(name)) return fail('BAD_OPTION', `${name} cannot be 0`)
-  return value
 }

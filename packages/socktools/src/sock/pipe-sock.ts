@@ -7,7 +7,6 @@ import type { Platform } from '../platform/platform.ts'
 import type { Protocol } from '../contract/protocol.ts'
 import type { MsgTypes } from '../contract/types.ts'
 import type { Codec, RawCodec } from '../wire/codec.ts'
-import { unlessAborted } from './attempts.ts'
 import { BaseSock } from './base-sock.ts'
 import { bothLost, NOTHING_LOST } from './counters.ts'
 import { Deadlines } from './deadlines.ts'
@@ -18,7 +17,9 @@ import { Keepers } from './keeper.ts'
 import { type SockOptions, settle } from './options.ts'
 import { LivePeer, type PeerHost } from './peer.ts'
 import { Partings } from './partings.ts'
+import { RAW_UNDER_V1 } from './plain-only.ts'
 import type { PeerOwner } from './peer-hooks.ts'
+import { Peers } from './peers.ts'
 import { type AnyPeer, Sends } from './sends.ts'
 import type {
   DataOf,
@@ -35,8 +36,7 @@ import type {
 import type { Greeted, GreetedV1, Greeting } from './v1/greeting.ts'
 import { Letter } from './v1/letter.ts'
 import type { V1Peer } from './v1/peer.ts'
-import type { PeerSession } from './v1/peer-session.ts'
-import { Reunion } from './v1/reunion.ts'
+import { Reunions } from './v1/reunion.ts'
 import { V1 } from './v1/v1.ts'
 
 /** Where a sock meets the world. */
@@ -64,13 +64,9 @@ export class PipeSock<
   readonly #v1: V1<C> | undefined
   /** Undefined: there is no store. */
   readonly #desk: Desk<C> | undefined
-  /** All that have a say: connected, or with something left to handle. */
-  readonly #peers = new Set<AnyPeer<C>>()
+  readonly #peers = new Peers<C>()
   readonly #keepers: Keepers<AnyPeer<C>>
-  /** Dialers of sessions whose connection broke, once. */
-  readonly #reunions = new Map<AnyPeer<C>, Reunion>()
-  /** Told of each that dialed us, while somebody waits for one of them. */
-  readonly #onCame = new Set<(peer: AnyPeer<C>) => void>()
+  readonly #reunions: Reunions<AnyPeer<C>>
   /** How many have no connection now. */
   #detached = 0
   #binding = false
@@ -93,7 +89,7 @@ export class PipeSock<
       countPeers: () => this.#peers.size - this.#detached,
       greet: (pipe, dialed) => this.#v1?.greet(pipe, dialed),
       join: (pipe, dialed, greeted, dialedAt) => this.#join(pipe, dialed, greeted, dialedAt),
-      twin: (nodeId, signal) => this.#twin(nodeId, signal),
+      twin: (nodeId, signal) => this.#peers.twin(nodeId, signal),
       refused: (who, error) => {
         core.refused(who, error)
       },
@@ -101,6 +97,9 @@ export class PipeSock<
         core.fault(thrown, where, undefined)
       },
     })
+    const onFailed = (address: string, error: SockError, retryIn: number): void => {
+      core.events.emit('dialFailed', { address, error, retryIn })
+    }
     this.#keepers = new Keepers<AnyPeer<C>>(settings.backoff, platform, {
       dial: (address) => {
         core.checkOpen('connectTo')
@@ -108,9 +107,16 @@ export class PipeSock<
       },
       // Nor is it up while it waits for the far side to dial.
       isOver: (peer) => !this.#peers.has(peer) || (peer.state === 'detached' && !peer.dialed),
-      onFailed: (address, error, retryIn) => {
-        core.events.emit('dialFailed', { address, error, retryIn })
+      onFailed,
+    })
+    this.#reunions = new Reunions<AnyPeer<C>>(settings.backoff, platform, {
+      dial: (address, session) => {
+        const greet = (pipe: Pipe): Greeting => (this.#v1 as V1<C>).greet(pipe, true, session.again())
+        return this.#doors.redial(address, greet, (pipe, greeted) => {
+          session.resume(pipe, greeted as GreetedV1)
+        })
       },
+      onFailed,
     })
     this.#sends = new Sends<C>(settings, platform, (bytes) => {
       core.dropNobodys('unsendable', bytes)
@@ -151,7 +157,7 @@ export class PipeSock<
           core.events.emit('resumed', { peer: peer as unknown as Peer<C> })
         },
         hurry: (peer) => {
-          this.#reunions.get(peer)?.hurry()
+          this.#reunions.hurry(peer)
         },
         onSessionLost: (peer, { reason }, unknown, neverSent) => {
           core.events.emit('sessionLost', { peer: peer as unknown as Peer<C>, reason, unknown, neverSent })
@@ -211,9 +217,9 @@ export class PipeSock<
       await setUp
       this.core.checkOpen('connectTo')
     }
-    if (name !== undefined) this.#needDesk()
+    const desk = name === undefined ? undefined : this.#needDesk()
     const peer = await this.#doors.dial(address, options)
-    if (name !== undefined) this.#claim(peer, name)
+    if (name !== undefined) desk?.claim(peer, name)
     return peer as unknown as Peer<C, P>
   }
 
@@ -239,31 +245,14 @@ export class PipeSock<
    */
   claim(peer: Peer<C, P>, name: string): void {
     this.core.checkNotClosed('claim')
-    this.#needDesk()
-    const known = [...this.#peers].find((one) => one === (peer as unknown))
+    const desk = this.#needDesk()
+    const known = this.#peers.all.find((one) => one === (peer as unknown))
     if (known === undefined && peer.state !== 'gone') fail('UNKNOWN_PEER', 'that is no peer of this sock')
-    this.#claim(known ?? (peer as unknown as AnyPeer<C>), name)
+    desk.claim(known ?? (peer as unknown as AnyPeer<C>), name)
   }
 
   #needDesk(): Desk<C> {
     return this.#desk ?? fail('BAD_OPTION', 'to post, a sock needs the option `store`')
-  }
-
-  #claim(peer: AnyPeer<C>, name: string): void {
-    this.#needDesk().claim(peer.wire === 'v1' ? peer : { wire: 'plain', address: peer.address }, name)
-  }
-
-  /** The name that the application has for a new peer. */
-  #nameOf(peer: AnyPeer<C>): void {
-    const { nameOf } = this.core.settings
-    if (nameOf === undefined || peer.state === 'gone') return
-    try {
-      const { host, address, dialed } = peer
-      const name = nameOf({ host, address, dialed, id: peer.wire === 'v1' ? peer.nodeId : undefined })
-      if (name !== undefined) this.#claim(peer, name)
-    } catch (thrown) {
-      this.core.fault(thrown, 'nameOf', peer as Peer<C>)
-    }
   }
 
   // Peers
@@ -285,80 +274,38 @@ export class PipeSock<
     // Listened to before it is announced, so that a listener may close it; read from after that.
     peer.attach()
     core.events.emit('peer', { peer: peer as Peer<C> })
-    this.#nameOf(peer)
+    this.#desk?.join(peer)
     peer.start(greeted?.early)
     if (peer.wire === 'v1' && greeted?.wire === 'v1' && greeted.broken !== undefined)
       peer.lostPipe(greeted.broken)
-    if (peer.wire === 'v1' && !dialed) for (const tell of this.#onCame) tell(peer)
+    if (peer.wire === 'v1' && !dialed) this.#peers.came(peer)
     return peer
-  }
-
-  /** The peer that dialed us from this node; it may be about to come. */
-  #twin(nodeId: string, signal: AbortSignal): Promise<AnyPeer<C>> {
-    const isIt = (peer: AnyPeer<C>): boolean =>
-      peer.wire === 'v1' && peer.nodeId === nodeId && peer.state !== 'gone'
-    const all = [...this.#peers].filter(isIt)
-    const found = all.find(({ state }) => state === 'open') ?? all[0]
-    if (found !== undefined) return Promise.resolve(found)
-    const coming = new Promise<AnyPeer<C>>((resolve) => {
-      const tell = (peer: AnyPeer<C>): void => {
-        if (!isIt(peer)) return
-        this.#onCame.delete(tell)
-        resolve(peer)
-      }
-      this.#onCame.add(tell)
-      signal.addEventListener('abort', () => this.#onCame.delete(tell), { once: true })
-    })
-    return unlessAborted(coming, signal)
   }
 
   #onDetached(peer: V1Peer<C>, error: SockError | undefined): void {
     this.#detached++
     this.core.events.emit('detached', { peer: peer as unknown as Peer<C>, error })
     const { dialedAt, session } = peer
-    const moved = session?.moved ?? false
     // A listener may have closed it.
     if (peer.state === 'gone') return
     if (dialedAt === undefined || session === undefined) {
       // It is for the far side to come back; but one that is kept up from here, too, need not wait for that.
-      this.#keepers.over(peer, notBefore(peer), moved)
+      this.#keepers.over(peer, peer.leaving.notBefore, session?.moved)
       return
     }
-    let reunion = this.#reunions.get(peer)
-    if (reunion === undefined) {
-      const { settings, platform } = this.core
-      reunion = new Reunion(settings.backoff, platform, {
-        dial: () => this.#redial(session, peer.codec.name, dialedAt),
-        lost: (why) => {
-          session.lose(why)
-        },
-        onFailed: (failed, retryIn) => {
-          this.core.events.emit('dialFailed', { address: dialedAt, error: failed, retryIn })
-        },
-      })
-      this.#reunions.set(peer, reunion)
-    }
-    reunion.start(moved)
-  }
-
-  #redial(session: PeerSession, codec: string, address: string): Promise<void> {
-    const greet = (pipe: Pipe): Greeting => (this.#v1 as V1<C>).greet(pipe, true, session.again(codec))
-    return this.#doors.redial(address, greet, (pipe, greeted) => {
-      session.resume(pipe, greeted as GreetedV1)
-    })
+    this.#reunions.start(peer, session, dialedAt)
   }
 
   #onGone(peer: AnyPeer<C>, error: SockError | undefined, lost: Lost): void {
     this.#peers.delete(peer)
     if (peer.wire === 'v1') this.#desk?.gone(peer)
-    this.#reunions.get(peer)?.stop()
-    this.#reunions.delete(peer)
+    this.#reunions.stop(peer)
     if (peer.wire === 'v1' && !peer.isAttached) this.#detached--
     this.core.counters.peerGone(peer.stats())
     if (error !== undefined) this.core.counters.failed(error)
     if (this.core.life !== 'open') this.#lost = bothLost(this.#lost, lost)
     this.core.events.emit('gone', { peer: peer as Peer<C>, error, lost })
-    this.#keepers.over(peer, notBefore(peer))
+    this.#keepers.over(peer, peer.wire === 'v1' ? peer.leaving.notBefore : 0)
   }
 
   override sendMsg<T extends MsgTypes<P>>(
@@ -389,7 +336,7 @@ export class PipeSock<
   }
 
   get knownPeers(): readonly Peer<C, P>[] {
-    return [...this.#peers].filter(({ state }) => state !== 'gone') as unknown as Peer<C, P>[]
+    return this.#peers.all.filter(({ state }) => state !== 'gone') as unknown as Peer<C, P>[]
   }
 
   protected override get schemes(): readonly string[] {
@@ -405,7 +352,7 @@ export class PipeSock<
   }
 
   stats(): SockStats {
-    const peers = [...this.#peers].map((peer) => peer.stats())
+    const peers = this.#peers.all.map((peer) => peer.stats())
     const stats = this.core.counters.snapshot(peers, this.#doors.pending)
     if (this.#v1 === undefined) return stats
     return {
@@ -418,17 +365,17 @@ export class PipeSock<
 
   closePeer(peer: Peer<C, P> | string): Lost {
     // One that can be sent nothing any more can still be closed.
-    const named = [...this.#peers].filter(({ address, id }) => address === peer || id === peer)
+    const named = this.#peers.all.filter(({ address, id }) => address === peer || id === peer)
     return closeAll(named.length > 0 ? named : this.#sends.find(peer as unknown as Peer<C>))
   }
 
   protected async drainPeers(options: DrainOptions): Promise<void> {
     this.#desk?.stop()
-    await Promise.all([...this.#peers].map((peer) => peer.drain(options)))
+    await Promise.all(this.#peers.all.map((peer) => peer.drain(options)))
   }
 
   protected async closePeers(): Promise<Lost> {
-    closeAll([...this.#peers])
+    closeAll(this.#peers.all)
     this.#desk?.end()
     this.#partings.end()
     this.#deadlines.clear()
@@ -444,12 +391,6 @@ export class PipeSock<
     this.#doors.giveUpAll(takesBack)
   }
 }
-
-/** By the clock of the platform: when the far side wants to be dialed again, at the earliest. */
-const notBefore = <C extends Codec>(peer: AnyPeer<C>): number =>
-  peer.wire === 'v1' ? peer.leaving.notBefore : 0
-
-const RAW_UNDER_V1 = 'sendRaw is of the plain wire: declare a type as msg(bytes())'
 
 function closeAll(peers: readonly { close(): Lost }[]): Lost {
   return peers.reduce((lost, peer) => bothLost(lost, peer.close()), NOTHING_LOST)

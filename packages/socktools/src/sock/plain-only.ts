@@ -2,6 +2,9 @@ import { SockError, fail } from '../errors.ts'
 import type { Receipt } from './types.ts'
 import { rejected } from './waiter.ts'
 
+/** Why sendRaw is OVER_PLAIN under wire v1. */
+export const RAW_UNDER_V1 = 'sendRaw is of the plain wire: declare a type as msg(bytes())'
+
 /** What has no handshake, as errors name it. */
 export type Carrier = 'the plain wire' | 'a datagram'
 

@@ -7,6 +7,7 @@ import { encodePrefix } from '../../wire/v1/bodies.ts'
 import { type DoneLevel, type Marks, needOwnKeys, withMarks } from '../../wire/v1/marks.ts'
 import type { Core } from '../core.ts'
 import { needMsg } from '../payload.ts'
+import type { AnyPeer } from '../sends.ts'
 import type { Outcome, Peer } from '../types.ts'
 import { type DataCodec, encodeData } from '../v1/data.ts'
 import { rejected, Waiter } from '../waiter.ts'
@@ -144,6 +145,19 @@ export class Desk<C extends Codec> {
     for (const [before, its] of this.#names) if (its === name) this.#names.delete(before)
     this.#names.set(peer, name)
     this.#courier(name).take(this.#routeTo(peer))
+  }
+
+  /** A new peer: the name that the application has for it. */
+  join(peer: AnyPeer<C>): void {
+    const { nameOf } = this.#core.settings
+    if (nameOf === undefined || peer.state === 'gone') return
+    try {
+      const { host, address, dialed } = peer
+      const name = nameOf({ host, address, dialed, id: peer.wire === 'v1' ? peer.nodeId : undefined })
+      if (name !== undefined) this.claim(peer, name)
+    } catch (thrown) {
+      this.#core.fault(thrown, 'nameOf', peer as Peer<C>)
+    }
   }
 
   gone(peer: Carrier): void {

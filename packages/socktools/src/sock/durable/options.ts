@@ -1,5 +1,6 @@
 import { fail, needFunction, needKnown } from '../../errors.ts'
 import type { Outbox } from '../../store/types.ts'
+import { needMethods } from '../option-checks.ts'
 import type { Candidate } from '../types.ts'
 import type { Inbox } from './intake.ts'
 
@@ -68,9 +69,4 @@ export function durableSettings(
   if (!['hold', 'drop'].includes(settings.undeliverable))
     fail('BAD_OPTION', "outbox.undeliverable is 'hold' or 'drop'")
   return { store, inbox, nameOf, outbox: settings }
-}
-
-function needMethods(given: object, name: string, methods: readonly string[]): void {
-  for (const method of methods)
-    needFunction((given as Record<string, unknown> | null)?.[method], `${name}.${method}`)
 }

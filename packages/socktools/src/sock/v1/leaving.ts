@@ -25,7 +25,7 @@ export interface LeavingPeer {
  *   close   GOODBYE with a code, as far as the system takes it at once
  */
 export class Leaving {
-  /** When the far side wants to be dialed again, at the earliest. */
+  /** By the clock of the platform: when the far side wants to be dialed again, at the earliest. */
   notBefore = 0
   readonly #peer: LeavingPeer
   readonly #mux: Mux

@@ -41,6 +41,7 @@ export class PeerSession implements Resumable {
   readonly #limits: SessionLimits
   readonly #sequence: Sequence
   readonly #out: Outbound
+  readonly #codec: string
   /** Ends the session that waits for another pipe. */
   #expiry: Deadline | undefined
   /** Nothing has come over this pipe yet. */
@@ -50,13 +51,14 @@ export class PeerSession implements Resumable {
     resumption: Resumption,
     peer: SessionPeer,
     limits: SessionLimits,
-    { sequence, out }: Pick<Mux, 'sequence' | 'out'>,
+    { sequence, out, codec }: Pick<Mux, 'sequence' | 'out' | 'codec'>,
   ) {
     this.resumption = resumption
     this.#peer = peer
     this.#limits = limits
     this.#sequence = sequence
     this.#out = out
+    this.#codec = codec.name
   }
 
   get key(): string {
@@ -86,10 +88,10 @@ export class PeerSession implements Resumable {
   }
 
   /** A dialer: what HELLO asks for now. */
-  again(codec: string): Again {
+  again(): Again {
     const { resumption } = this
     const { incarnation } = resumption
-    return { resume: resumption.request(this.#sequence.received), codec, incarnation }
+    return { resume: resumption.request(this.#sequence.received), codec: this.#codec, incarnation }
   }
 
   /** An acceptor: this HELLO goes on with our session. */

@@ -16,6 +16,7 @@ import type { Carrier } from '../durable/desk.ts'
 import type { Origin } from '../durable/intake.ts'
 import type { Loss } from '../peer-hooks.ts'
 import { PipePeer } from '../pipe-peer.ts'
+import { RAW_UNDER_V1 } from '../plain-only.ts'
 import type {
   DropReason,
   MessageOptions,
@@ -149,7 +150,7 @@ export class V1Peer<C extends Codec>
   }
 
   sendRaw(payload: Uint8Array): Promise<void> {
-    const error = this.#error('OVER_PLAIN', 'sendRaw is of the plain wire: declare a type as msg(bytes())')
+    const error = this.#error('OVER_PLAIN', RAW_UNDER_V1)
     return this.refuse('unsendable', error, payload.length)
   }
 

@@ -2,8 +2,9 @@ import { asSockError, type SockError } from '../../errors.ts'
 import type { Platform, Timer } from '../../platform/platform.ts'
 import { SessionLost } from '../../wire/v1/resumption.ts'
 import { type Backoff, Failures } from '../backoff.ts'
+import type { PeerSession } from './peer-session.ts'
 
-export interface ReunionHost {
+interface ReunionHost {
   /** Dials once and goes on with the session. Rejects with SESSION_LOST when that can never be. */
   dial(): Promise<void>
   /** It cannot be: nothing is tried any more. */
@@ -12,7 +13,7 @@ export interface ReunionHost {
 }
 
 /** A dialer whose connection broke: dials until the session goes on, is lost, or nobody wants it any more. */
-export class Reunion {
+class Reunion {
   readonly #failures: Failures
   readonly #platform: Platform
   readonly #host: ReunionHost
@@ -70,5 +71,53 @@ export class Reunion {
       if (error instanceof SessionLost) this.#host.lost(error)
       else this.#host.onFailed(error, this.#wait())
     }
+  }
+}
+
+export interface ReunionsHost {
+  /** Dials once and goes on with the session. Rejects with SESSION_LOST when that can never be. */
+  dial(address: string, session: PeerSession): Promise<void>
+  onFailed(address: string, error: SockError, retryIn: number): void
+}
+
+/** Of each peer whose connection broke once, who dials again. */
+export class Reunions<P> {
+  readonly #backoff: Backoff
+  readonly #platform: Platform
+  readonly #host: ReunionsHost
+  readonly #all = new Map<P, Reunion>()
+
+  constructor(backoff: Backoff, platform: Platform, host: ReunionsHost) {
+    this.#backoff = backoff
+    this.#platform = platform
+    this.#host = host
+  }
+
+  /** The connection of this peer broke. */
+  start(peer: P, session: PeerSession, address: string): void {
+    let reunion = this.#all.get(peer)
+    if (reunion === undefined) {
+      reunion = new Reunion(this.#backoff, this.#platform, {
+        dial: () => this.#host.dial(address, session),
+        lost: (why) => {
+          session.lose(why)
+        },
+        onFailed: (error, retryIn) => {
+          this.#host.onFailed(address, error, retryIn)
+        },
+      })
+      this.#all.set(peer, reunion)
+    }
+    reunion.start(session.moved)
+  }
+
+  hurry(peer: P): void {
+    this.#all.get(peer)?.hurry()
+  }
+
+  /** It is gone. */
+  stop(peer: P): void {
+    this.#all.get(peer)?.stop()
+    this.#all.delete(peer)
   }
 }

@@ -15,11 +15,30 @@
  * one notices, or fences it off.
  */
 import type { Hello, Resume, Session } from '../../../src/wire/v1/hello.ts'
-import { Blocks, Retained } from '../../../src/wire/v1/retained.ts'
-import { Resumption, SessionLost, Tombstones } from '../../../src/wire/v1/resumption.ts'
+import { Retained } from '../../../src/wire/v1/retained.ts'
+import { SessionLost, Tombstones } from '../../../src/wire/v1/resumption.ts'
 import { Sequence } from '../../../src/wire/v1/session.ts'
 import { EVENT } from '../../../src/wire/v1/frame.ts'
 import type { Model, Step } from './explore.ts'
+import { check } from './two-sides-invariants.ts'
+import {
+  ACCEPTOR,
+  blocks,
+  DIALER,
+  type Frame,
+  frameOf,
+  ID,
+  INCARNATIONS,
+  must,
+  NAMES,
+  newSide,
+  other,
+  type Pipe,
+  type Side,
+  tokenOf,
+  type Who,
+  type World,
+} from './two-sides-world.ts'
 
 export interface Bounds {
   /** That each side sends. */
@@ -41,125 +60,6 @@ export type Flaw =
   | 'told one too few'
   | 'new before replay'
   | 'no repeat of WELCOME'
-
-const DIALER = 0
-const ACCEPTOR = 1
-type Who = 0 | 1
-const NAMES = ['dialer', 'acceptor'] as const
-const other = (who: Who): Who => (1 - who) as Who
-
-type Frame =
-  | { readonly is: 'HELLO'; readonly hello: Hello; readonly key: string }
-  | { readonly is: 'WELCOME'; readonly session: Session; readonly key: string }
-  | { readonly is: 'REJECTED'; readonly lost: SessionLost; readonly key: string }
-  /** `n`: which message it carries; 0: none, and no seq. */
-  | {
-      readonly is: 'frame'
-      readonly seq: number
-      readonly ack: number
-      readonly n: number
-      readonly key: string
-    }
-
-interface Pipe {
-  readonly id: number
-  /** Whether it has not ended yet, for each side. */
-  readonly open: [boolean, boolean]
-  /** What is underway to each side. */
-  readonly to: [readonly Frame[], readonly Frame[]]
-}
-
-/** What is told of a session that is lost. */
-interface Report {
-  /** Up to where the messages were delivered. */
-  readonly through: number
-  /** It is certain that none above arrived. */
-  readonly proved: boolean
-  /** Written, and not known to have arrived; those above were never written. */
-  readonly unknown: number
-}
-
-interface Side {
-  state: 'up' | 'lost' | 'crashed'
-  sequence: Sequence
-  retained: Retained
-  resumption: Resumption
-  /** Messages that were written. */
-  written: number
-  /** Messages that the application got. */
-  got: number
-  /** The pipe that it has, by its id; -1: none. */
-  pipe: number
-  /** A pipe on which its handshake is underway, -1: none; an acceptor goes on from there. */
-  greeting: number
-  lastRecv: number
-  connGen: number
-  unconfirmed: boolean
-  /** The seq that this pipe has to carry next. */
-  nextOnPipe: number
-  /** With the flaw 'not fenced': a pipe that it should not read any more. */
-  unfenced: number
-  report: Report | undefined
-  tombstones: Tombstones | undefined
-}
-
-interface World {
-  readonly sides: [Side, Side]
-  pipes: Pipe[]
-  drops: number
-  expiries: number
-}
-
-/** Small ones, so that what is kept spans several. */
-class SmallBlocks extends Blocks {
-  override take(): Uint8Array {
-    return new Uint8Array(64)
-  }
-
-  override give(): void {
-    // They are not used again.
-  }
-}
-
-const blocks = new SmallBlocks()
-const bytes = (n: number): Uint8Array => new Uint8Array(16).fill(n)
-const ID = bytes(0xd0)
-const INCARNATIONS = [bytes(1), bytes(2)] as const
-/** The token that is given out with this attempt. */
-const tokenOf = (connGen: number): Uint8Array => bytes(0x80 + connGen)
-
-const frameOf = (seq: number, ack: number, n: number): Frame => ({
-  is: 'frame',
-  seq,
-  ack,
-  n,
-  key: `${seq},${ack},${n}`,
-})
-
-function newSide(who: Who): Side {
-  return {
-    state: 'up',
-    sequence: new Sequence(),
-    retained: new Retained(blocks),
-    resumption: new Resumption(ID, tokenOf(0), INCARNATIONS[other(who)]),
-    written: 0,
-    got: 0,
-    pipe: 0,
-    greeting: -1,
-    lastRecv: 0,
-    connGen: 0,
-    unconfirmed: true,
-    nextOnPipe: 1,
-    unfenced: -1,
-    report: undefined,
-    tombstones: undefined,
-  }
-}
-
-/** Bad, if it is not so. */
-function must(holds: boolean, what: string): asserts holds {
-  if (!holds) throw new Error(what)
-}
 
 export function twoSides(bounds: Bounds, flaw?: Flaw): Model<World> {
   // What makes a key long is told apart once, and is a number from then on.
@@ -508,61 +408,7 @@ export function twoSides(bounds: Bounds, flaw?: Flaw): Model<World> {
     if (!alive || world.expiries > 0) add(`${name} expires`, !alive, who, expire)
   }
 
-  // What must be
-
   const looked = new Set<string>()
-  /** Lies that an honest far side never tells are refused in every state, and change nothing. */
-  function refusesLies({ sequence, resumption }: Side, key: string): void {
-    if (looked.has(key)) return
-    looked.add(key)
-    const before = sequence.key()
-    const refused = (lie: () => unknown, what: string): void => {
-      const is = ((): unknown => {
-        try {
-          lie()
-          return undefined
-        } catch (thrown) {
-          return (thrown as { code?: string }).code
-        }
-      })()
-      must(is === 'PROTOCOL_ERROR' && sequence.key() === before, `${what} is taken`)
-    }
-    if (sequence.acked > 0) refused(() => sequence.ack(sequence.acked - 1), 'an ack that goes back')
-    refused(() => sequence.ack(sequence.sent + 1), 'an ack of what was not sent')
-    refused(() => sequence.take(sequence.received + 2, sequence.acked), 'a gap')
-    if (sequence.received > 0) {
-      const other = sequence.clone()
-      must(
-        other.take(sequence.received, sequence.acked) === 'again',
-        'a frame that came before is taken as new',
-      )
-      must(other.received === sequence.received, 'a frame that came before moves what was received')
-    }
-    const claim = (token: Uint8Array, connGen: number): string | undefined =>
-      resumption.refusal({
-        resume: { sessionId: ID, token, connGen, lastRecv: 0 },
-        incarnation: resumption.incarnation,
-      } as unknown as Hello)
-    must(claim(bytes(0), 1000) === 'not-yours', 'a token that was never given out is taken')
-    for (const token of [tokenOf(0), tokenOf(resumption.connGen)])
-      must(claim(token, resumption.connGen) === 'not-yours', 'an attempt is taken twice')
-  }
-
-  function check({ sides }: World): void {
-    for (const who of [DIALER, ACCEPTOR] as const) {
-      const side = sides[who]
-      const { sequence, retained, state } = side
-      if (state !== 'up') continue
-      const far = sides[other(who)]
-      must(sequence.acked <= far.got, `${sequence.acked} are acked, and ${far.got} were delivered`)
-      must(far.got <= side.written, `${far.got} were delivered, and ${side.written} sent`)
-      must(
-        sequence.sent - sequence.acked === retained.messages,
-        'what is not acked is kept, and nothing else',
-      )
-      refusesLies(side, `${who} ${sequence.key()} ${side.resumption.state()}`)
-    }
-  }
 
   function isDone({ sides }: World): boolean {
     if (sides.every(({ state }) => state === 'up'))
@@ -595,5 +441,13 @@ export function twoSides(bounds: Bounds, flaw?: Flaw): Model<World> {
   const pipe: Pipe = { id: 0, open: [true, true], to: [[], []] }
   const { drops, expiries } = bounds
   const start: World = { sides: [newSide(DIALER), newSide(ACCEPTOR)], pipes: [pipe], drops, expiries }
-  return { start, steps, key, check, isDone }
+  return {
+    start,
+    steps,
+    key,
+    check: (world) => {
+      check(world, looked)
+    },
+    isDone,
+  }
 }
