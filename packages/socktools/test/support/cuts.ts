@@ -118,7 +118,7 @@ export class CutPipe implements Pipe {
   }
 
   end(): void {
-    this.#inner.end()
+    if (!this.lost) this.#inner.end()
   }
 
   destroy(): void {
