@@ -9,6 +9,8 @@
 const src = 'packages/socktools/src/'
 
 const pure = ['errors.ts', 'events.ts', 'schema.ts', 'address.ts', 'contract/', 'wire/']
+/** What of identities needs no keys. */
+const identities = ['identity/id.ts', 'identity/trust.ts']
 const concrete = ['platform/', 'net/', 'store/']
 
 /**
@@ -45,13 +47,16 @@ const rooms = {
     values: ['errors.ts', 'address.ts'],
     types: ['platform/'],
     packages: ['node:(net|tls|dgram|dns|dns/promises|os)'],
-    packageTypes: ['node:stream'],
+    packageTypes: ['node:(stream|crypto)'],
     globals: ['Buffer'],
   },
 
+  // How many descriptors there are, the system tells in a file.
+  'net/descriptors.ts': { packageTypes: ['node:net'], packages: ['node:fs'] },
+
   // Peers. They see interfaces only; the concrete ones meet in the entry files below.
   'sock/': {
-    values: pure,
+    values: [...pure, ...identities],
     types: ['net/', 'platform/', 'store/'],
     never: ['./tcp-sock.ts', './udp-sock.ts', './meta-sock.ts'],
   },
@@ -61,7 +66,12 @@ const rooms = {
     types: ['platform/'],
     never: ['./index.ts', './inspect.ts'],
   },
-  'identity/': { values: ['errors.ts'], types: ['net/'] },
+  // Ids, certificates, judgements: pure. Keys and sockets come in with the entry files below.
+  'identity/': {
+    values: ['errors.ts'],
+    types: ['net/'],
+    never: ['./identity.ts', './secure.ts', './ca.ts', './policies.ts'],
+  },
   'mesh/': {
     values: [...pure, 'sock/'],
     types: ['net/', 'platform/', 'store/', 'identity/'],
@@ -96,10 +106,14 @@ const rooms = {
 
   // The entry files: where the concrete platform and transports meet the socks.
   'sock/tcp-sock.ts': {
-    values: [...pure, ...concrete],
+    values: [...pure, ...concrete, 'identity/'],
     packageTypes: ['node:net'],
   },
   'sock/udp-sock.ts': { values: [...pure, ...concrete] },
+  'identity/identity.ts': { values: ['errors.ts', 'platform/'] },
+  'identity/ca.ts': { values: ['errors.ts', 'net/'] },
+  'identity/policies.ts': { values: ['errors.ts', 'platform/'], types: ['net/'] },
+  'identity/secure.ts': { values: ['errors.ts', 'platform/', 'net/'] },
   'store/index.ts': { values: ['errors.ts', 'platform/'] },
   'store/inspect.ts': { values: ['errors.ts', 'platform/'] },
   'sock/meta-sock.ts': { values: [...pure, 'platform/'] },

@@ -7,6 +7,7 @@ import * as bodies from '../packages/socktools/src/wire/v1/bodies.ts'
 import * as f from '../packages/socktools/src/wire/v1/frame.ts'
 import { encodeHello, encodeWelcome } from '../packages/socktools/src/wire/v1/hello-bytes.ts'
 import { withMarks } from '../packages/socktools/src/wire/v1/marks.ts'
+import { withPlaces } from '../packages/socktools/src/wire/v1/resent.ts'
 import { tablesOf } from './support/markdown.ts'
 
 const text = readFileSync(resolve(import.meta.dirname, '../PROTOCOL.md'), 'utf8')
@@ -29,6 +30,7 @@ function frame(
   return payload
 }
 
+const BEFORE = 'd0d1d2d3d4d5d6d7d8d9dadbdcdddedf'
 const KEPT = { store: '00112233445566778899aabbccddeeff', n: 1765, redelivered: false }
 
 /** In their order; one that has two blocks is written as two frames. */
@@ -111,6 +113,14 @@ const examples: Record<string, Uint8Array[]> = {
     ),
   ],
   goodbye: [frame(f.GOODBYE, { ack: 42 }, bodies.encodeGoodbye('PROTOCOL_ERROR'))],
+  resent: [
+    frame(
+      f.EVENT,
+      { flags: f.HEADERS, lane: 1, seq: 1, ack: 0 },
+      bodies.encodePrefix(undefined, withPlaces(undefined, [{ session: BEFORE, seq: 42 }])),
+      json('12'),
+    ),
+  ],
 }
 
 /** By the word behind "Example": the bytes of the blocks that follow. A `#` begins a comment. */

@@ -87,6 +87,10 @@ def marks(case):
     return {'means': wire.marks(case['headers'])}
 
 
+def resent(case):
+    return {'means': wire.resent(case['headers'])}
+
+
 def talk(case):
     grants = {**GRANTS, 'maxMessage': case.get('maxMessage', GRANTS['maxMessage'])}
     session = Session(case['role'], TYPES, grants, grants, case.get('table', False))
@@ -109,6 +113,7 @@ def talk(case):
 
 GROUPS = {
     'frame': frame, 'body': body, 'negotiate': negotiate, 'judge': judge, 'talk': talk, 'marks': marks,
+    'resent': resent,
     'hello': handshake(wire.hello, wire.encode_hello), 'welcome': handshake(wire.welcome, wire.encode_welcome),
 }
 

@@ -186,7 +186,12 @@ class Link:
             lane = self.lanes[message.lane]
             lane.inbox.put_nowait(message)
             if message.kind == 'CANCEL' and lane.task:
-                lane.task.cancel()
+                # Once it has begun: one that is cancelled before that never answers.
+                asyncio.get_running_loop().call_soon(lane.task.cancel)
+        elif message.lane in self.session.lanes and not self.session.lanes[message.lane].outgoing.ended:
+            # It was given up before it was whole: nobody serves it.
+            name = 'ERROR' if self.session.lanes[message.lane].kind == 'call' else 'RESET'
+            self.task(self.send(name, message.lane, wire.encode_fault('CANCELLED')))
 
     def taken(self, message):
         """The application has it: there is room for more."""
@@ -259,6 +264,8 @@ class Link:
         if isinstance(message, Exception):
             raise message
         self.taken(message)
+        if message.kind == 'CANCEL':
+            raise Fault('CANCELLED', 'the other side gave it up')
         if message.kind in ('ERROR', 'RESET'):
             fault = wire.fault(message.body)
             raise Fault(fault['code'], fault['text'], unpack(fault['data']))

@@ -85,6 +85,8 @@ class Session:
                 self.raise_limit(lane, limit)
         elif frame.name == 'DONE':
             done(frame.body)
+        elif frame.name == 'GOAWAY':
+            reason(frame.body, 4)
         elif frame.name == 'GOODBYE':
             _, self.farewell = reason(frame.body)
             self.over = True

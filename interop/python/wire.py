@@ -191,6 +191,16 @@ def marks(headers):
     return {'done': level, 'id': {'store': found[1], 'n': int(found[2]), 'redelivered': found[3] is not None}}
 
 
+def resent(headers):
+    """Where a message that was sent before stood in sessions that are lost."""
+    text = headers.get('-resent')
+    if text is None:
+        return None
+    places = [re.fullmatch('([0-9a-f]{32})/([1-9][0-9]{0,15})', one, re.ASCII) for one in text.split(' ')]
+    need(len(places) <= 8 and all(one and int(one[2]) < 2 ** 53 for one in places), 'no places of a message')
+    return [{'session': one[1], 'seq': int(one[2])} for one in places]
+
+
 def fault(body):
     fields = Fields(body)
     code, text = fields.ascii(UPPER), fields.text(2)

@@ -6,5 +6,9 @@ export default defineConfig({
   target: 'node20.19',
   fixedExtension: false, // .js, not .mjs: the package is "type": "module"
   dts: false, // a program, not a library
-  copy: { from: '../../interop/python/*.py', to: 'dist/python' }, // the demo works from an installed package too
+  // The demo and the cases of conformance work from an installed package too.
+  copy: [
+    { from: '../../interop/python/*.py', to: 'dist/python' },
+    { from: ['../../spec/vectors/v1.json', '../../spec/vectors/plain.json'], to: 'dist/vectors' },
+  ],
 })

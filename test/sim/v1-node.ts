@@ -14,6 +14,7 @@ import {
   ttl,
 } from 'socktools'
 import type { Ledger, Sim, SimProcess } from 'socktools/testing'
+import { policyOf } from './v1-plan.ts'
 import type { Sessions } from './v1-sessions.ts'
 import { tallyStates } from './v1-states.ts'
 
@@ -26,6 +27,12 @@ interface Said {
   readonly lane: string
   readonly n: number
   readonly pad: string
+}
+
+/** What a handler of messages is told beside that. */
+interface Told {
+  readonly peer: { readonly id: string }
+  readonly redelivered: boolean
 }
 
 interface Asked {
@@ -115,31 +122,38 @@ function socketOf(
   sessions: Sessions | undefined,
 ): V1Sock {
   let closed = false
+  let got = 0
   const alive = (what: string): void => {
     if (closed) sim.fail('no handler after close', new Error(`${what} on ${tag}`))
   }
-  const said = ({ lane, n, pad }: Said, peer: { readonly id: string }): void => {
+  const said = ({ lane, n, pad }: Said, { peer, redelivered }: Told): void => {
     alive(`message ${lane} #${n}`)
-    ledger.deliver(lane, n, digestOf({ pad }), `${tag}/${peer.id}`)
+    if (redelivered) sim.tally('redelivered')
+    sessions?.left.came(me.node, lane, n, redelivered)
+    // What was sent to all may come over another session with this node, too, behind what was sent to that one.
+    const at =
+      lane.endsWith('/all') && policyOf(sim.seed) === 'resend' ? `${tag} ${++got}` : `${tag}/${peer.id}`
+    ledger.deliver(lane, n, digestOf({ pad }), at, redelivered)
   }
   const sock = me.sock({
     protocol,
     bind: me.machine.address,
     connect,
     sessions: sessions !== undefined,
+    sessionLost: policyOf(sim.seed),
     // With some, calls have to wait for each other: those that never leave are NOT_SENT.
     maxCalls: me.node % 2 === 0 ? 3 : 64,
     handlers: {
-      say: (data, { peer }) => {
-        said(data, peer)
+      say: (data, context) => {
+        said(data, context)
         // Some are slow: what comes meanwhile waits, and keeps its order.
         if (data.n % 7 === 0) return me.sleep(data.pad.length % 50)
         return undefined
       },
-      urgent: (data, { peer }) => said(data, peer),
-      cursor: (data, { peer }) => said(data, peer),
-      place: (data, { peer }) => said(data, peer),
-      alarm: (data, { peer }) => said(data, peer),
+      urgent: said,
+      cursor: said,
+      place: said,
+      alarm: said,
       ask: async ({ id, takes, x }) => {
         alive(`call ${id}`)
         ledger.handled(id)
@@ -162,6 +176,7 @@ function socketOf(
   tallyStates(sim, sock)
   sock.on('closed', () => {
     closed = true
+    for (let i = sock.stats().repeated; i > 0; i--) sim.tally('repeated')
   })
   sock.on('fault', ({ error }) => sim.fail('no fault', error))
   sock.on('invalid', ({ error }) => sim.fail('nothing invalid', error))

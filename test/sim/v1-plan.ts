@@ -33,7 +33,9 @@ const restlessFrom = (seed: number): number => 30_000 + Math.floor(480_000 * dra
 export function optionsOf(seed: number): SimulateOptions {
   const nodes = 2 + (seed % 6)
   // Some hundred times what a seed needs: one that goes on and on is told as such.
-  const all = { seed, nodes, duration: DURATION, maxEvents: 2_000_000 }
+  // A session expires, and then what it has left waits for the next one.
+  const within = policyOf(seed) === 'resend' ? { within: 2 * SESSION_TTL + 60_000 } : {}
+  const all = { seed, nodes, duration: DURATION, maxEvents: 2_000_000, ...within }
   const { random } = new SimPlatform(seed + 6)
   if (isRestless(seed)) {
     const { size, faults: count, lasts: duration } = RESTLESS
@@ -57,6 +59,10 @@ function longFault(nodes: number, random: () => number): Fault {
     ? { at, kind: 'partition', nodes: [one, other], for: lasts }
     : { at, kind: 'freeze', nodes: [one], for: lasts }
 }
+
+/** What becomes of what a lost session leaves: the option of every sock of a run. */
+export const policyOf = (seed: number): 'fail' | 'resend' | 'drop' =>
+  (['resend', 'resend', 'drop', 'fail', 'fail', 'fail', 'resend'] as const)[seed % 7] ?? 'fail'
 
 /** How the jobs of a run are spread over its time. */
 export function phasesOf(seed: number, duration: number): readonly Phase[] {

@@ -1,6 +1,7 @@
 /** The sessions of a run: which there were, why each ended, and what that excuses. */
 import type { Ledger, Sim, SimProcess } from 'socktools/testing'
 import type { V1Peer, V1Sock } from './v1-node.ts'
+import { Left } from './v1-left.ts'
 import { SESSION_TTL } from './v1-plan.ts'
 
 /** One side of a session: a peer of a process. */
@@ -38,6 +39,8 @@ export class Sessions {
   readonly #sim: Sim
   readonly #byKey = new Map<string, Session>()
   readonly #byName = new Map<string, Session>()
+  /** What those that are lost leave. */
+  readonly left: Left
   #lookAt = 0
   #kept = false
   readonly #mustBeOver = new Set<string>()
@@ -45,12 +48,14 @@ export class Sessions {
 
   constructor(sim: Sim) {
     this.#sim = sim
+    this.left = new Left(sim, this)
   }
 
   /** Follows the peers of a sock. */
   watch(sock: V1Sock, me: SimProcess, tag: string): void {
     const sim = this.#sim
     const close = sock.close.bind(sock)
+    this.left.watch(sock, tag)
     this.#ended(tag)
     // Whoever closes it, the end of the run as well.
     sock.close = () => {
@@ -155,21 +160,31 @@ export class Sessions {
     const alive = (lane: string): boolean => !this.isOver(sideOf(lane))
     // Over a session that goes on there is nothing that may be lost, with a receipt or without.
     const lives = (lane: string): boolean => this.#side(sideOf(lane))?.me.alive === true
-    const lost = [...ledger.missing(alive), ...ledger.untold(lives)]
+    const lost = [...ledger.missing(alive), ...ledger.untold(lives), ...this.left.broken(ledger)]
     for (const name of this.#mustBeOver)
       if (!this.isOver(name)) lost.push(`a call or stream over ${name}, whose session goes on`)
     // What was told as delivered may have waited for its handler when the far side was closed, or has died.
     const dropped = new Map<Side, number>()
-    const died = (lane: string): boolean => this.#far(sideOf(lane))?.me.alive === false
-    for (const what of ledger.delivered((lane) => this.#byName.has(sideOf(lane)) && !died(lane))) {
-      const far = this.#far(sideOf(what))
+    const died = (lane: string): boolean => this.far(sideOf(lane))?.me.alive === false
+    const canTell = (lane: string): boolean => this.#byName.has(sideOf(lane)) && !died(lane)
+    for (const what of ledger.delivered((lane) => canTell(lane) && !this.left.isScattered(sideOf(lane)))) {
+      const far = this.far(sideOf(what))
       if (far !== undefined) dropped.set(far, (dropped.get(far) ?? 0) + 1)
       if (far === undefined || (dropped.get(far) ?? 0) > far.unhandled) lost.push(what)
     }
     return lost
   }
 
-  #far(name: string): Side | undefined {
+  /** Those between two socks, by their tags. */
+  between(one: string, other: string): Session[] {
+    const isOf = (side: Side | undefined, tag: string): boolean => side?.name.startsWith(`${tag}/`) === true
+    return [...this.#byKey.values()].filter(
+      ([a, b]) => (isOf(a, one) && isOf(b, other)) || (isOf(a, other) && isOf(b, one)),
+    )
+  }
+
+  /** The other side of the session of this one. */
+  far(name: string): Side | undefined {
     return this.#byName.get(name)?.find((side) => side.name !== name)
   }
 }

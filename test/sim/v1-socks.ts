@@ -5,7 +5,8 @@
  * truthful code; a feed or channel that ends is whole; nothing is handled on a sock that is closed; after the heal what is
  * kept up is up; and what is closed leaves nothing behind. With sessions besides: one ends when a side closes it, dies, or has
  * waited for sessionTtl, and for no other reason; over one that has not ended everything arrives; every receipt tells its
- * outcome; and what is told as delivered has come.
+ * outcome; and what is told as delivered has come. Where what a lost session leaves is sent again, it comes, or is told as
+ * given up; and what comes twice is said to.
  */
 import { Ledger, type Scenario, type Sim, type SimNode } from 'socktools/testing'
 import { type Node, node } from './v1-node.ts'
@@ -35,6 +36,7 @@ export const NEEDED: readonly string[] = [
   ...['detached', 'resumed', 'session lost expired', 'session lost unknown-session', 'session lost ended'],
   ...['outcome delivered', 'outcome not-delivered gone', 'outcome unknown gone', 'outcome unknown lost'],
   ...['outcome unknown closed', 'gone SESSION_LOST'],
+  ...['resent', 'resent, both alive', 'redelivered', 'repeated', 'dropped lost'],
   ...['net held', 'net resets', 'net swallowed', 'net unanswered'],
 ]
 

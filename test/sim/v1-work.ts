@@ -58,6 +58,7 @@ const say =
       const reason = told.status === 'delivered' ? '' : told.reason
       sim.tally(`outcome ${told.status} ${reason}`.trim())
       if (reason === AS_ITS_CLASS[type]) ledger.excuse(lane, n)
+      if (!KEPT.has(type) && told.status !== 'delivered') work.sessions?.left.notKept(lane, n)
     })
   }
 

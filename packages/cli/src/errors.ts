@@ -37,11 +37,15 @@ export const TYPED_FIX: Fixes = {
   FOREIGN_PROTOCOL: 'check the port; call, watch and send need a far side that speaks wire v1',
   HANDSHAKE_TIMEOUT:
     'the other side does not speak wire v1; if it speaks the plain wire, use socktools connect',
+  INSECURE: 'give a key with --identity (socktools id new makes one), or say --insecure',
   LISTEN_FAILED: 'give an address of this machine, and a port or a path that you may use',
   NO_COMMON_CODEC: 'json and msgpack is all that this command has',
   PEER_NOT_SESSION:
     'the other side does not speak wire v1; if it speaks the plain wire, use socktools connect',
+  OWN_ID: 'the far side has this very key: give each its own',
   REMOTE_ERROR: 'its own log may have more; --protocol shows the data of errors that a contract declares',
+  UNPROVEN: 'give your own key with --identity: socktools id new makes one',
+  UNKNOWN_ID: 'dial tcp://ID@host:port; the far side prints its address with its id',
   UNKNOWN_TYPE: 'call is for calls, watch for feeds, send for messages',
 }
 

@@ -88,6 +88,25 @@ Examples:
   socktools compat old/protocol.ts src/protocol.ts
   socktools compat --json old/protocol.js dist/protocol.js | jq -r 'select(.verdict == "breaking").what'`
 
+export const CONFORMANCE = `
+Each case is a connection of its own: frames by hand, right or wrong, and what has to come back by a rule of
+PROTOCOL.md. The implementation serves the small contract of docs/conformance.md: with --role dialer it listens on the
+address, with --role listener it dials it, again and again. --serve is such an implementation, and its --role what it
+does itself.
+
+--claims says what it can do beyond what every one must: sessions, done, ordered, all (the default) or none. In
+a file each stands on a line of its own, and "-ID why" leaves a case out (-R*: all whose ids begin so).
+
+Prints a line for each case: id, ok, FAILED or skipped, the rule, what it shows, and what came instead. Exits with 0 if
+none failed, with 1 if any did.
+
+Examples:
+  socktools conformance --serve --role listener tcp://127.0.0.1:4000     in one terminal
+  socktools conformance tcp://127.0.0.1:4000                             in another
+  socktools conformance --role listener tcp://127.0.0.1:4001             and who is to dial: --serve --role dialer
+  socktools conformance --wire plain --claims none tcp://127.0.0.1:4002
+  socktools conformance --only S --only R01 --json tcp://127.0.0.1:4000 | jq -r 'select(.result == "FAILED").why'`
+
 export const OUTBOX = `
 Takes no lock and changes nothing: a process may have the store open, and what is told is then of some moment in
 between. Every record is verified on the way. Each line is a JSON object:
@@ -102,6 +121,24 @@ Examples:
   socktools outbox ls /var/lib/app/outbox
   socktools outbox verify /var/lib/app/outbox | tail -n 1 | jq .ok
   socktools outbox export --peer warehouse /var/lib/app/outbox | jq -r .base64`
+
+export const ID = `
+The private key is in the file, which only its owner may read; what is printed is for others. An id is the public key:
+sock1 and 58 characters, of which the last six find typing errors.
+  new      make a key, and print its id
+  show     print the id of a key
+  verify   tell whether an id is whole, or who signed the records of a file, one a line
+  rotate   print the record that the new key takes the place of the old one, signed by both; hand it to all who know
+           the old id
+  revoke   print the record that nobody may use this key any more
+
+Exits with 0 if all is well, with 1 if a key cannot be used, or a record is not signed as it must be.
+
+Examples:
+  socktools id new ~/.config/shop/id.pem
+  socktools serve shop.ts --identity ~/.config/shop/id.pem --bind tcp://0.0.0.0:4000
+  socktools call --identity me.pem tcp://sock1…@shop.example:4000 ping
+  socktools id rotate old.pem new.pem --days 30 > rotation.json`
 
 export const SERVE = `
 The file is a module, .ts, .js or .mjs, that exports \`protocol\`, \`handlers\` and, if it likes, \`options\` of a
@@ -127,8 +164,12 @@ TcpSock. It is run. TypeScript needs tsx in the project of that file, or Node 22
 Where it listens, who comes and goes, and what a handler threw is told on stderr. SIGINT and SIGTERM finish the calls
 that were begun, end the feeds and then the connections.
 
+Where others than this machine can reach it, it wants an --identity: then every connection is TLS, both sides prove who they
+are, and the address that is printed names it. --insecure does without.
+
 Examples:
   socktools serve chat.ts --bind tcp://127.0.0.1:4000
+  socktools serve chat.ts --bind tcp://0.0.0.0:4000 --identity id.pem
   socktools serve --json dist/chat.js 2> >(jq -r 'select(.event == "fault").at')`
 
 /** What call, watch and send have in common. */

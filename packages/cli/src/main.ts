@@ -6,9 +6,11 @@ import {
   CALL,
   CHAOS,
   COMPAT,
+  CONFORMANCE,
   CONNECT,
   DEMO,
   GENERAL,
+  ID,
   LISTEN,
   OUTBOX,
   SEND,
@@ -71,6 +73,9 @@ program
       "take this one alone (default: the module's options.codec, else both)",
     ).choices(['json', 'msgpack']),
   )
+  .option('-i, --identity <file>', 'prove this key to whoever comes, and want one of him: see socktools id')
+  .option('--trust <id>', 'take this one; may be given again (default: everybody who has an id)', collect)
+  .option('--insecure', 'listen where others can reach it, with nothing proven')
   .option('-j, --json', 'print status as one JSON object a line')
   .option('-q, --quiet', 'print no status')
   .addHelpText('after', SERVE)
@@ -155,6 +160,30 @@ program
   })
 
 program
+  .command('conformance')
+  .description('hold an implementation of PROTOCOL.md against it, case by case')
+  .argument('[address]', 'of the implementation, or where to listen for it')
+  .addOption(
+    new Option('-r, --role <role>', 'what this side does').choices(['dialer', 'listener']).default('dialer'),
+  )
+  .addOption(new Option('--wire <wire>', 'which of the two').choices(['v1', 'plain']).default('v1'))
+  .option('--serve', 'be the implementation, made of this library')
+  .option('--claims <list>', 'what it can do: a list, or a file (default: all)')
+  .option('--only <ids>', 'cases whose ids begin so; may be given again', collect)
+  .addOption(new Option('--deadline <seconds>', 'that a case may take').default(5).argParser(positiveSeconds))
+  .option('--slow', 'run those that take longer by their nature, too')
+  .option('--list', 'print the cases and run none')
+  .option('-j, --json', 'print one JSON object a line: event, id, rule, what, result and why')
+  .option('-q, --quiet', 'print no status')
+  .addHelpText('after', CONFORMANCE)
+  .action(
+    async (address: string | undefined, options: import('./commands/conformance.ts').ConformanceOptions) => {
+      const { runConformance } = await import('./commands/conformance.ts')
+      exitCode = await runConformance(address, options)
+    },
+  )
+
+program
   .command('outbox')
   .description('look at a durable outbox: what waits in it, and whether it is whole')
   .addArgument(new Argument('<action>', 'what to print').choices(['ls', 'verify', 'export']))
@@ -169,6 +198,26 @@ program
     ) => {
       const { runOutbox } = await import('./commands/outbox.ts')
       exitCode = await runOutbox(action, directory, options)
+    },
+  )
+
+program
+  .command('id')
+  .description('make the key that a node is known by, and say which other takes its place')
+  .addArgument(new Argument('<action>', 'what to do').choices(['new', 'show', 'verify', 'rotate', 'revoke']))
+  .argument('<file>', 'of the private key; of verify: an id, or a file of records')
+  .argument('[new]', 'of rotate: the file of the new key, which is made if it is not there')
+  .option('--days <count>', 'of rotate: how long the old key counts as well', count, 30)
+  .addHelpText('after', ID)
+  .action(
+    async (
+      action: import('./commands/id.ts').IdAction,
+      file: string,
+      next: string | undefined,
+      options: import('./commands/id.ts').IdOptions,
+    ) => {
+      const { runId } = await import('./commands/id.ts')
+      exitCode = await runId(action, file, next, options)
     },
   )
 
@@ -251,6 +300,8 @@ function askCommand(name: string, kind: 'call' | 'feed' | 'msg'): Command {
     .command(`${name} <address> <type> [data]`)
     .option('-p, --protocol <file>', 'a module that exports the contract, as of serve')
     .option('-H, --header <name=value>', 'text that travels with it; may be given again', header)
+    .option('-i, --identity <file>', 'prove this key; the address names whom to reach: tcp://ID@host:port')
+    .option('--insecure', 'speak where others can read and change it, with nothing proven')
     .option('-j, --json', 'print errors as one JSON object a line')
     .addHelpText('after', ASK)
     .action(
@@ -278,6 +329,12 @@ function seconds(text: string): number {
   const number = /^\d+(\.\d+)?$/.test(text) ? Number(text) : Infinity
   if (number * 1000 >= 2 ** 31 || (number > 0 && number < 0.001))
     throw new InvalidArgumentError('It must be a number of seconds, 2147483 at the most.')
+  return number
+}
+
+function positiveSeconds(text: string): number {
+  const number = seconds(text)
+  if (number === 0) throw new InvalidArgumentError('It must be more than 0.')
   return number
 }
 

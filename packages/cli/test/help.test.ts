@@ -16,7 +16,7 @@ describe('help', () => {
     assert.doesNotMatch(stdout, /demo-/, 'what is not for people is not shown')
   })
 
-  for (const command of ['listen', 'connect', 'demo', 'compat', 'outbox']) {
+  for (const command of ['listen', 'connect', 'demo', 'compat', 'outbox', 'conformance']) {
     test(`of ${command} has examples and fits a terminal of 120 columns`, async (t) => {
       const { code, stdout } = await run(t, [command, '--help'])
       assert.equal(code, 0)

@@ -70,6 +70,10 @@ export const unmapped = (host: string): string => host.replace(/^::ffff:(?=\d+\.
 
 export const isLoopback = (host: string): boolean => host === '::1' || /^127\./.test(unmapped(host))
 
+/** Whether a host of an address is certainly this machine: by its number, or by the one name that always is. */
+export const isOwnHost = (host: string): boolean =>
+  host === 'localhost' || (familyOf(host) !== 0 && isLoopback(host))
+
 /** `udp://host:port`, with brackets around IPv6. */
 export const udpAddress = (host: string, port: number): string =>
   host.includes(':') ? `udp://[${host}]:${port}` : `udp://${host}:${port}`

@@ -11,12 +11,17 @@ const ADVICE = {
   ASK_AGAIN:
     'the connection ended before the answer came; the type of this call is declared idempotent, so to ask again is safe',
   BAD_ADDRESS: 'write tcp://host:port, tcp://[::1]:port, udp://host:port, unix:/path or memory:name',
+  BAD_CERTIFICATE: 'the far side is no sock with an identity, or somebody tampers with the connection',
   BAD_CHILD:
     'a sock has all types of its MetaSock, and is in one at a time, never in itself; remove it there first',
   BAD_FRAME: 'both sides must use the same framing, with the same options',
   BAD_HELLO: 'the two sides disagree about the first frame of the wire; run the same version of it on both',
+  BAD_ID: 'copy the whole id, as `socktools id show` prints it',
+  BAD_KEY_FILE: 'give a file that Identity.load or `socktools id new` made; what was there was left as it is',
   BAD_MESSAGE: 'both sides must use the same codec and the same protocol; see the `invalid` event',
   BAD_OPTION: 'what it takes stands in the comment of that option, which an editor shows',
+  BAD_PIN_FILE: 'the file is as it was: put it right, or move it away if every address may be pinned anew',
+  BAD_RECORD: 'use the record as it was made, by the owner of the key that it is about',
   BIND_TWICE: 'give the address once: to the constructor or to startServer',
   BROADCAST_OFF: 'open the sock with broadcast: true to send to everyone on a network',
   CALL_TIMEOUT:
@@ -44,23 +49,33 @@ const ADVICE = {
     'the peer was silent for longer than `timeout` (milliseconds); raise it or let peers send something',
   INBOX_FAILED:
     'what was not confirmed comes again, over the next connection; see the cause, and your `inbox` or the disk',
+  INSECURE:
+    'give the sock an `identity` (Identity.load(path, { create: true })), or say `insecure: true` if all who can reach it are trusted',
   LISTEN_FAILED: 'the cause tells what the system said of this address',
   NOT_BOUND: 'give an address: startServer({ bind: "tcp://127.0.0.1:0" }) or the `bind` option',
+  NOT_SELF_SIGNED:
+    'identities need no certificate authority: the far side must show the certificate of its own key',
   NOT_SENT: 'nothing of it left this process: to send it again is safe',
+  NO_CERTIFICATE: 'give the far side an identity',
   NO_COMMON_CODEC: 'give both sides the same codec: json() is the default',
+  NO_KEY_FILE: 'make one: `socktools id new <file>`, or Identity.load(path, { create: true })',
   OUTCOME_UNKNOWN:
     'it left, and the connection ended before the answer came: the far side may have done it; ask before you repeat it',
   OUTBOX_FULL:
     'nothing was stored; let what is pending be delivered, free space on the disk, or raise maxBytes',
   OVER_PLAIN:
     'calls, feeds, channels, headers and receipts need wire v1 on both sides, and sendRaw the plain wire',
+  OWN_ID: 'check the address; where two processes are meant, give each an identity of its own',
   PEER_GONE: 'the connection to this peer has ended; connect again',
   PEER_NOT_SESSION:
     'the other side speaks the plain wire or another protocol; check the port and the `wire` option of both sides',
+  PIN_CHANGED:
+    'somebody else answers at this address, or its key was changed without a record: ask its owner before you remove the pin',
   PIPE_FAILED: 'the cause tells what the system said of this connection',
   PROTOCOL_ERROR: 'the other side broke the rules of wire v1, see PROTOCOL.md; one of the two has a bug',
   REFUSED: 'goodAddress or goodPeer said no',
   REMOTE_ERROR: 'what the far side said of it is in `remote`; its own log has more',
+  REVOKED_ID: 'this key is not trusted any more; use the id that took its place',
   SEND_FAILED: 'the cause tells what the system said of this datagram',
   SESSION_LOST:
     'the far side cannot go on where the connection broke: what it had not confirmed may or may not have been done there',
@@ -74,22 +89,34 @@ const ADVICE = {
     'nothing of it was delivered and its files were kept; `socktools outbox verify` tells where, a copy may be whole',
   STORE_FAILED: 'the cause tells what the system said; look after the disk, then open the store anew',
   STORE_LOCKED: 'one process at a time has a store; close it there, or give this one a directory of its own',
+  TLS_ALPN: 'the far side speaks TLS for something else; check the port',
+  TLS_FAILED: 'the cause tells what TLS said; check that the far side has an identity as well, and the port',
+  TLS_RESUMED: 'no sock resumes TLS sessions: the far side is another program',
+  TLS_VERSION: 'upgrade the far side to TLS 1.3',
   TOO_LARGE:
     'split the message, or raise maxFrame on both sides as far as the framing (over UDP 65,507 bytes) allows',
+  TOO_MANY_FILES: 'raise the limit of open files (ulimit -n), or lower maxPeers: each connection takes one',
   TOO_MANY_PEERS: 'raise maxPeers, or close peers that you no longer need',
   TOO_MANY_PENDING: 'raise maxPending or make goodPeer faster; a flood of connections also looks like this',
+  TOO_MANY_SESSIONS:
+    'use one connection for all that two sides have to say; or raise maxSessionsPerNode on the side that is dialed',
   TOO_MANY_STREAMS:
     'finish or break some of the feeds and channels of this peer, or raise maxStreams on the far side',
   TRUNCATED: 'the connection ended inside a frame: the other side died or does not speak this framing',
   UNHANDLED: 'add a handler for this type on the side that is asked',
+  UNKNOWN_ID: 'dial tcp://ID@host:port, or name the id in `trust`',
   UNKNOWN_PEER: 'pass a Peer of this sock or one of its addresses; sock.knownPeers lists them',
   UNKNOWN_TYPE:
     'sendMsg is for a msg, request for a call, stream for a feed, channel for a channel; and both sides must have the type: `socktools compat` compares two contracts',
+  UNPROVEN: 'give both sides an `identity`: without one nobody can prove who is there',
+  UNSAFE_FILE: 'a secret belongs into a file of mode 600, in a folder that nobody else can write',
   UNSUPPORTED: 'one side needs what the other does not have; upgrade the older one',
   VERSION_MISMATCH: 'no version of the wire is spoken by both; upgrade the older side',
   WIRE_MISMATCH: 'one side speaks wire v1 and the other the plain wire; see the `wire` option of both sides',
   WRITE_STALLED: 'the far side takes nothing: it hangs, or the way there is broken; see stallTimeout',
   WRONG_FAMILY: 'one UdpSock is one socket, for IPv4 or for IPv6: open a second one for the other family',
+  WRONG_ID: 'the address may be of another process by now; ask who runs it which id it has',
+  WRONG_KEY_TYPE: 'identities are keys of Ed25519; the far side has another kind of certificate',
 } as const
 
 export type ErrorCode = keyof typeof ADVICE

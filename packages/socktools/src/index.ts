@@ -40,6 +40,24 @@ export type {
 } from './contract/types.ts'
 export { CallError, RemoteError, SockError, errorCodes, printable, type ErrorCode } from './errors.ts'
 export type { Off } from './events.ts'
+export { caTls, type CaTlsOptions } from './identity/ca.ts'
+export { idOf, isId } from './identity/id.ts'
+export { Identity, type LoadOptions } from './identity/identity.ts'
+export { identityTls } from './identity/secure.ts'
+export {
+  firstUse,
+  type FirstUseOptions,
+  isJoinProof,
+  type Joined,
+  joinProof,
+  known,
+  type KnownOptions,
+  revocation,
+  rotation,
+} from './identity/policies.ts'
+export type { IdentityRecord, Revocation, Rotation } from './identity/records.ts'
+export type { Roster } from './identity/roster.ts'
+export type { Proven, Trust, TrustOption } from './identity/trust.ts'
 export type {
   DatagramNetwork,
   DatagramOptions,
@@ -48,8 +66,9 @@ export type {
   DatagramAddress,
 } from './net/datagrams.ts'
 export { memoryDatagrams, type DatagramWeather } from './net/memory-datagrams.ts'
-export { memory, type Weather } from './net/memory.ts'
-export type { Endpoint, Pipe, PipeSink } from './net/pipe.ts'
+export { memory, memorySecurity, type Weather } from './net/memory.ts'
+export type { Endpoint, Pipe, PipeSink, Proof } from './net/pipe.ts'
+export type { SecureOptions, Security } from './net/security.ts'
 export { tcp } from './net/tcp.ts'
 export type { DialOptions, ListenOptions, Listener, Transport } from './net/transport.ts'
 export { udp } from './net/udp.ts'

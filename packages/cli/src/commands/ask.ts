@@ -13,11 +13,12 @@ import { EXIT, type ExitCode } from '../exit.ts'
 import { firstInterrupt } from '../interrupt.ts'
 import { loadProtocol } from '../load.ts'
 import { Reporter } from '../reporter.ts'
+import { type Secured, securityOf } from '../secured.ts'
 import { Stdout } from '../stdout.ts'
 import { PARTS } from '../transports.ts'
 import { type Typed, checkType, guessed, known, valueLine } from '../values.ts'
 
-export interface AskOptions {
+export interface AskOptions extends Secured {
   /** A module. Without it any answer is taken. */
   readonly protocol?: string
   readonly header?: Readonly<Record<string, string>>
@@ -115,7 +116,10 @@ async function ask(
   { protocol, codec, data }: Typed,
   options: AskOptions,
 ): Promise<ExitCode> {
-  const sock = new PipeSock<Codec<unknown>, Protocol>({ protocol, codec, handshakeTimeout: GREETED }, PARTS)
+  const sock = new PipeSock<Codec<unknown>, Protocol>(
+    { protocol, codec, handshakeTimeout: GREETED, ...(await securityOf(options)) },
+    PARTS,
+  )
   // At once, as after a second signal or where nobody reads our stdout any more: the far side is told all the same.
   process.once('exit', () => void sock.close())
   const interrupted = new AbortController()

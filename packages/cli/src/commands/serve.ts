@@ -1,4 +1,13 @@
-import { type Codec, PipeSock, type Protocol, type SockOptions, json } from 'socktools'
+import {
+  type Codec,
+  type Identity,
+  identityTls,
+  known,
+  PipeSock,
+  type Protocol,
+  type SockOptions,
+  json,
+} from 'socktools'
 import { isUsage, TYPED_FIX } from '../errors.ts'
 import { EXIT, type ExitCode } from '../exit.ts'
 import { firstInterrupt } from '../interrupt.ts'
@@ -6,10 +15,12 @@ import { type Service, loadService } from '../load.ts'
 import { Reporter, type ReporterOptions } from '../reporter.ts'
 import { counted, tellEvents } from '../status.ts'
 import { thrownAt } from '../thrown-at.ts'
+import { type Secured, securityOf } from '../secured.ts'
 import { PARTS } from '../transports.ts'
 
-export interface ServeOptions extends ReporterOptions {
+export interface ServeOptions extends ReporterOptions, Secured {
   readonly bind?: string
+  readonly trust?: readonly string[]
   /** Default: what the module says, else both. */
   readonly codec?: 'json' | 'msgpack'
 }
@@ -30,13 +41,15 @@ export async function runServe(file: string, options: ServeOptions): Promise<Exi
 async function serve(
   file: string,
   { protocol, handlers, options: own }: Service,
-  { bind = own.bind ?? ANY_PORT, codec }: ServeOptions,
+  { bind = own.bind ?? ANY_PORT, codec, trust, ...secured }: ServeOptions,
   reporter: Reporter,
 ): Promise<ExitCode> {
   const interrupted = firstInterrupt()
   const sock = new PipeSock<Codec, Protocol>(
     {
-      ...own,
+      ...ofModule(own),
+      ...(await securityOf(secured)),
+      ...(trust === undefined ? {} : { trust: known({ ids: trust }) }),
       protocol,
       handlers: handlers as NonNullable<SockOptions<Codec, Protocol>['handlers']>,
       bind,
@@ -63,6 +76,14 @@ async function serve(
   } finally {
     await sock.close()
   }
+}
+
+/** A module says who it is as for a TcpSock. */
+function ofModule({
+  identity,
+  ...own
+}: Service['options'] & { readonly identity?: Identity }): Service['options'] {
+  return identity === undefined ? own : { ...own, security: identityTls(() => identity) }
 }
 
 async function codecsOf(

@@ -1,7 +1,8 @@
 import { SockError, fail } from '../errors.ts'
 import type { Platform } from '../platform/platform.ts'
 import { pathOf } from '../address.ts'
-import type { Endpoint, Pipe, PipeSink } from './pipe.ts'
+import type { Endpoint, Pipe, PipeSink, Proof } from './pipe.ts'
+import type { Security } from './security.ts'
 import type { Transport } from './transport.ts'
 
 /** What a memory network does to bytes on their way. Every function is asked anew each time. */
@@ -61,6 +62,33 @@ export function memory(platform: Platform, weather: Weather = {}): Transport {
   }
 }
 
+/**
+ * A Security within one process: both sides say an id, and are believed. For tests of what stands on proven ids, without
+ * keys or TLS. The far side must have one as well.
+ */
+export function memorySecurity(id: string): Security {
+  return {
+    name: 'memory',
+    id,
+    secure(pipe, { signal }) {
+      if (!(pipe instanceof MemoryPipe))
+        return Promise.reject(new SockError('UNSUPPORTED', 'only a pipe of memory() can be believed'))
+      return new Promise((resolve, reject) => {
+        const onAbort = (): void => {
+          pipe.destroy()
+          reject(signal.reason as SockError)
+        }
+        if (signal.aborted) onAbort()
+        signal.addEventListener('abort', onAbort, { once: true })
+        pipe.claim(id, () => {
+          signal.removeEventListener('abort', onAbort)
+          resolve(pipe)
+        })
+      })
+    },
+  }
+}
+
 const local = (address: string): Endpoint => ({ address, host: 'memory', local: true })
 
 const later =
@@ -88,6 +116,10 @@ class MemoryPipe implements Pipe {
   #ended = false
   #farEnded = false
   #closed = false
+  proof: Proof | undefined
+  /** Who we say that we are, and who hears what the far side says. */
+  #claimed: string | undefined
+  #onProof: () => void = () => undefined
 
   constructor(platform: Platform, weather: Weather, remote: Endpoint) {
     this.#platform = platform
@@ -98,6 +130,21 @@ class MemoryPipe implements Pipe {
   join(far: MemoryPipe): void {
     this.#far = far
     far.#far = this
+  }
+
+  /** See memorySecurity(). */
+  claim(id: string, onProof: () => void): void {
+    const far = this.#far
+    this.#claimed = id
+    this.#onProof = onProof
+    if (far === undefined || far.#claimed === undefined) return
+    this.#prove(far.#claimed)
+    far.#prove(id)
+  }
+
+  #prove(id: string): void {
+    this.proof = { by: 'memory', id }
+    this.#platform.defer(this.#onProof)
   }
 
   attach(sink: PipeSink): void {

@@ -6,6 +6,8 @@
  */
 export interface Pipe {
   readonly remote: Endpoint
+  /** What a Security proved of the far side before anything of it was handed out. Absent: nothing is proven. */
+  readonly proof?: Proof | undefined
   /** Where events go from now on. First called in the turn in which the pipe was handed out. */
   attach(sink: PipeSink): void
   /**
@@ -41,4 +43,18 @@ export interface Endpoint {
   readonly host: string
   /** On this machine (loopback, Unix socket, memory): exempt from limits per host. */
   readonly local: boolean
+  /** It took one of the last file descriptors that this process can have. */
+  readonly scarce?: boolean
+}
+
+/** What is proven of the far side of one pipe. */
+export interface Proof {
+  /** The name of the Security that proved it. */
+  readonly by: string
+  /** Its public key, as an id (`sock1…`). Absent: it proved something else. */
+  readonly id?: string | undefined
+  /** What a certificate authority vouches for: a host name, or the subject of a client. */
+  readonly name?: string | undefined
+  /** 32 bytes that both sides of this very connection have alike, and nobody else; other ones for each label. */
+  readonly exported?: ((label: string) => Uint8Array) | undefined
 }

@@ -1,8 +1,8 @@
 import net from 'node:net'
 import { SockError, fail, reasonOf } from '../errors.ts'
 import { hostPort, pathOf, tcpAddress } from '../address.ts'
-import type { Endpoint, Pipe, PipeSink } from './pipe.ts'
-import type { ListenOptions, Listener } from './transport.ts'
+import type { Endpoint, Pipe, PipeSink, Proof } from './pipe.ts'
+import type { DialOptions, ListenOptions, Listener } from './transport.ts'
 import { WideReads, canReadWide } from './wide-reads.ts'
 
 /*
@@ -13,18 +13,40 @@ export function socketPipe(socket: net.Socket, remote: Endpoint, reads?: WideRea
   return new SocketPipe(socket, remote, reads)
 }
 
+/** The pipe of a socket that proved itself, in the place of the one of the socket under it. */
+export function provenPipe(socket: net.Socket, under: net.Socket, remote: Endpoint, proof: Proof): Pipe {
+  return new SocketPipe(socket, remote, undefined, { proof, under })
+}
+
+/** The socket of a pipe that nobody has attached to; undefined: it has none. The pipe is of no use after that. */
+export function socketOf(pipe: Pipe): net.Socket | undefined {
+  return pipe instanceof SocketPipe ? pipe.release() : undefined
+}
+
 class SocketPipe implements Pipe {
   readonly remote: Endpoint
+  readonly proof: Proof | undefined
   readonly #socket: net.Socket
+  /** Of a socket of TLS: the one of the system. */
+  readonly #under: net.Socket | undefined
   #sink: PipeSink | undefined
   #error: Error | undefined
   #holding = false
   #over = false
   #told = false
+  /** A reset closes within its call. */
+  #destroying = false
 
-  constructor(socket: net.Socket, remote: Endpoint, reads: WideReads | undefined) {
+  constructor(
+    socket: net.Socket,
+    remote: Endpoint,
+    reads: WideReads | undefined,
+    proven?: { readonly proof: Proof; readonly under: net.Socket },
+  ) {
     this.#socket = socket
     this.remote = remote
+    this.proof = proven?.proof
+    this.#under = proven?.under
     // A far side that has finished sending still wants its answers.
     socket.allowHalfOpen = true
     socket.pause()
@@ -32,15 +54,28 @@ class SocketPipe implements Pipe {
     socket.on('error', (error) => {
       this.#error ??= error
     })
-    const onData = (chunk: Uint8Array): void => this.#sink?.data(chunk)
     // A socket that reads into our memory has no data events.
-    if (reads === undefined) socket.on('data', onData)
-    else reads.sink = onData
-    socket.on('end', () => this.#sink?.end())
-    socket.on('close', () => {
-      this.#over = true
-      this.#tellClosed()
-    })
+    if (reads === undefined) socket.on('data', this.#onData)
+    else reads.sink = this.#onData
+    socket.on('end', this.#onEnd)
+    socket.on('close', this.#onClose)
+  }
+
+  readonly #onData = (chunk: Uint8Array): void => this.#sink?.data(chunk)
+  readonly #onEnd = (): void => this.#sink?.end()
+  readonly #onClose = (): void => {
+    this.#over = true
+    if (this.#destroying) void Promise.resolve().then(() => this.#tellClosed())
+    else this.#tellClosed()
+  }
+
+  /** Lets go of the socket, but for its errors, which must always be heard. */
+  release(): net.Socket {
+    const socket = this.#socket
+    socket.off('data', this.#onData)
+    socket.off('end', this.#onEnd)
+    socket.off('close', this.#onClose)
+    return socket
   }
 
   attach(sink: PipeSink): void {
@@ -89,7 +124,11 @@ class SocketPipe implements Pipe {
   }
 
   destroy(): void {
+    // As the system does by itself, which knows nothing of what TLS has read: with something unread it is no good end.
+    this.#destroying = true
+    if (this.#under !== undefined && this.#socket.readableLength > 0) this.#under.resetAndDestroy()
     this.#socket.destroy()
+    this.#destroying = false
   }
 }
 
@@ -98,10 +137,10 @@ export async function dialPipe(
   to: net.NetConnectOpts,
   address: string,
   endpointOf: (socket: net.Socket) => Endpoint,
-  signal?: AbortSignal,
+  { signal, toBeSecured = false }: DialOptions = {},
 ): Promise<Pipe> {
   if (signal?.aborted === true) fail('ABORTED', 'the dial was given up', { address, cause: signal.reason })
-  const reads = canReadWide ? new WideReads() : undefined
+  const reads = canReadWide && !toBeSecured ? new WideReads() : undefined
   const socket = net.connect({ ...to, ...reads?.option, allowHalfOpen: true })
   socket.pause()
   await connected(socket, address, signal)

@@ -1,5 +1,6 @@
 import net from 'node:net'
-import { hostPort, isLoopback, tcpAddress, unmapped } from '../address.ts'
+import { hostPort, isLoopback, isOwnHost, tcpAddress, unmapped } from '../address.ts'
+import { isScarce } from './descriptors.ts'
 import type { Endpoint } from './pipe.ts'
 import { dialPipe, listenOn, socketPipe } from './socket-pipe.ts'
 import type { Transport } from './transport.ts'
@@ -7,9 +8,10 @@ import type { Transport } from './transport.ts'
 export function tcp(): Transport {
   return {
     scheme: 'tcp',
-    async dial(to, { signal }) {
+    isExposed: (at) => !isOwnHost(hostPort(at).host),
+    async dial(to, options) {
       const { host, port } = hostPort(to)
-      return dialPipe({ host, port, noDelay: true, keepAlive: true }, to.href, tcpEndpoint, signal)
+      return dialPipe({ host, port, noDelay: true, keepAlive: true }, to.href, tcpEndpoint, options)
     },
     listen: (at, options, onPipe) =>
       listenOn(net.createServer(SERVER_OPTIONS), { at, ...options }, (socket) => {
@@ -29,5 +31,6 @@ export const SERVER_OPTIONS: net.ServerOpts = {
 export function tcpEndpoint(socket: net.Socket): Endpoint {
   // Undefined when the far side was gone before we looked.
   const host = unmapped(socket.remoteAddress ?? 'unknown')
-  return { address: tcpAddress(host, socket.remotePort ?? 0), host, local: isLoopback(host) }
+  const address = tcpAddress(host, socket.remotePort ?? 0)
+  return { address, host, local: isLoopback(host), scarce: isScarce(socket) }
 }

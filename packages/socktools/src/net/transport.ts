@@ -3,6 +3,11 @@ import type { Pipe } from './pipe.ts'
 /** A way to make pipes. `scheme` is what addresses of this transport begin with, without the colon. */
 export interface Transport {
   readonly scheme: string
+  /**
+   * Whether others than this machine can be met at this address, or read what passes: there wire v1 wants a Security, or
+   * `insecure: true`. Absent: never.
+   */
+  isExposed?(at: URL): boolean
   /** Resolves when connected. Throws BAD_ADDRESS, CONNECT_FAILED, ABORTED. */
   dial(to: URL, options: DialOptions): Promise<Pipe>
   /** Resolves when bound. Throws BAD_ADDRESS, ADDRESS_IN_USE, LISTEN_FAILED. */
@@ -11,6 +16,8 @@ export interface Transport {
 
 export interface DialOptions {
   readonly signal?: AbortSignal
+  /** The pipe is handed to a Security: what makes plain reads fast is of no use to it. */
+  readonly toBeSecured?: boolean
 }
 
 export interface ListenOptions {

@@ -2,23 +2,25 @@ import net from 'node:net'
 import { SockError, fail } from '../errors.ts'
 import type { Platform } from '../platform/platform.ts'
 import { pathOf } from '../address.ts'
+import { isScarce } from './descriptors.ts'
 import { dialPipe, listenOn, socketPipe } from './socket-pipe.ts'
 import type { Pipe } from './pipe.ts'
 import { SERVER_OPTIONS } from './tcp.ts'
-import type { Listener, Transport } from './transport.ts'
+import type { DialOptions, Listener, Transport } from './transport.ts'
 
 /** Unix domain sockets. A socket file whose owner died is replaced; one that answers is ADDRESS_IN_USE. */
 export function unix(platform: Pick<Platform, 'unlink'>): Transport {
   let accepted = 0
   return {
     scheme: 'unix',
-    dial: async (to, { signal }) => dial(to, signal),
+    dial: async (to, options) => dial(to, options),
     async listen(at, options, onPipe) {
       const path = socketPath(at)
       const listen = async (): Promise<Listener> => {
         const listener = await listenOn(net.createServer(SERVER_OPTIONS), { at, ...options }, (socket) => {
           // The system gives the dialing side no name, so each gets a number: two must not look like one.
-          onPipe(socketPipe(socket, { address: `${at.href}#${++accepted}`, host: 'unix', local: true }))
+          const address = `${at.href}#${++accepted}`
+          onPipe(socketPipe(socket, { address, host: 'unix', local: true, scarce: isScarce(socket) }))
         })
         return { address: at.href, close: () => listener.close() }
       }
@@ -37,9 +39,9 @@ export function unix(platform: Pick<Platform, 'unlink'>): Transport {
   }
 }
 
-function dial(to: URL, signal?: AbortSignal): Promise<Pipe> {
+function dial(to: URL, options: DialOptions = {}): Promise<Pipe> {
   const remote = { address: to.href, host: 'unix', local: true }
-  return dialPipe({ path: socketPath(to) }, to.href, () => remote, signal)
+  return dialPipe({ path: socketPath(to) }, to.href, () => remote, options)
 }
 
 /** What the system has room for; some runtimes cut a longer path and take the rest for the name. */

@@ -14,6 +14,8 @@ export interface Verdict {
 export interface Facts {
   readonly headers: Headers
   readonly durable?: Durable | undefined
+  /** It may have come before, over a session that is lost. */
+  readonly redelivered?: boolean
   readonly verdict?: Verdict
 }
 
@@ -39,6 +41,11 @@ export class MessageContext<C extends Codec> implements Context<C> {
 
   get durable(): Durable | undefined {
     return this.facts.durable
+  }
+
+  get redelivered(): boolean {
+    const { redelivered = false, durable } = this.facts
+    return redelivered || durable?.redelivered === true
   }
 
   get signal(): AbortSignal {

@@ -11,6 +11,8 @@ export class Counters {
   invalid = 0
   unhandled = 0
   late = 0
+  slowed = 0
+  repeated = 0
   readonly #refused: Record<string, number> = Object.create(null) as Record<string, number>
   readonly #failed: Record<string, number> = Object.create(null) as Record<string, number>
   /** Of peers that are gone. */
@@ -51,6 +53,8 @@ export class Counters {
       invalid: this.invalid,
       unhandled: this.unhandled,
       late: this.late,
+      slowed: this.slowed,
+      repeated: this.repeated,
     }
   }
 }
@@ -91,6 +95,8 @@ export function totalOf(all: readonly SockStats[]): SockStats {
       invalid: a.invalid + b.invalid,
       unhandled: a.unhandled + b.unhandled,
       late: a.late + b.late,
+      slowed: a.slowed + b.slowed,
+      repeated: a.repeated + b.repeated,
     }),
     new Counters().snapshot([], 0),
   )

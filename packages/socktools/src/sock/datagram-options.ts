@@ -24,6 +24,7 @@ const NOT_HERE = {
   inbox: NO_DONE,
   nameOf: NO_DONE,
   outbox: NO_DONE,
+  sessionLost: NO_DONE,
 } as const
 
 /** The most that fits into a datagram over IPv4: 65,535 − 20 (IP) − 8 (UDP). */

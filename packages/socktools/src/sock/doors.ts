@@ -6,6 +6,7 @@ import type { ListenOptions, Listener, Transport } from '../net/transport.ts'
 import type { Platform } from '../platform/platform.ts'
 import { Admission, type AdmissionLimits } from './admission.ts'
 import { Attempts } from './attempts.ts'
+import type { Arrival, Checkpoint } from './checkpoint.ts'
 import type { Deadlines } from './deadlines.ts'
 import type { Candidate, ConnectOptions } from './types.ts'
 import type { Greeted, Greeting } from './v1/greeting.ts'
@@ -24,7 +25,7 @@ export interface DoorsHost<P> {
   /** One passed the gate, or goes on where its connection broke. `dialedAt`: the address that was dialed, if one was. */
   join(pipe: Pipe, dialed: boolean, greeted?: Greeted, dialedAt?: string): P
   /** The peer that there is, or will be soon, in the place of one that was dialed. */
-  twin(nodeId: string, signal: AbortSignal): Promise<P>
+  twin(nodeId: string, proven: string | undefined, signal: AbortSignal): Promise<P>
   refused(who: Candidate, error: SockError): void
   fault(thrown: unknown, where: string): void
 }
@@ -38,6 +39,7 @@ export class Doors<P> {
   readonly #transports: ReadonlyMap<string, Transport>
   readonly #adopted: Adopted | undefined
   readonly #host: DoorsHost<P>
+  readonly #checkpoint: Checkpoint
   readonly #admission: Admission
   /** What gives up a connection that waits at the gate; when we drain, that of a stranger alone. */
   readonly #giveUps = new Set<(drained: boolean) => void>()
@@ -52,8 +54,10 @@ export class Doors<P> {
       adopted,
     }: { platform: Platform; transports: readonly Transport[]; adopted?: Adopted | undefined },
     deadlines: Deadlines,
+    checkpoint: Checkpoint,
     host: DoorsHost<P>,
   ) {
+    this.#checkpoint = checkpoint
     this.#limits = limits
     this.#attempts = new Attempts(deadlines)
     this.#reattempts = new Attempts(deadlines)
@@ -78,48 +82,115 @@ export class Doors<P> {
     return [...this.#transports.keys()]
   }
 
-  listen(address: string | undefined, options: ListenOptions): Promise<Listener> {
+  async listen(address: string | undefined, options: ListenOptions): Promise<Listener> {
+    const at = address === undefined ? undefined : parseAddress(address)
+    if (at !== undefined && address !== undefined) this.#checkpoint.checkOwn(at, address)
+    const listener = await this.#listenAt(at, address, options)
+    return { address: this.#checkpoint.named(listener.address), close: () => listener.close() }
+  }
+
+  async #listenAt(
+    at: URL | undefined,
+    address: string | undefined,
+    options: ListenOptions,
+  ): Promise<Listener> {
+    const check = (where: URL, text: string): void => {
+      const transport = this.#transports.get(schemeOf(where))
+      this.#checkpoint.check(transport?.isExposed?.(where) === true, text, 'listens on')
+    }
     const onPipe = (pipe: Pipe): void => {
       this.#accept(pipe)
     }
     if (this.#adopted?.kind === 'server') {
-      return this.#adopted.listen(address === undefined ? undefined : parseAddress(address), options, onPipe)
+      const listener = await this.#adopted.listen(at, options, onPipe)
+      try {
+        // It may have been bound before, by the application.
+        check(parseAddress(listener.address), listener.address)
+      } catch (error) {
+        await listener.close()
+        throw error
+      }
+      return listener
     }
-    if (address === undefined) return fail('NOT_BOUND', 'startServer has no address to listen on')
-    const at = parseAddress(address)
-    return this.#transportOf(at, address).listen(at, options, onPipe)
+    if (at === undefined || address === undefined)
+      return fail('NOT_BOUND', 'startServer has no address to listen on')
+    const transport = this.#transportOf(at, address)
+    check(at, address)
+    return transport.listen(at, options, onPipe)
   }
 
   /** Lets in the connection that the application made, if it made one. */
   async admitAdopted(): Promise<void> {
-    if (this.#adopted?.kind === 'connection') await this.#admit(await this.#adopted.connect(), true)
+    if (this.#adopted?.kind !== 'connection') return
+    const pipe = await this.#adopted.connect()
+    const { address, local } = pipe.remote
+    try {
+      this.#checkpoint.check(!local, address, 'speaks with')
+    } catch (error) {
+      pipe.destroy()
+      throw error
+    }
+    const proven = await this.#prove(pipe, { dialed: true, address, signal: new AbortController().signal })
+    await this.#admit(proven, true)
+  }
+
+  /** Throws for an address that no dial will ever reach from here: BAD_ADDRESS, INSECURE, UNPROVEN, BAD_ID. */
+  check(address: string): void {
+    const to = parseAddress(address)
+    const transport = this.#transports.get(schemeOf(to))
+    if (transport !== undefined) this.#checkpoint.wanted(to, address, transport)
   }
 
   /** As Sock.connectTo. */
   async dial(address: string, { signal, timeout = this.#limits.connectTimeout }: ConnectOptions): Promise<P> {
     const to = parseAddress(address)
     const transport = this.#transportOf(to, address)
+    const expected = this.#checkpoint.wanted(to, address, transport)
     const { maxPeers } = this.#limits
     if (this.#host.countPeers() + this.pending + this.#dialing >= maxPeers) {
       fail('TOO_MANY_PEERS', `${maxPeers} is the most`, { address })
     }
     return this.#attempts.run(address, { signal, timeout }, async (given) => {
       this.#dialing++
-      const pipe = await dialed(transport, to, given).finally(() => this.#dialing--)
+      const pipe = await this.#reach(transport, to, { address, expected, signal: given }).finally(
+        () => this.#dialing--,
+      )
       return this.#admit(pipe, true, given, address)
     })
   }
 
-  /** Dials one that was let in before. `greet` begins its handshake. Rejects as `dial`, and as the handshake does. */
+  /** A pipe to whom was dialed, proven if there is a Security. */
+  async #reach(transport: Transport, to: URL, how: Omit<Arrival, 'dialed' | 'host'>): Promise<Pipe> {
+    const toBeSecured = this.#checkpoint.isOpen
+    const pipe = await dialed(transport, to, how.signal, toBeSecured)
+    if (!toBeSecured) return pipe
+    return this.#prove(pipe, { ...how, dialed: true, host: to.hostname })
+  }
+
+  /** As Checkpoint.pass; who is refused is told of. */
+  async #prove(pipe: Pipe, arrival: Arrival): Promise<Pipe> {
+    const { address, host } = pipe.remote
+    try {
+      return await this.#checkpoint.pass(pipe, arrival)
+    } catch (thrown) {
+      const error = thrown as SockError
+      this.#host.refused({ address, host, dialed: arrival.dialed }, error)
+      throw error
+    }
+  }
+
+  /** Dials one that was let in before. `proven`: who it was. `greet` begins its handshake. Rejects as `dial`, and as the handshake does. */
   redial(
     address: string,
+    proven: string | undefined,
     greet: (pipe: Pipe) => Greeting,
     resume: (pipe: Pipe, greeted: Greeted) => void,
   ): Promise<void> {
     const to = parseAddress(address)
     const transport = this.#transportOf(to, address)
+    const expected = this.#checkpoint.wanted(to, address, transport) ?? proven
     return this.#reattempts.run(address, { timeout: this.#limits.connectTimeout }, async (given) => {
-      const pipe = await dialed(transport, to, given)
+      const pipe = await this.#reach(transport, to, { address, expected, signal: given })
       const greeting = greet(pipe)
       const giveUp = (): void => {
         greeting.giveUp(given.reason as SockError)
@@ -148,8 +219,30 @@ export class Doors<P> {
 
   #accept(pipe: Pipe): void {
     const error = this.#atDoor(pipe)
-    if (error === undefined) this.#admit(pipe, false).catch(() => undefined)
-    else this.#turnAway(pipe, false, error)
+    if (error !== undefined) this.#turnAway(pipe, false, error)
+    else if (this.#checkpoint.isOpen) this.#admitProven(pipe).catch(() => undefined)
+    else this.#admit(pipe, false).catch(() => undefined)
+  }
+
+  /** One that dialed us proves who it is, before anything that it says is read. */
+  async #admitProven(pipe: Pipe): Promise<P> {
+    const { address, host } = pipe.remote
+    const leave = this.#admission.enter(host)
+    const aborter = new AbortController()
+    const giveUp = (drained = false): void => {
+      // It may be one that goes on with a session: it has not said.
+      if (!drained)
+        aborter.abort(new SockError('CLOSED', 'the sock was closed during the handshake', { address }))
+    }
+    this.#giveUps.add(giveUp)
+    let proven: Pipe
+    try {
+      proven = await this.#prove(pipe, { dialed: false, address, signal: aborter.signal })
+    } finally {
+      this.#giveUps.delete(giveUp)
+      leave()
+    }
+    return this.#admit(proven, false)
   }
 
   #atDoor({ remote }: Pipe): SockError | undefined {
@@ -185,7 +278,7 @@ export class Doors<P> {
       giveUp()
     }
     signal?.addEventListener('abort', onAbort, { once: true })
-    let who: Candidate = { address, host, dialed }
+    let who = candidateOf(pipe, dialed)
     try {
       if (!this.#takes(dialed) || signal?.aborted === true) giveUp()
       const { id, again } = await greeting.meet()
@@ -206,7 +299,7 @@ export class Doors<P> {
       greeting.refuse(why)
       // No stranger: both are connected already.
       if (why instanceof Duplicate) {
-        if (dialed && signal !== undefined) return await this.#host.twin(why.nodeId, signal)
+        if (dialed && signal !== undefined) return await this.#host.twin(why.nodeId, pipe.proof?.id, signal)
       } else this.#host.refused(who, error)
       throw error
     } finally {
@@ -239,11 +332,11 @@ export class Doors<P> {
 
   /** Asks goodPeer. Resolves to the new peer, or rejects with the refusal, which was reported then. */
   #admit(pipe: Pipe, dialed: boolean, signal?: AbortSignal, dialedAt?: string): Promise<P> {
-    const { address, host } = pipe.remote
+    const { address } = pipe.remote
     const greeting = this.#host.greet(pipe, dialed)
     if (greeting !== undefined) return this.#admitGreeted(pipe, dialed, greeting, signal, dialedAt)
     return new Promise((resolve, reject) => {
-      const question = this.#admission.ask({ address, host, dialed }, (thrown) => {
+      const question = this.#admission.ask(candidateOf(pipe, dialed), (thrown) => {
         this.#host.fault(thrown, 'goodPeer')
       })
       const closed = (): SockError =>
@@ -278,9 +371,8 @@ export class Doors<P> {
   }
 
   #turnAway(pipe: Pipe, dialed: boolean, error: SockError): void {
-    const { address, host } = pipe.remote
     pipe.destroy()
-    this.#host.refused({ address, host, dialed }, error)
+    this.#host.refused(candidateOf(pipe, dialed), error)
   }
 
   #transportOf(url: URL, address: string): Transport {
@@ -289,12 +381,22 @@ export class Doors<P> {
     return unknownScheme(address, 'transport that is not here', this.schemes)
   }
 }
+
 const ignore = (): void => undefined
 
+function candidateOf({ remote: { address, host }, proof }: Pipe, dialed: boolean): Candidate {
+  return { address, host, dialed, ...(proof === undefined ? {} : { identity: proof.id, proof }) }
+}
+
 /** The pipe, unless `signal` comes first; a pipe that comes after that is destroyed. */
-async function dialed(transport: Transport, to: URL, signal: AbortSignal): Promise<Pipe> {
+async function dialed(
+  transport: Transport,
+  to: URL,
+  signal: AbortSignal,
+  toBeSecured: boolean,
+): Promise<Pipe> {
   signal.throwIfAborted()
-  const dialing = transport.dial(to, { signal })
+  const dialing = transport.dial(to, toBeSecured ? { signal, toBeSecured } : { signal })
   const pipe = await new Promise<Pipe | undefined>((resolve, reject) => {
     signal.addEventListener('abort', () => resolve(undefined), { once: true })
     dialing.then(resolve, reject)

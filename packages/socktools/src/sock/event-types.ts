@@ -19,13 +19,16 @@ export interface SockEvents<C extends Codec = RawCodec, P extends Protocol | und
   resumed: { readonly peer: Peer<C, P> }
   /**
    * The session cannot go on; `gone` follows. `unknown`: messages that were written and never acknowledged, which may
-   * have arrived. `neverSent`: those that surely did not.
+   * have arrived. `neverSent`: those that surely did not. `resent`: how many of both are sent again over the next session, as the
+   * option `sessionLost` says. `deliveredThrough`: the seq up to which the far side is known to have what was sent; 0: nothing.
    */
   sessionLost: {
     readonly peer: Peer<C, P>
     readonly reason: SessionReason
+    readonly deliveredThrough: number
     readonly unknown: number
     readonly neverSent: number
+    readonly resent: number
   }
   /** A peer is over, for good; with `error` it did not end in good order. */
   gone: { readonly peer: Peer<C, P>; readonly error: SockError | undefined; readonly lost: Lost }

@@ -24,6 +24,8 @@ export interface Context<C extends Codec = RawCodec, P extends Protocol | undefi
   readonly timeLeft: number | undefined
   /** Where it was posted: its sender keeps it until it is done. undefined: it was not. See docs/durable.md. */
   readonly durable: Durable | undefined
+  /** It may have come before, and have been handled: it was sent again over a later session. Without it, it surely has not. */
+  readonly redelivered: boolean
 }
 
 /** Called once per message. While a returned promise is pending, the next message of this peer waits. */

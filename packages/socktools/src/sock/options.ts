@@ -1,5 +1,7 @@
 import { type Contract, compile, type Protocol } from '../contract/protocol.ts'
 import { fail, needFunction } from '../errors.ts'
+import { type Trust, type TrustOption, trustOf } from '../identity/trust.ts'
+import type { Security } from '../net/security.ts'
 import type { Codec, RawCodec } from '../wire/codec.ts'
 import { json, raw } from '../wire/codec.ts'
 import type { Framing } from '../wire/framing.ts'
@@ -63,6 +65,23 @@ export interface SockOptions<C extends Codec = RawCodec, P extends Protocol | un
   /** Asked once about every connection, dialed ones too, before anything it sent is read. */
   readonly goodPeer?: (who: Candidate) => Maybe<boolean>
 
+  /**
+   * What proves who is there and keeps what passes from all others, for every connection of this sock. TcpSock makes one of
+   * its `identity`; caTls() is one of certificates that an authority signs; or one of your own.
+   */
+  readonly security?: Security
+  /**
+   * Whom this sock speaks with, of those who have proven who they are: a list of ids, a function, or what firstUse() or
+   * known() gave. Asked before anything that they say is read. Default: whom we dial by id (`tcp://ID@host:port`), and
+   * whoever dials in; goodPeer is told who that is.
+   */
+  readonly trust?: TrustOption
+  /**
+   * Wire v1 without security, where others than this machine can reach it. Default false: such an address throws
+   * INSECURE. It shows in stats() and is logged once.
+   */
+  readonly insecure?: boolean
+
   /** For a dial, gate included. Default 10,000. */
   readonly connectTimeout?: number
   /** For goodPeer's answer. Default 10,000. */
@@ -94,7 +113,10 @@ export interface SockOptions<C extends Codec = RawCodec, P extends Protocol | un
 
   /** The longest payload, sent or received. Costs memory only as bytes arrive. Default 16 MiB. */
   readonly maxFrame?: number
-  /** Peers, pending ones included. A peer costs about 5 KB while it is idle. Default 16,384. */
+  /**
+   * Peers, pending ones included. A peer costs about 5 KB while it is idle. Sessions that wait for another connection count
+   * as well, but make room for who is new: the one that waited longest ends. Default 16,384.
+   */
   readonly maxPeers?: number
   /** Connections that have not passed goodPeer. Default 128. */
   readonly maxPending?: number
@@ -128,12 +150,31 @@ export interface SockOptions<C extends Codec = RawCodec, P extends Protocol | un
   /** Wire v1: feeds and channels that one peer may have open. Default 256. */
   readonly maxStreams?: number
   /**
+   * Wire v1: calls, feeds and channels that one peer may give up a second, beyond as many as it may have open. One that
+   * is faster is read no further until it is not: `stats().slowed`. Default 100.
+   */
+  readonly maxResetRate?: number
+  /**
    * Wire v1: what is underway when a connection breaks goes on over the next one, without loss and in order. Default
    * true; both sides must want it.
    */
   readonly sessions?: boolean
+  /**
+   * Wire v1: what becomes of events without an acknowledgement when a session is lost; calls, feeds and channels fail in any
+   * case, and types with a `delivery` of their own are given up. `fail`: they are given up, and the event `sessionLost` counts
+   * them. `drop`: the same, and they are counted as dropped as well, also those that may have arrived (`lost`). `resend`: they
+   * are kept, and sent again, in their order and before anything newer, over the next session with the same node, or
+   * with whoever answers at the address that was dialed, if it comes within `sessionTtl`. What may come twice then has
+   * `redelivered` in its context. Leave long bytes() unchanged until their outcome. Default `fail`.
+   */
+  readonly sessionLost?: 'fail' | 'resend' | 'drop'
   /** Wire v1: milliseconds that a session waits for another connection. Default 2 minutes. */
   readonly sessionTtl?: number
+  /**
+   * Wire v1: sessions that one far side may have here. One more ends the oldest that waits for another connection; where
+   * none waits it is turned away: TOO_MANY_SESSIONS. Default 4.
+   */
+  readonly maxSessionsPerNode?: number
   /** Wire v1: bytes that are kept for a peer until it has acknowledged them; above it nothing new is written. Default 64 MiB. */
   readonly maxRetained?: number
 }
@@ -163,7 +204,9 @@ export const DEFAULTS = {
   streamWindow: 256 * 1024,
   maxCalls: 64,
   maxStreams: 256,
+  maxResetRate: 100,
   sessionTtl: 120_000,
+  maxSessionsPerNode: 4,
   maxRetained: 64 * 1024 * 1024,
 } as const
 
@@ -206,6 +249,10 @@ export interface Settings<C extends Codec = RawCodec>
   readonly framing: Framing
   readonly backoff: Backoff
   readonly sessions: boolean
+  readonly security: Security | undefined
+  readonly trust: Trust | undefined
+  readonly insecure: boolean
+  readonly sessionLost: 'fail' | 'resend' | 'drop'
 }
 
 const FUNCTIONS = ['tick', 'goodAddress', 'goodPeer'] as const
@@ -221,6 +268,10 @@ const OTHERS = [
   'backoff',
   'slowPeer',
   'sessions',
+  'security',
+  'trust',
+  'insecure',
+  'sessionLost',
   ...DURABLE_OPTIONS,
 ] as const
 /** Options that are objects, and the methods that make them the right ones. */
@@ -229,6 +280,7 @@ const PARTS = {
   logger: [],
   handlers: [],
   backoff: [],
+  security: ['secure'],
 } as const
 
 /** Checks and completes. Throws BAD_OPTION; an option that does not exist is one of those errors. */
@@ -251,8 +303,20 @@ export function settle<C extends Codec, P extends Protocol | undefined>(
   for (const [name, methods] of Object.entries(PARTS)) checkPart(name, methods, given[name])
   checkLogger(given['logger'])
   if (given['bind'] !== undefined) needAddress(given['bind'], 'bind')
-  const { slowPeer, connect = [], sessions = true } = options
+  const {
+    slowPeer,
+    connect = [],
+    sessions = true,
+    sessionLost = 'fail',
+    security,
+    insecure = false,
+  } = options
   if (typeof sessions !== 'boolean') fail('BAD_OPTION', 'sessions is true or false')
+  if (!['fail', 'resend', 'drop'].includes(sessionLost))
+    fail('BAD_OPTION', `sessionLost is 'fail', 'resend' or 'drop', not ${JSON.stringify(sessionLost)}`)
+  if (typeof insecure !== 'boolean') fail('BAD_OPTION', 'insecure is true or false')
+  if (options.trust !== undefined && security === undefined)
+    fail('BAD_OPTION', 'trust needs an `identity`: without one nobody proves who it is')
   const handlers = options.handlers as Settings<C>['handlers']
   if (slowPeer !== undefined && !['reject', 'drop', 'close'].includes(slowPeer)) {
     fail('BAD_OPTION', `slowPeer is 'reject', 'drop' or 'close', not ${JSON.stringify(slowPeer)}`)
@@ -290,6 +354,10 @@ export function settle<C extends Codec, P extends Protocol | undefined>(
     framing,
     backoff: backoffOf(options.backoff),
     sessions,
+    security,
+    trust: trustOf(options.trust),
+    insecure,
+    sessionLost,
     ...durableSettings(options, wire),
   })
 }

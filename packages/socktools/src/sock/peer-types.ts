@@ -11,6 +11,7 @@ import type {
   OpenedChannel,
   ReplyOutput,
 } from '../contract/types.ts'
+import type { Proof } from '../net/pipe.ts'
 import type { Codec, RawCodec, Sent } from '../wire/codec.ts'
 
 /** What sendMsg takes as the data of a type. */
@@ -76,6 +77,10 @@ export interface Peer<C extends Codec = RawCodec, P extends Protocol | undefined
   readonly host: string
   /** We dialed it; else it dialed us. */
   readonly dialed: boolean
+  /** Its public key, as an id (`sock1…`): proven. Undefined without an `identity`, and under a Security that has no ids. */
+  readonly identity?: string | undefined
+  /** What the option `identity` or `security` proved of it. */
+  readonly proof?: Proof | undefined
   /** What is spoken with it. */
   readonly wire: 'plain' | 'v1'
   /**
@@ -186,6 +191,8 @@ export interface PeerStats {
  * By the `delivery` of their type: `away`: volatile, and the peer was detached; `replaced`: a newer one for the same key
  * was sent; `expired`: it waited for longer than its ttl. A volatile one over the mark is `slow`.
  *
+ * `lost`: it may have arrived; its session was lost, and the option `sessionLost` gave it up: `drop`, or `resend` in vain.
+ *
  * Of datagrams that arrive, which no sock can ask to wait: `behind`: too much waits for our handlers or at the
  * gate already; `refused`: whoever sent it was turned away.
  */
@@ -198,5 +205,6 @@ export type DropReason =
   | 'away'
   | 'replaced'
   | 'expired'
+  | 'lost'
   | 'behind'
   | 'refused'

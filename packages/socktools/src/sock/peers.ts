@@ -1,10 +1,13 @@
 import type { Codec } from '../wire/codec.ts'
+import { SessionLost } from '../wire/v1/resumption.ts'
 import { unlessAborted } from './attempts.ts'
 import type { AnyPeer } from './sends.ts'
 
 /** The peers of a sock that have a say: connected, waiting for another connection, or with something left to handle. */
 export class Peers<C extends Codec> {
   readonly #all = new Set<AnyPeer<C>>()
+  /** Those that have no connection now, in the order in which they lost it. */
+  readonly detached = new Set<AnyPeer<C>>()
   /** Told of each that dialed us, while somebody waits for one of them. */
   readonly #onCame = new Set<(peer: AnyPeer<C>) => void>()
 
@@ -14,6 +17,7 @@ export class Peers<C extends Codec> {
 
   delete(peer: AnyPeer<C>): void {
     this.#all.delete(peer)
+    this.detached.delete(peer)
   }
 
   has(peer: AnyPeer<C>): boolean {
@@ -29,15 +33,24 @@ export class Peers<C extends Codec> {
     return [...this.#all]
   }
 
+  /** Ends the session of whoever dialed us and has waited longest for another connection, if anybody does. */
+  makeRoom(): void {
+    for (const peer of this.detached) {
+      if (peer.wire !== 'v1' || peer.dialed) continue
+      peer.session?.lose(new SessionLost('expired', undefined, peer.address))
+      return
+    }
+  }
+
   /** One that dialed us is read. */
   came(peer: AnyPeer<C>): void {
     for (const tell of this.#onCame) tell(peer)
   }
 
   /** The peer that dialed us from this node; it may be about to come. */
-  twin(nodeId: string, signal: AbortSignal): Promise<AnyPeer<C>> {
+  twin(nodeId: string, proven: string | undefined, signal: AbortSignal): Promise<AnyPeer<C>> {
     const isIt = (peer: AnyPeer<C>): boolean =>
-      peer.wire === 'v1' && peer.nodeId === nodeId && peer.state !== 'gone'
+      peer.wire === 'v1' && peer.nodeId === nodeId && peer.identity === proven && peer.state !== 'gone'
     const all = this.all.filter(isIt)
     const found = all.find(({ state }) => state === 'open') ?? all[0]
     if (found !== undefined) return Promise.resolve(found)

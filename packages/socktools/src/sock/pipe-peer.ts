@@ -1,5 +1,5 @@
 import { SockError, asSockError, reasonOf, withAddress } from '../errors.ts'
-import type { Pipe } from '../net/pipe.ts'
+import type { Pipe, Proof } from '../net/pipe.ts'
 import type { Codec } from '../wire/codec.ts'
 import { Connection, type ConnectionEvents, type PeerWire } from './connection.ts'
 import { showAs } from './inspected.ts'
@@ -25,6 +25,7 @@ export abstract class PipePeer<C extends Codec> extends PeerHooks {
   /** Those of the pipe that it has now, or had last. */
   address: string
   host: string
+  proof: Proof | undefined
   outbox: Outbox
   protected readonly owner: PeerOwner<C, this>
   protected farEnded = false
@@ -51,6 +52,7 @@ export abstract class PipePeer<C extends Codec> extends PeerHooks {
     this.id = id
     this.address = pipe.remote.address
     this.host = pipe.remote.host
+    this.proof = pipe.proof
     this.dialed = dialed
     // The owner gets what it made, of whatever class.
     this.owner = owner
@@ -99,6 +101,10 @@ export abstract class PipePeer<C extends Codec> extends PeerHooks {
     return this.#connection.watch
   }
 
+  get identity(): string | undefined {
+    return this.proof?.id
+  }
+
   /** There is a pipe. */
   get isAttached(): boolean {
     return this.#connection.attached
@@ -113,6 +119,7 @@ export abstract class PipePeer<C extends Codec> extends PeerHooks {
     this.#bytesOutBefore += this.outbox.bytesOut
     this.address = pipe.remote.address
     this.host = pipe.remote.host
+    this.proof = pipe.proof
     this.#connection = new Connection(pipe, this.owner, this.#wire, this.#events)
     this.outbox = this.#connection.outbox
     this.attach()
@@ -186,12 +193,14 @@ export abstract class PipePeer<C extends Codec> extends PeerHooks {
       watch.heard(decoder.partial, this.arrived)
       this.onChunk()
     } catch (thrown) {
+      this.finishReading?.()
       this.failAs(thrown)
     }
   }
 
   /** The far side has finished sending. It may still be waiting for answers. */
   #onEnd(): void {
+    this.finishReading?.()
     if (this.#state === 'gone') return
     this.farEnded = true
     try {
@@ -297,6 +306,7 @@ export abstract class PipePeer<C extends Codec> extends PeerHooks {
   }
 
   #onClose(cause: Error | undefined): void {
+    this.finishReading?.()
     if (this.#state === 'gone') return
     this.#error ??= cause === undefined ? this.cutShort : this.broken(cause)
     if (this.outlives) this.detach(this.#error)

@@ -1,4 +1,3 @@
-import { parseAddress } from '../address.ts'
 import { SockError, asSockError, fail } from '../errors.ts'
 import type { Adopted } from '../net/adopt.ts'
 import type { Pipe } from '../net/pipe.ts'
@@ -9,6 +8,7 @@ import type { MsgTypes } from '../contract/types.ts'
 import type { Codec, RawCodec } from '../wire/codec.ts'
 import { BaseSock } from './base-sock.ts'
 import { bothLost, NOTHING_LOST } from './counters.ts'
+import { Checkpoint } from './checkpoint.ts'
 import { Deadlines } from './deadlines.ts'
 import { Desk, NO_DESK } from './durable/desk.ts'
 import type { Posted, PostOptions } from './durable/types.ts'
@@ -22,6 +22,7 @@ import type { PeerOwner } from './peer-hooks.ts'
 import { Peers } from './peers.ts'
 import { type AnyPeer, Sends } from './sends.ts'
 import type {
+  ConnectOptions,
   DataOf,
   DrainOptions,
   Lost,
@@ -67,8 +68,8 @@ export class PipeSock<
   readonly #peers = new Peers<C>()
   readonly #keepers: Keepers<AnyPeer<C>>
   readonly #reunions: Reunions<AnyPeer<C>>
-  /** How many have no connection now. */
-  #detached = 0
+  /** An address that others can reach was listened on or dialed, with nothing proven there. */
+  #isInsecure = false
   #binding = false
   #listener: Listener | undefined
   #nextId = 1
@@ -82,14 +83,17 @@ export class PipeSock<
     const { settings, counters, drops } = core
     this.#deadlines = new Deadlines(platform)
     this.#partings = new Partings(this.#deadlines)
-    this.#doors = new Doors<AnyPeer<C>>(settings, parts, this.#deadlines, {
+    const checkpoint = new Checkpoint(settings, this.#deadlines, (address) => {
+      this.#toldInsecure(address)
+    })
+    this.#doors = new Doors<AnyPeer<C>>(settings, parts, this.#deadlines, checkpoint, {
       get life() {
         return core.life
       },
-      countPeers: () => this.#peers.size - this.#detached,
+      countPeers: () => this.#peers.size - this.#peers.detached.size,
       greet: (pipe, dialed) => this.#v1?.greet(pipe, dialed),
       join: (pipe, dialed, greeted, dialedAt) => this.#join(pipe, dialed, greeted, dialedAt),
-      twin: (nodeId, signal) => this.#peers.twin(nodeId, signal),
+      twin: (nodeId, proven, signal) => this.#peers.twin(nodeId, proven, signal),
       refused: (who, error) => {
         core.refused(who, error)
       },
@@ -103,7 +107,7 @@ export class PipeSock<
     this.#keepers = new Keepers<AnyPeer<C>>(settings.backoff, platform, {
       dial: (address) => {
         core.checkOpen('connectTo')
-        return this.#doors.dial(address, {})
+        return this.#dial(address, {})
       },
       // Nor is it up while it waits for the far side to dial.
       isOver: (peer) => !this.#peers.has(peer) || (peer.state === 'detached' && !peer.dialed),
@@ -112,7 +116,7 @@ export class PipeSock<
     this.#reunions = new Reunions<AnyPeer<C>>(settings.backoff, platform, {
       dial: (address, session) => {
         const greet = (pipe: Pipe): Greeting => (this.#v1 as V1<C>).greet(pipe, true, session.again())
-        return this.#doors.redial(address, greet, (pipe, greeted) => {
+        return this.#doors.redial(address, session.identity, greet, (pipe, greeted) => {
           session.resume(pipe, greeted as GreetedV1)
         })
       },
@@ -153,14 +157,14 @@ export class PipeSock<
           this.#onDetached(peer, error)
         },
         onResumed: (peer) => {
-          this.#detached--
+          this.#peers.detached.delete(peer)
           core.events.emit('resumed', { peer: peer as unknown as Peer<C> })
         },
         hurry: (peer) => {
           this.#reunions.hurry(peer)
         },
-        onSessionLost: (peer, { reason }, unknown, neverSent) => {
-          core.events.emit('sessionLost', { peer: peer as unknown as Peer<C>, reason, unknown, neverSent })
+        onSessionLost: (peer, { reason }, facts) => {
+          core.events.emit('sessionLost', { peer: peer as unknown as Peer<C>, reason, ...facts })
         },
       })
   }
@@ -176,7 +180,7 @@ export class PipeSock<
     // Whoever heard of the above may have closed this sock: nothing may begin after that.
     this.core.checkOpen('start')
     const kept = connect.map((address) => {
-      parseAddress(address)
+      this.#doors.check(address)
       return this.#keepers.keep(address)
     })
     await Promise.all(kept)
@@ -218,9 +222,23 @@ export class PipeSock<
       this.core.checkOpen('connectTo')
     }
     const desk = name === undefined ? undefined : this.#needDesk()
-    const peer = await this.#doors.dial(address, options)
+    const peer = await this.#dial(address, options)
     if (name !== undefined) desk?.claim(peer, name)
     return peer as unknown as Peer<C, P>
+  }
+
+  #toldInsecure(address: string): void {
+    if (this.#isInsecure) return
+    this.#isInsecure = true
+    const what = 'anybody who can reach it can read, change and speak here: insecure is true'
+    void this.core.guard('logger', () => this.core.settings.logger?.warn?.(what, { address }))
+  }
+
+  async #dial(address: string, options: ConnectOptions): Promise<AnyPeer<C>> {
+    const peer = await this.#doors.dial(address, options)
+    // Its far side may have dialed us instead.
+    if (peer.wire === 'v1') this.#v1?.reached(peer, address)
+    return peer
   }
 
   // What is kept until it is done
@@ -268,11 +286,13 @@ export class PipeSock<
         : new LivePeer<C>(id, pipe, dialed, this.#peerHost)
     if (dialed) core.counters.dialed++
     else core.counters.accepted++
+    if (this.#peers.size >= core.settings.maxPeers) this.#peers.makeRoom()
     this.#peers.add(peer)
     this.#sends.join(peer)
     core.begin()
     // Listened to before it is announced, so that a listener may close it; read from after that.
     peer.attach()
+    if (peer.wire === 'v1') this.#v1?.joined(peer)
     core.events.emit('peer', { peer: peer as Peer<C> })
     this.#desk?.join(peer)
     peer.start(greeted?.early)
@@ -283,24 +303,24 @@ export class PipeSock<
   }
 
   #onDetached(peer: V1Peer<C>, error: SockError | undefined): void {
-    this.#detached++
+    this.#peers.detached.add(peer)
     this.core.events.emit('detached', { peer: peer as unknown as Peer<C>, error })
     const { dialedAt, session } = peer
+    const moved = session?.moved ?? false
     // A listener may have closed it.
     if (peer.state === 'gone') return
     if (dialedAt === undefined || session === undefined) {
       // It is for the far side to come back; but one that is kept up from here, too, need not wait for that.
-      this.#keepers.over(peer, peer.leaving.notBefore, session?.moved)
+      this.#keepers.over(peer, peer.leaving.notBefore, moved)
       return
     }
-    this.#reunions.start(peer, session, dialedAt)
+    this.#reunions.start(peer, session, dialedAt, moved)
   }
 
   #onGone(peer: AnyPeer<C>, error: SockError | undefined, lost: Lost): void {
     this.#peers.delete(peer)
     if (peer.wire === 'v1') this.#desk?.gone(peer)
     this.#reunions.stop(peer)
-    if (peer.wire === 'v1' && !peer.isAttached) this.#detached--
     this.core.counters.peerGone(peer.stats())
     if (error !== undefined) this.core.counters.failed(error)
     if (this.core.life !== 'open') this.#lost = bothLost(this.#lost, lost)
@@ -353,7 +373,8 @@ export class PipeSock<
 
   stats(): SockStats {
     const peers = this.#peers.all.map((peer) => peer.stats())
-    const stats = this.core.counters.snapshot(peers, this.#doors.pending)
+    const snapshot = this.core.counters.snapshot(peers, this.#doors.pending)
+    const stats: SockStats = this.#isInsecure ? { ...snapshot, insecure: true } : snapshot
     if (this.#v1 === undefined) return stats
     return {
       ...stats,
@@ -371,10 +392,12 @@ export class PipeSock<
 
   protected async drainPeers(options: DrainOptions): Promise<void> {
     this.#desk?.stop()
+    this.#v1?.end()
     await Promise.all(this.#peers.all.map((peer) => peer.drain(options)))
   }
 
   protected async closePeers(): Promise<Lost> {
+    this.#v1?.end()
     closeAll(this.#peers.all)
     this.#desk?.end()
     this.#partings.end()

@@ -1,4 +1,6 @@
 import type net from 'node:net'
+import { Identity } from '../identity/identity.ts'
+import { identityTls } from '../identity/secure.ts'
 import { adopt } from '../net/adopt.ts'
 import { memory } from '../net/memory.ts'
 import { tcp } from '../net/tcp.ts'
@@ -7,6 +9,7 @@ import { unix } from '../net/unix.ts'
 import { nodePlatform } from '../platform/node.ts'
 import type { Protocol } from '../contract/protocol.ts'
 import type { Codec, RawCodec } from '../wire/codec.ts'
+import { fail } from '../errors.ts'
 import { started } from './base-sock.ts'
 import type { SockOptions } from './options.ts'
 import { PipeSock } from './pipe-sock.ts'
@@ -18,6 +21,11 @@ export interface TcpSockOptions<C extends Codec = RawCodec, P extends Protocol |
    * `bind` if it does not listen yet); open() and start() make a socket a peer.
    */
   readonly sock?: net.Server | net.Socket
+  /**
+   * Who this sock is: every connection is TLS 1.3 then, in which both sides prove the key of their id. `peer.identity` is who
+   * is there; `address` has our own id, and whoever dials it reaches us or nobody. docs/security.md.
+   */
+  readonly identity?: Identity
   /** Ways to connect, beside or instead of `tcp:`, `unix:` and `memory:`. */
   readonly transports?: readonly Transport[]
 }
@@ -41,12 +49,32 @@ export class TcpSock<C extends Codec = RawCodec, P extends Protocol | undefined 
   C,
   P
 > {
-  constructor({ sock, transports = [], ...options }: TcpSockOptions<C, P> = {}) {
-    super(options, {
+  readonly #identity: { now: Identity } | undefined
+
+  constructor({ sock, transports = [], identity, ...options }: TcpSockOptions<C, P> = {}) {
+    const held = identity === undefined ? undefined : { now: needIdentity(identity) }
+    if (held !== undefined && options.security !== undefined)
+      fail('BAD_OPTION', 'identity is a security of its own: give one of the two')
+    super(held === undefined ? options : { ...options, security: identityTls(() => held.now) }, {
       platform: nodePlatform,
       transports: [...DEFAULT_TRANSPORTS, ...transports],
       adopted: sock === undefined ? undefined : adopt(sock),
     })
+    this.#identity = held
+  }
+
+  /** Who this sock is; undefined: it has no identity. */
+  get identity(): Identity | undefined {
+    return this.#identity?.now
+  }
+
+  /**
+   * From now on this sock proves another key, at each new connection; those that there are live on. Others need a record to
+   * know it again: rotation(). Throws BAD_OPTION for a sock without an identity.
+   */
+  changeIdentity(next: Identity): void {
+    if (this.#identity === undefined) fail('BAD_OPTION', 'this sock was made without an identity')
+    this.#identity.now = needIdentity(next)
   }
 
   /**
@@ -58,4 +86,10 @@ export class TcpSock<C extends Codec = RawCodec, P extends Protocol | undefined 
   ): Promise<TcpSock<C, P>> {
     return started(new this<C, P>(options))
   }
+}
+
+/** Callers in JavaScript may pass anything. */
+function needIdentity(identity: unknown): Identity {
+  if (identity instanceof Identity) return identity
+  return fail('BAD_OPTION', 'identity is what Identity.load() or Identity.generate() gave')
 }

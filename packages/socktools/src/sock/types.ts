@@ -1,6 +1,7 @@
 import type { Protocol } from '../contract/protocol.ts'
 import type { MsgTypes } from '../contract/types.ts'
 import type { Off } from '../events.ts'
+import type { Proof } from '../net/pipe.ts'
 import type { Codec, RawCodec } from '../wire/codec.ts'
 import type { DurableStats } from './durable/types.ts'
 import type { SockEvents } from './event-types.ts'
@@ -31,6 +32,12 @@ export interface SockStats extends Omit<PeerStats, 'silent'> {
   readonly unhandled: number
   /** Answers of calls that came when nobody waited for them any more. */
   readonly late: number
+  /** How often a peer that gave up calls, feeds and channels faster than `maxResetRate` was read no further for a time. */
+  readonly slowed: number
+  /** It speaks wire v1 where others can reach it, with nothing proven: `insecure: true`. */
+  readonly insecure?: true
+  /** Messages that were sent again over a later session, and had come before: they were dropped. */
+  readonly repeated: number
   /** Of a sock on wire v1. */
   readonly durable?: DurableStats
 }
@@ -143,6 +150,10 @@ export interface Candidate {
   readonly dialed: boolean
   /** Under wire v1: who it says it is, in hex. Nothing proves it. */
   readonly id?: string | undefined
+  /** Its public key, as an id (`sock1…`): proven. Undefined without an `identity`, and under a Security that has no ids. */
+  readonly identity?: string | undefined
+  /** What the option `identity` or `security` proved of it. */
+  readonly proof?: Proof | undefined
 }
 
 /** Takes lines for a log. Missing levels are not logged. */

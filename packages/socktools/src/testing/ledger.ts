@@ -81,8 +81,11 @@ export class Ledger {
     if (told === 'not-delivered' && arrived > 0) this.#untrue.push(`${what} was ${told}, and came`)
   }
 
-  /** It came. `at` is who got it, where a lane leads to several: each has it once, in order. */
-  deliver(lane: string, n: number, digest = 0, at = ''): void {
+  /**
+   * It came. `at` is who got it, where a lane leads to several: each has it once, in order. `again`: it was said to be one that
+   * may have come before; then it may.
+   */
+  deliver(lane: string, n: number, digest = 0, at = '', again = false): void {
     this.deliveries++
     const { sent, last } = this.#lane(lane)
     const entry = sent[n - 1]
@@ -97,6 +100,7 @@ export class Ledger {
     if (n === before) this.#twice.push(`${what} came twice`)
     else if (n < before) this.#disorder.push(`${what} came after #${before}, or twice`)
     last.set(at, Math.max(n, before))
+    if (again && entry.arrived > 0) return
     entry.arrived++
     this.#weigh(what, entry)
   }

@@ -210,17 +210,13 @@ export function transportSuite(name: string, world: () => World, missing?: strin
 
     given('a reader that is paused stops the writer; drain comes when it reads again', async (net) => {
       const { near, far } = await net.connect()
-      let sent = 0
-      while (near.write(pattern(256 * KiB, sent)))
-        assert.ok((sent += 256 * KiB) < 256 * MiB, 'the writer is never stopped')
-      sent += 256 * KiB
-      await net.calm()
-      assert.deepEqual([near.drains, far.bytes], [0, 0])
+      const { sent, drains } = await net.fill(near)
+      assert.equal(far.bytes, 0)
       far.resume()
-      await near.until(() => near.drains === 1)
+      await near.until(() => near.drains > drains)
       await far.until(() => far.bytes === sent)
       await net.calm()
-      assert.equal(near.drains, 1, 'one drain for one false')
+      assert.equal(near.drains, drains + 1, 'one drain for one false')
     })
 
     given('end is heard once, behind the last byte, while the other direction flows', async (net) => {
@@ -278,10 +274,10 @@ export function transportSuite(name: string, world: () => World, missing?: strin
     given('a writer whose reader is gone is closed, not left waiting', async (net) => {
       const { near, far } = await net.connect()
       near.resume()
-      while (near.write(pattern(256 * KiB))) assert.equal(near.closes.length, 0)
+      const { drains } = await net.fill(near)
       far.destroy()
       await near.until(() => near.closes.length > 0)
-      assert.equal(near.drains, 0, 'what is lost was not drained')
+      assert.equal(near.drains, drains, 'what is lost was not drained')
     })
 
     given('what is asked of a pipe that is closed is harmless, and nothing more is heard', async (net) => {
@@ -368,6 +364,21 @@ class Net {
     for (let i = 1; i <= 2; i++) await exchange(near, far, i)
     near.destroy()
     far.destroy()
+  }
+
+  /** Writes until the far side, which does not read, holds it up: a pipe may also hold what it will pass on by itself. */
+  async fill(near: Side): Promise<{ sent: number; drains: number }> {
+    for (let sent = 0; ; ) {
+      const { drains } = near
+      let taken: boolean
+      do {
+        taken = near.write(pattern(256 * KiB, sent))
+        assert.ok((sent += 256 * KiB) < 256 * MiB, 'the writer is never stopped')
+      } while (taken)
+      await this.calm()
+      if (near.drains === drains) return { sent, drains }
+      assert.equal(near.drains, drains + 1, 'one drain for one false')
+    }
   }
 
   async close(): Promise<void> {

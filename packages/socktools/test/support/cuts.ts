@@ -49,6 +49,8 @@ export class CutPipe implements Pipe {
   readonly #onOver: () => void
   /** What is sent either way seems to leave, and never arrives. */
   mute = false
+  /** Nothing comes any more. */
+  deaf = false
   /** Nothing comes any more, and that this side has ended it is never heard of at the other. */
   lost = false
   #left: number
@@ -79,7 +81,7 @@ export class CutPipe implements Pipe {
     this.#inner.attach({
       ...handlers,
       data: (chunk) => {
-        if (this.mute || this.lost) return
+        if (this.mute || this.deaf || this.lost) return
         const part = this.#take(chunk)
         if (part.length > 0) this.#handlers?.data(part)
         if (this.#left <= 0) this.cut()

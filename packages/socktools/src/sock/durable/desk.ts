@@ -152,8 +152,9 @@ export class Desk<C extends Codec> {
     const { nameOf } = this.#core.settings
     if (nameOf === undefined || peer.state === 'gone') return
     try {
-      const { host, address, dialed } = peer
-      const name = nameOf({ host, address, dialed, id: peer.wire === 'v1' ? peer.nodeId : undefined })
+      const { host, address, dialed, identity, proof } = peer
+      const id = peer.wire === 'v1' ? peer.nodeId : undefined
+      const name = nameOf({ host, address, dialed, id, identity, proof })
       if (name !== undefined) this.claim(peer, name)
     } catch (thrown) {
       this.#core.fault(thrown, 'nameOf', peer as Peer<C>)

@@ -1,11 +1,14 @@
 import type { TypeInfo } from '../../contract/protocol.ts'
 import { fail } from '../../errors.ts'
 import type { HeaderSlot } from '../../wire/v1/bodies.ts'
-import { KEPT_LANE, type Marks, marksOf, withoutMarks } from '../../wire/v1/marks.ts'
+import { KEPT_LANE, type Marks, marksOf } from '../../wire/v1/marks.ts'
+import { placesOf } from '../../wire/v1/resent.ts'
+import type { Facts } from '../context.ts'
 import type { Maybe } from '../types.ts'
 import { decodeData } from './data.ts'
 import type { Takers } from './inbound.ts'
 import type { Outbound } from './outbound.ts'
+import { FORGOTTEN } from './parcels.ts'
 
 /** Messages whose sender wants to be told what became of them. */
 export class Answers {
@@ -23,9 +26,11 @@ export class Answers {
 
   /** Throws PROTOCOL_ERROR. */
   check(headers: HeaderSlot | undefined, lane: number): void {
-    if (headers === undefined || !this.#to.tellsDone) return
-    const id = marksOf(headers)?.id
+    if (headers === undefined) return
+    const places = this.#to.knowsResent ? placesOf(headers) : undefined
+    const id = this.#to.tellsDone ? marksOf(headers)?.id : undefined
     if (id === undefined) return
+    if (places !== undefined) fail('PROTOCOL_ERROR', 'a message with an id and a place in a session before')
     if (lane !== KEPT_LANE) fail('PROTOCOL_ERROR', `a message with an id on lane ${lane}, not ${KEPT_LANE}`)
     this.#store ??= id.store
     if (id.store !== this.#store)
@@ -37,6 +42,23 @@ export class Answers {
     return headers === undefined || !this.#to.tellsDone ? undefined : marksOf(headers)
   }
 
+  /**
+   * What is known of a message that may have come before; undefined: it says nothing of that. Of one that has, and is
+   * dropped, it tells what can be told.
+   */
+  before(
+    headers: HeaderSlot | undefined,
+    lane: number,
+    seq: number,
+    marks: Marks | undefined,
+  ): 'taken' | 'new' | 'unknown' | undefined {
+    const places = headers === undefined || !this.#to.knowsResent ? undefined : placesOf(headers)
+    if (places === undefined) return undefined
+    const known = this.#to.application.judge(places)
+    if (known === 'taken' && marks !== undefined && !this.#to.isGone()) this.#out.done(lane, seq, FORGOTTEN)
+    return known
+  }
+
   /** Has a message handled, and tells what became of it. `seq`: of its last frame. */
   handle(
     lane: number,
@@ -44,7 +66,7 @@ export class Answers {
     type: TypeInfo | string,
     body: Uint8Array,
     marks: Marks,
-    all: HeaderSlot,
+    facts: Facts,
   ): Promise<void> | undefined {
     const { application, codec } = this.#to
     const isGone = (): boolean => this.#to.isGone()
@@ -56,8 +78,8 @@ export class Answers {
         return 'UNKNOWN_TYPE'
       }
       const verdict = { code: '' }
-      const facts = { headers: withoutMarks(all), verdict, durable: marks.id }
-      const handled = application.event(type, body, () => decodeData(type.input, codec, body), facts)
+      const all = { ...facts, verdict, durable: marks.id }
+      const handled = application.event(type, body, () => decodeData(type.input, codec, body), all)
       return handled === undefined ? verdict.code : handled.then(() => verdict.code)
     }
     return application.answer(marks, handle, (code) => {

@@ -1,6 +1,7 @@
-import { decodePrefix } from '../../wire/v1/bodies.ts'
+import { decodePrefix, type HeaderSlot } from '../../wire/v1/bodies.ts'
 import { EVENT, readU64, SEQ, VOLATILE } from '../../wire/v1/frame.ts'
-import { NO_FACTS } from '../context.ts'
+import { withoutMarks } from '../../wire/v1/marks.ts'
+import { type Facts, NO_FACTS } from '../context.ts'
 import { Inbox } from '../inbox.ts'
 import type { Loss } from '../peer-hooks.ts'
 import type { Answers } from './answers.ts'
@@ -59,13 +60,17 @@ export class EventsIn {
     const type = types.at(index) ?? String(index)
     const { at, headers } = decodePrefix(whole, flags)
     const body = from(whole, at)
-    const marks = this.#answers.marksOf(headers)
-    if (headers !== undefined && marks !== undefined)
-      return this.#answers.handle(lane, readU64(whole, SEQ), type, body, marks, headers)
-    if (typeof type === 'object' && type.kind === 'msg') {
-      const facts = headers === undefined ? NO_FACTS : { headers }
-      return this.#to.application.event(type, body, () => decodeData(type.input, codec, body), facts)
+    let facts = NO_FACTS
+    if (headers !== undefined) {
+      const seq = readU64(whole, SEQ)
+      const marks = this.#answers.marksOf(headers)
+      const before = this.#answers.before(headers, lane, seq, marks)
+      if (before === 'taken') return undefined
+      facts = factsOf(headers, marks !== undefined || before !== undefined, before === 'unknown')
+      if (marks !== undefined) return this.#answers.handle(lane, seq, type, body, marks, facts)
     }
+    if (typeof type === 'object' && type.kind === 'msg')
+      return this.#to.application.event(type, body, () => decodeData(type.input, codec, body), facts)
     this.#to.application.unhandled(typeof type === 'object' ? type.name : type, body)
     return undefined
   }
@@ -95,3 +100,9 @@ export class EventsIn {
     return { messages, bytes }
   }
 }
+
+/** `marked`: some of the headers are the wire's own. */
+const factsOf = (headers: HeaderSlot, marked: boolean, redelivered: boolean): Facts => ({
+  headers: marked ? withoutMarks(headers) : headers,
+  redelivered,
+})

@@ -3,6 +3,7 @@ import { EVENT, GOODBYE, MORE, PING, type TakeFrame, VOLATILE } from '../../wire
 import type { Retained } from '../../wire/v1/retained.ts'
 import type { Sequence } from '../../wire/v1/session.ts'
 import type { Outbox } from '../outbox.ts'
+import { type Loss, NO_LOSS } from '../peer-hooks.ts'
 import type { FrameWriter } from './frame-writer.ts'
 
 /** How much the outbox is given before the pipe has got rid of it: what is in there has no order of priority any more. */
@@ -133,6 +134,11 @@ export class FramesOut {
   /** Messages that were written and not acknowledged. */
   get unacknowledged(): number {
     return this.#retained?.messages ?? 0
+  }
+
+  /** Of those, events. */
+  get unacknowledgedEvents(): Loss {
+    return this.#retained?.events ?? NO_LOSS
   }
 
   /** The connection is over, and no other one follows. */

@@ -39,7 +39,7 @@ import { Waiter } from '../waiter.ts'
 import type { FarTypes } from './far-types.ts'
 import type { Again, Greeted, Met, Resumable, Terms } from './greeted.ts'
 import { controlFrame, HandshakePipe } from './handshake-pipe.ts'
-import { exchangeTables } from './tables.ts'
+import { exchangeTables, type Positions } from './tables.ts'
 import { type Dial, Duplicate, type Visit } from './twins.ts'
 
 export type { Greeted, GreetedV1 } from './greeted.ts'
@@ -60,6 +60,8 @@ export class Greeting {
   #isV1 = false
   /** WELCOME was said: from here on there are frames. */
   #agreed = false
+  /** Who goes on with a session has received something before. */
+  #positions: Positions = { ours: 0, theirs: 0 }
   /** What the dialer said, and what it is to be answered once the gate is passed. */
   #hello: Hello | undefined
   #answer: Accepted | undefined
@@ -67,6 +69,8 @@ export class Greeting {
   #greeted: Greeted | undefined
   readonly #again: Again | undefined
   readonly #host: string
+  /** Who the far side is, proven; undefined: it has said so at the most. */
+  readonly #proven: string | undefined
   #dial: Dial | undefined
   #visit: Visit | undefined
   /** There is a peer, or will be none. */
@@ -87,6 +91,7 @@ export class Greeting {
     this.#partings = partings
     this.#address = pipe.remote.address
     this.#host = pipe.remote.host
+    this.#proven = pipe.proof?.id
     // Who goes on with a session, or has had a WELCOME, knows what the far side speaks.
     this.#pipe = new HandshakePipe(pipe, () =>
       dialed && again === undefined && !this.#agreed
@@ -162,7 +167,7 @@ export class Greeting {
     })
     try {
       const ping = encodePing({ ttl: offer.ttl, nonce: new Uint8Array(8) })
-      await this.#pipe.write(controlFrame(PING, 0, ping)).catch(() => undefined)
+      await this.#pipe.write(controlFrame(PING, 0, this.#positions.ours, ping)).catch(() => undefined)
       await this.#pipe.until(isOver)
     } finally {
       late.cancel()
@@ -183,8 +188,8 @@ export class Greeting {
   }
 
   #lastWord(error: SockError): Uint8Array | undefined {
-    if (this.#agreed) return controlFrame(GOODBYE, 0, encodeGoodbye(error.code))
-    if (this.#dialed || !this.#isV1) return undefined
+    if (this.#agreed) return controlFrame(GOODBYE, 0, this.#positions.ours, encodeGoodbye(error.code))
+    if (this.#dialed || !this.#isV1 || error.code === 'WIRE_MISMATCH') return undefined
     const lastRecv = error instanceof SessionLost ? error.lastRecv : undefined
     const nodeId = error instanceof Duplicate ? this.#terms.offer.nodeId : undefined
     return encodeWelcome(rejection(toldOf(error), VERSIONS.high, { lastRecv, nodeId }))
@@ -205,7 +210,8 @@ export class Greeting {
     const again = this.#again
     const hello: Hello = { ...VERSIONS, ...this.#terms.offer, ...(again && askAgain(again)) }
     // Who goes on with a session has no other connection to keep.
-    const dial = again === undefined ? (this.#dial = this.#terms.twins.dialing(this.#host)) : undefined
+    const dial =
+      again === undefined ? (this.#dial = this.#terms.twins.dialing(this.#host, this.#proven)) : undefined
     await this.#pipe.write(encodeHello(hello))
     const payload = await this.#pipe.frame(MAX_HELLO, (n) =>
       fail('PEER_NOT_SESSION', `its first frame is of ${n} bytes: no WELCOME is`, { address: this.#address }),
@@ -221,10 +227,11 @@ export class Greeting {
     const theirs = judgeWelcome(welcome, hello)
     if (again !== undefined && (theirs.result !== 'resumed' || !equal(theirs.incarnation, again.incarnation)))
       throw new SessionLost('incarnation-changed', undefined, this.#address)
+    const { session } = theirs
+    if (again !== undefined) this.#positions = { ours: again.resume.lastRecv, theirs: session?.lastRecv ?? 0 }
     this.#agreed = true
     await dial?.met(theirs, this.#address)
     const types = await this.#tablesOf(theirs)
-    const { session } = theirs
     this.#greeted = {
       wire: 'v1',
       nodeId: hex(theirs.nodeId),
@@ -255,13 +262,15 @@ export class Greeting {
     if (!isMagic(payload)) mismatch('its first frame is no HELLO: it speaks the plain wire, and this sock v1')
     this.#isV1 = true
     const hello = decodeHello(payload)
-    if (hello.resume !== undefined && this.#sessions(hello)) this.#resumable = await this.#terms.resume(hello)
+    if (hello.resume !== undefined && this.#sessions(hello))
+      this.#resumable = await this.#terms.resume(hello, this.#proven)
     const answer = negotiate(hello, this.#terms.offer)
     if (answer.result === 'rejected') {
       // Its code is one of ours: negotiate() said it.
       throw new SockError(answer.code as 'NO_COMMON_CODEC', answer.text, { address: this.#address })
     }
-    if (this.#resumable === undefined) this.#visit = await this.#terms.twins.admit(hello, this.#host)
+    if (this.#resumable === undefined)
+      this.#visit = await this.#terms.twins.admit(hello, this.#host, this.#proven)
     this.#hello = hello
     this.#answer = answer
     return metOf(hello, this.#resumable !== undefined)
@@ -294,7 +303,10 @@ export class Greeting {
     // While the gate was asked a dial of ours may have met this node.
     visit?.check()
     const session =
-      resumable?.takeOver(hello) ?? (this.#sessions(hello) ? this.#terms.newSession() : undefined)
+      resumable?.takeOver(hello) ??
+      (this.#sessions(hello) ? this.#terms.newSession(hello, this.#proven ?? this.#host) : undefined)
+    if (resumable !== undefined)
+      this.#positions = { ours: session?.lastRecv ?? 0, theirs: hello.resume?.lastRecv ?? 0 }
     this.#agreed = true
     const result = resumable === undefined ? 'new' : 'resumed'
     await this.#pipe.write(encodeWelcome({ ...answer, result, session }))
@@ -329,7 +341,7 @@ export class Greeting {
   }
 
   #tablesOf(theirs: Offer): Promise<FarTypes> {
-    return exchangeTables(this.#pipe, this.#terms, theirs, this.#address)
+    return exchangeTables(this.#pipe, this.#terms, theirs, this.#positions, this.#address)
   }
 
   async #inTime<T>(work: () => Promise<T>): Promise<T> {

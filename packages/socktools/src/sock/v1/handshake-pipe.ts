@@ -153,9 +153,9 @@ function framed(payload: Uint8Array): Uint8Array {
   return frame
 }
 
-/** A frame, as long as nothing sequenced has been received. */
-export function controlFrame(kind: number, flags: number, body: Uint8Array): Uint8Array {
+/** A frame that is not sequenced. */
+export function controlFrame(kind: number, flags: number, ack: number, body: Uint8Array): Uint8Array {
   const frame = new Uint8Array(HEADER + body.length)
-  frame.set(body, writeHeader(frame, 0, kind, flags, 0, 0, 0, 0))
+  frame.set(body, writeHeader(frame, 0, kind, flags, 0, 0, 0, ack))
   return frame
 }

@@ -2,11 +2,13 @@ import type { TypeInfo } from '../../contract/protocol.ts'
 import type { SockError } from '../../errors.ts'
 import type { Codec } from '../../wire/codec.ts'
 import type { Mine } from '../../wire/v1/hello.ts'
+import type { Place } from '../../wire/v1/resent.ts'
 import type { SessionLost } from '../../wire/v1/resumption.ts'
 import type { Blocks } from '../../wire/v1/retained.ts'
 import type { Facts } from '../context.ts'
 import type { PeerOwner } from '../peer-hooks.ts'
 import type { DataCodec } from './data.ts'
+import type { Kept } from './kept.ts'
 import type { Asked } from './link.ts'
 import type { Application, MuxShared } from './mux.ts'
 import type { V1Peer } from './peer.ts'
@@ -43,6 +45,8 @@ export interface V1Host<C extends Codec>
   inboxFailed(peer: V1Peer<C>, thrown: unknown): void
   /** An answer came that nobody waits for any more. */
   late(): void
+  /** A peer gave up faster than maxResetRate, and is read no further for a time. */
+  slowed(): void
   /** What sessions keep is kept in these. */
   readonly blocks: Blocks
   randomBytes(n: number): Uint8Array
@@ -51,13 +55,27 @@ export interface V1Host<C extends Codec>
   onResumed(peer: V1Peer<C>): void
   /** Where its session is being dialed for another connection, that need not wait. */
   hurry(peer: V1Peer<C>): void
-  onSessionLost(peer: V1Peer<C>, why: SessionLost, unknown: number, neverSent: number): void
+  /** What is known of a message that may have come before, to that peer's far side's other sessions. See Events. */
+  judge(peer: V1Peer<C>, places: readonly Place[]): 'taken' | 'new' | 'unknown'
+  /** A session is lost, which has left these. Returns how many of them are to be sent again. See Resends. */
+  hold(peer: V1Peer<C>, messages: readonly Kept[]): number
+  onSessionLost(peer: V1Peer<C>, why: SessionLost, facts: LostFacts): void
+}
+
+/** How a session stood when it was lost. */
+export interface LostFacts {
+  /** The seq up to which the far side is known to have what was sent; 0: nothing. */
+  readonly deliveredThrough: number
+  readonly unknown: number
+  readonly neverSent: number
+  readonly resent: number
 }
 
 export function applicationOf<C extends Codec>(peer: V1Peer<C>, host: V1Host<C>): Application {
   return {
     event: (type, body, read, facts) => host.event(peer, type, body, read, facts),
     answer: (...args) => host.answer(peer, ...args),
+    judge: (places) => host.judge(peer, places),
     serve: (asked, stream) => {
       const isChannel = stream !== undefined && asked.type.kind === 'channel'
       return host.serve(peer, asked, isChannel ? new ChannelEnd(stream, true) : undefined)

@@ -15,6 +15,7 @@ import * as kinds from '../../wire/v1/frame.ts'
 import { HEADER, Header, nameOfKind, SEQ, writeU64 } from '../../wire/v1/frame.ts'
 import type { Limits } from '../../wire/v1/hello.ts'
 import type { Marks } from '../../wire/v1/marks.ts'
+import type { Place } from '../../wire/v1/resent.ts'
 import { ACK_DELAY, type Sequence } from '../../wire/v1/session.ts'
 import type { Facts } from '../context.ts'
 import type { Deadline, Deadlines } from '../deadlines.ts'
@@ -43,6 +44,8 @@ export interface Events {
     handle: () => Maybe<string | undefined>,
     tell: (code: string) => void,
   ): Promise<void> | undefined
+  /** What is known of a message that may have come before, in one of these places. One that has is dropped. */
+  judge(places: readonly Place[]): 'taken' | 'new' | 'unknown'
   /** A message of a type that this side has not. */
   unhandled(type: string, body: Uint8Array): void
   /** What was asked is not what the schema takes. */
@@ -55,6 +58,8 @@ export interface Takers {
   readonly codec: DataCodec
   /** Both sides tell with DONE what became of messages. */
   readonly tellsDone: boolean
+  /** Both sides know by its mark what came before. */
+  readonly knowsResent: boolean
   readonly types: FarTypes
   readonly spare: Spare
   /** What we grant. */
@@ -67,6 +72,8 @@ export interface Takers {
   readonly application: Events
   /** The far side is about to leave, and wants to be dialed no sooner than so many milliseconds from now. */
   onGoaway(delay: number): void
+  /** The far side gave up what it had asked for. */
+  gaveUp(): void
   /** A VOLATILE came, and too much waits already. */
   behind(bytes: number): void
   onIdle(): void
@@ -270,7 +277,10 @@ export class Inbound {
       return fail('PROTOCOL_ERROR', `${nameOfKind(kind)} on lane ${lane}, where no stream is`)
     if (kind === kinds.ITEM) stream.onItem(whole)
     else if (kind === kinds.END) stream.onEnd()
-    else stream.onReset(whole)
+    else {
+      stream.onReset(whole)
+      if (this.#theirs.has(lane)) this.#to.gaveUp()
+    }
   }
 
   #onCancel(header: Header, payload: Uint8Array): void {
@@ -278,6 +288,7 @@ export class Inbound {
     const isOpen = this.#lanes.has(lane)
     // It crossed with the end of what it is about.
     if (!isOpen && !this.#theirs.has(lane) && !this.#to.calls.has(lane)) return
+    if (this.#theirs.has(lane)) this.#to.gaveUp()
     if (isOpen) this.#lanes.chunk(header, payload)
     const stream = this.#to.streams.at(lane)
     if (stream !== undefined) {

@@ -3,15 +3,19 @@ import type { TypeInfo } from '../../contract/protocol.ts'
 import { encodePrefix, prefixFlags } from '../../wire/v1/bodies.ts'
 import { EVENT } from '../../wire/v1/frame.ts'
 import { KEPT_LANE, type Marks, needOwnKeys, withMarks } from '../../wire/v1/marks.ts'
+import { LONGEST, withPlaces } from '../../wire/v1/resent.ts'
 import type { Turn } from '../turn.ts'
 import type { Carriage } from '../durable/courier.ts'
 import type { DropReason, Headers, MessageOptions, ReceiptOptions } from '../types.ts'
 import { rejected } from '../waiter.ts'
 import { encodeData, joined, keyOf } from './data.ts'
+import { type Kept, ownBody } from './kept.ts'
 import type { Mux } from './mux.ts'
 import type { Key, Settle } from './parcels.ts'
 
 const ASK: Marks = { done: 'processed', id: undefined }
+const NO_RESENDS = 'the far side does not know by its mark what came before'
+const NOTHING = new Uint8Array(0)
 export const NO_DONES = 'the far side does not tell what became of messages (DONE)'
 
 type SlowPeer = 'drop' | 'reject' | 'close'
@@ -21,11 +25,14 @@ interface Limits {
   readonly slowPeer?: SlowPeer | undefined
   readonly highWaterMark: number
   readonly maxQueue: number
+  readonly sessionLost: 'fail' | 'resend' | 'drop'
 }
 
 /** The peer that they are for. */
 export interface MessagePeer {
   readonly state: 'open' | 'detached' | 'ending' | 'gone'
+  /** Undefined: the session ends with the connection. */
+  readonly session: unknown
   /** A message is not sent, which counts. */
   dropped(reason: DropReason, bytes: number): void
   /** It takes too little of what waits for it. */
@@ -86,6 +93,8 @@ export class Messages {
       try {
         needOwnKeys(headers)
         if (wantsDone) this.#needDone(type, ack)
+        // What could not be sent again is not taken.
+        if (this.#keeps) encodePrefix(undefined, withPlaces(slot, LONGEST))
         sent = joined(encodePrefix(undefined, slot), body)
       } catch (thrown) {
         const error = asSockError(thrown, 'BAD_OPTION', 'the headers', mux.address)
@@ -107,10 +116,43 @@ export class Messages {
       if (queued - freed + sent.length > maxQueue) return this.#overflow(sent.length, slow, settle)
     }
     const flags = prefixFlags(undefined, slot)
-    if (delivery === undefined && settle === undefined) out.put(type.priority, EVENT, flags, type.index, sent)
-    else out.send(type, flags, sent, { key, settle, wantsDone })
+    const kept =
+      this.#keeps && delivery === undefined
+        ? { type, codec: mux.codec.name, headers, body: ownBody(body), wantsDone, settle, places: [] }
+        : undefined
+    if (delivery === undefined && settle === undefined && kept === undefined)
+      out.put(type.priority, EVENT, flags, type.index, sent)
+    else out.send(type, flags, sent, { key, settle, wantsDone, kept })
     out.messages++
     return out.room()
+  }
+
+  /** What a lost session leaves open is sent again over the next one. */
+  get #keeps(): boolean {
+    return this.#limits.sessionLost === 'resend' && this.#peer.session !== undefined
+  }
+
+  /**
+   * Sends what a session that is lost has left, before anything else and however much waits. The error: this peer cannot be
+   * sent it, or could not be told that it may have come before.
+   */
+  again(kept: Kept): SockError | undefined {
+    const mux = this.#mux
+    const { type, headers, wantsDone, settle, places } = kept
+    if (places.length > 0 && !mux.knowsResent) return mux.error('UNSUPPORTED', NO_RESENDS)
+    if (wantsDone && !mux.tellsDone) return mux.error('UNSUPPORTED', NO_DONES)
+    try {
+      const slot = withPlaces(wantsDone ? withMarks(headers, ASK) : headers, places)
+      const prefix = slot === undefined ? NOTHING : encodePrefix(undefined, slot)
+      const refused = mux.unsendable(type, kept.body.length, prefix.length)
+      if (refused !== undefined) return refused
+      const body = slot === undefined ? kept.body : joined(prefix, kept.body)
+      mux.out.send(type, prefixFlags(undefined, slot), body, { settle, wantsDone, kept })
+      mux.out.messages++
+      return undefined
+    } catch (thrown) {
+      return asSockError(thrown, 'BAD_OPTION', 'the headers', mux.address)
+    }
   }
 
   #needDone({ name, delivery }: TypeInfo, ack: unknown): void {

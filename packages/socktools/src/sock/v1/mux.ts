@@ -1,7 +1,7 @@
 import { type ErrorCode, SockError } from '../../errors.ts'
 import type { Contract, TypeInfo } from '../../contract/protocol.ts'
 import * as kinds from '../../wire/v1/frame.ts'
-import { agreedFeatures, DONES, type Offer } from '../../wire/v1/hello.ts'
+import { agreedFeatures, DONES, type Offer, RESENDS } from '../../wire/v1/hello.ts'
 import type { Retained } from '../../wire/v1/retained.ts'
 import { Sequence } from '../../wire/v1/session.ts'
 import type { Outbox } from '../outbox.ts'
@@ -47,6 +47,8 @@ export interface MuxPeer {
   dropped(reason: DropReason, bytes: number): void
   /** As in Takers. */
   onGoaway(delay: number): void
+  /** As in Takers. */
+  gaveUp(): void
   /** No event waits, and no handler of one runs. */
   idled(): void
 }
@@ -68,6 +70,8 @@ export class Mux implements Link {
   readonly codec: DataCodec
   /** Both sides tell with DONE what became of messages. */
   readonly tellsDone: boolean
+  /** Both sides know by its mark what came before, over a session that is lost. */
+  readonly knowsResent: boolean
   readonly maxMessage: number
   readonly deadlines: Way['deadlines']
   readonly now: () => number
@@ -98,7 +102,9 @@ export class Mux implements Link {
     this.#contract = shared.contract
     this.#lane = FIRST_LANE + (peer.dialed ? 1 : 0)
     this.codec = codec
-    this.tellsDone = (agreedFeatures(shared.offer.features, theirs.features) & DONES) !== 0n
+    const features = agreedFeatures(shared.offer.features, theirs.features)
+    this.tellsDone = (features & DONES) !== 0n
+    this.knowsResent = (features & RESENDS) !== 0n
     this.maxMessage = theirs.maxMessage
     this.deadlines = deadlines
     this.now = platform.now
@@ -132,6 +138,7 @@ export class Mux implements Link {
       dialed: peer.dialed,
       codec,
       tellsDone: this.tellsDone,
+      knowsResent: this.knowsResent,
       types,
       spare,
       own: shared.offer,
@@ -143,6 +150,9 @@ export class Mux implements Link {
       application,
       onGoaway: (delay) => {
         peer.onGoaway(delay)
+      },
+      gaveUp: () => {
+        peer.gaveUp()
       },
       behind: (bytes) => {
         peer.dropped('behind', bytes)

@@ -11,7 +11,7 @@ import type { Loss } from '../peer-hooks.ts'
 import type { DropReason } from '../types.ts'
 import { Waiter } from '../waiter.ts'
 import { type Framed, FramesOut } from './frames-out.ts'
-import { type Key, type Parcel, type ParcelOptions, Parcels } from './parcels.ts'
+import { type Key, type Parcel, type ParcelOptions, Parcels, type Salvage } from './parcels.ts'
 
 /** What may wait on the lane of a stream before its sender does. */
 const STREAM_MARK = 256 * 1024
@@ -309,13 +309,20 @@ export class Outbound {
     }
   }
 
+  /** The session with this id is lost: what of it goes over the next one, as in Parcels. To be followed by `end`. */
+  salvage(session: string, proved: boolean): Salvage {
+    return this.#parcels?.salvage(session, proved) ?? { kept: [], waited: 0 }
+  }
+
   /**
    * The connection is over: who waits hears of it. Returns the messages that never were sent whole. `unknown`, `proved`: of
-   * those that were, and are not acknowledged; see Parcels.
+   * those that were, and are not acknowledged; see Parcels. `quiet`: what became of their messages is told otherwise to those
+   * who wait for room.
    */
-  end(why: Error, unknown: 'gone' | 'lost' | 'closed', proved: boolean): Loss {
+  end(why: Error, unknown: 'gone' | 'lost' | 'closed', proved: boolean, quiet: boolean): Loss {
     this.#parcels?.end(unknown, proved)
-    this.#room?.reject(why)
+    if (quiet) this.#room?.resolve()
+    else this.#room?.reject(why)
     this.#empty?.reject(why)
     this.#settled?.reject(why)
     this.frames.end()

@@ -4,6 +4,7 @@ import type { Entry, Fate } from '../../wire/v1/lanes.ts'
 import type { Deadlines } from '../deadlines.ts'
 import type { DropReason, Outcome } from '../types.ts'
 import { Expiring, Expiry } from './expiry.ts'
+import { type Kept, keptFrom } from './kept.ts'
 
 /** Whoever has the receipt hears. */
 export type Settle = (outcome: Outcome) => void
@@ -27,6 +28,16 @@ export interface ParcelOptions {
   readonly key?: Key | undefined
   readonly settle?: Settle | undefined
   readonly wantsDone?: boolean
+  /** The message itself: it is to be sent again if the session is lost. */
+  readonly kept?: Kept | undefined
+}
+
+/** What of a lost session goes over the next one. */
+export interface Salvage {
+  /** In the order in which they were sent. */
+  readonly kept: readonly Kept[]
+  /** How many of them were not written whole. */
+  readonly waited: number
 }
 
 /** A message whose outcome somebody waits for, or that may be dropped while it waits. */
@@ -35,6 +46,7 @@ export class Parcel extends Expiring implements Fate {
   readonly lane: number
   readonly bytes: number
   readonly key: Key | undefined
+  readonly kept: Kept | undefined
   settle: Settle | undefined
   /** Undefined: all of it was written. */
   entry: Entry | undefined
@@ -47,7 +59,7 @@ export class Parcel extends Expiring implements Fate {
   constructor(
     type: TypeInfo,
     bytes: number,
-    { lane = type.priority, key, settle, wantsDone = false }: ParcelOptions,
+    { lane = type.priority, key, settle, wantsDone = false, kept }: ParcelOptions,
     all: Parcels,
   ) {
     super()
@@ -55,6 +67,7 @@ export class Parcel extends Expiring implements Fate {
     this.lane = lane
     this.bytes = bytes
     this.key = key
+    this.kept = kept
     this.settle = settle
     this.wantsDone = wantsDone
     this.#all = all
@@ -79,9 +92,9 @@ export class Parcel extends Expiring implements Fate {
  * ```
  *
  * One that wants a DONE stays written until that comes: then it is delivered, or failed with the code. Without it, it is
- * unknown where it was received.
+ * unknown where it was received. One that is kept outlives a session that is lost: its receipt stays open.
  *
- * Messages that are reliable and have no receipt never come here.
+ * Messages that are reliable, have no receipt and are not kept never come here.
  */
 export class Parcels {
   readonly #host: ParcelHost
@@ -161,7 +174,7 @@ export class Parcels {
     this.#waitsNoMore(parcel)
     parcel.entry = undefined
     parcel.seq = seq
-    if (parcel.settle === undefined) this.#open.delete(parcel)
+    if (parcel.settle === undefined && parcel.kept === undefined) this.#open.delete(parcel)
     else if (seq === 0) this.#close(parcel, { status: 'unknown', reason: 'volatile' })
     else if (parcel.wantsDone) this.#asked.set(seq, parcel)
     else this.#written.push(parcel)
@@ -191,7 +204,10 @@ export class Parcels {
     const parcel = this.#asked.get(seq)
     if (parcel === undefined) return
     this.#asked.delete(seq)
-    this.#close(parcel, code === '' ? DELIVERED : { status: 'not-delivered', reason: 'failed', code })
+    if (code === '') this.#close(parcel, DELIVERED)
+    // It had come over an earlier session, and what became of it there is not known any more.
+    else if (code === FORGOTTEN) this.#close(parcel, { status: 'unknown', reason: 'lost' })
+    else this.#close(parcel, { status: 'not-delivered', reason: 'failed', code })
   }
 
   /** The far side has every frame up to `seq`. */
@@ -212,6 +228,30 @@ export class Parcels {
     for (const parcel of this.#open) if (parcel.type.delivery === 'volatile') this.#takeBack(parcel, 'away')
   }
 
+  /** What it received, and said nothing of, it may have handled. */
+  #isReceived({ wantsDone, seq }: Parcel): boolean {
+    return wantsDone && seq > 0 && seq <= this.#acked
+  }
+
+  /**
+   * The session with this id is lost: takes out, in the order in which they were sent, those that are to go over the next one.
+   * To be followed by `end`, which is for the others. `proved`: as there.
+   */
+  salvage(session: string, proved: boolean): Salvage {
+    const kept: Kept[] = []
+    let waited = 0
+    for (const parcel of this.#open) {
+      const { seq, entry, lane } = parcel
+      if (parcel.kept === undefined || this.#isReceived(parcel)) continue
+      this.#open.delete(parcel)
+      if (seq === 0) waited++
+      if (entry !== undefined) this.#host.revoke(lane, entry)
+      // Of what was not written whole nothing can have been taken.
+      kept.push(seq === 0 || proved ? parcel.kept : keptFrom(parcel.kept, { session, seq }))
+    }
+    return { kept, waited }
+  }
+
   /**
    * It is over. `proved`: what was not acknowledged did not arrive. Else that is unknown, for this reason. What was not
    * written whole did not arrive in any case, and is counted by whoever ends its lane.
@@ -219,8 +259,7 @@ export class Parcels {
   end(unknown: 'gone' | 'lost' | 'closed', proved: boolean): void {
     const reason = unknown === 'closed' ? 'closed' : 'gone'
     for (const parcel of this.#open) {
-      // What it received, and said nothing of, it may have handled.
-      const isReceived = parcel.wantsDone && parcel.seq > 0 && parcel.seq <= this.#acked
+      const isReceived = this.#isReceived(parcel)
       if (parcel.seq === 0 || (proved && !isReceived))
         this.#close(parcel, { status: 'not-delivered', reason })
       else this.#close(parcel, { status: 'unknown', reason: unknown })
@@ -234,3 +273,5 @@ export class Parcels {
 }
 
 const DELIVERED: Outcome = Object.freeze({ status: 'delivered' })
+/** The code of a DONE about a message that came again. */
+export const FORGOTTEN = 'OUTCOME_UNKNOWN'

@@ -11,6 +11,8 @@ import type { Outbound } from './outbound.ts'
 /** The peer whose session it is. */
 export interface SessionPeer {
   readonly address: string
+  /** Who it is, proven. */
+  readonly identity: string | undefined
   readonly dialed: boolean
   readonly state: string
   /** There is a pipe. */
@@ -63,6 +65,11 @@ export class PeerSession implements Resumable {
 
   get key(): string {
     return this.resumption.key
+  }
+
+  /** Whose it is, proven; undefined: that of whoever has its token. */
+  get identity(): string | undefined {
+    return this.#peer.identity
   }
 
   /** Up to where we have what the far side sent. */

@@ -32,6 +32,7 @@ import { MAX_FRAME } from './frame-writer.ts'
 import type { GreetedV1 } from './greeted.ts'
 import { applicationOf, type V1Host } from './host.ts'
 import type { Inbound } from './inbound.ts'
+import type { Kept } from './kept.ts'
 import { Leaving, type LeavingPeer } from './leaving.ts'
 import { type MessagePeer, Messages } from './messages.ts'
 import { Mux, type MuxPeer } from './mux.ts'
@@ -60,6 +61,8 @@ export class V1Peer<C extends Codec>
   readonly codec: DataCodec
   /** Who the far side says it is, in hex. Nothing proves it. */
   readonly nodeId: string
+  /** Of the far side's process, 16 bytes. */
+  readonly incarnation: Uint8Array
   readonly #host: V1Host<C>
   readonly #mux: Mux
   readonly #out: Outbound
@@ -87,6 +90,7 @@ export class V1Peer<C extends Codec>
     })
     this.#host = host
     this.nodeId = nodeId
+    this.incarnation = theirs.incarnation
     this.codec = host.codecNamed(greeted.codec)
     this.dialedAt = dialedAt
     this.twin = greeted.twin
@@ -104,7 +108,17 @@ export class V1Peer<C extends Codec>
     }
     this.leaving = new Leaving(this, mux)
     this.#messages = new Messages(mux, this, settings, outboxes.turn)
-    this.#pace = new ReadPace(this, outboxes.turn, platform)
+    const { maxResetRate, maxCalls, maxStreams } = settings
+    this.#pace = new ReadPace(this, {
+      turn: outboxes.turn,
+      platform,
+      deadlines,
+      maxResetRate,
+      resetBurst: maxCalls + maxStreams,
+      onSlowed: () => {
+        host.slowed()
+      },
+    })
     this.#vitals = new Vitals(settings, deadlines, this)
   }
 
@@ -142,6 +156,11 @@ export class V1Peer<C extends Codec>
     this.#host.inboxFailed(this, thrown)
     if (this.state === 'gone') return
     this.fail(asSockError(thrown, 'INBOX_FAILED', 'the inbox', this.address))
+  }
+
+  /** See Messages. */
+  again(kept: Kept): SockError | undefined {
+    return this.#messages.again(kept)
   }
 
   /** See Messages. */
@@ -207,6 +226,10 @@ export class V1Peer<C extends Codec>
     this.leaving.onGoaway(delay, this.#host.platform)
   }
 
+  gaveUp(): void {
+    this.#pace.onReset()
+  }
+
   idled(): void {
     this.onIdle()
   }
@@ -221,10 +244,14 @@ export class V1Peer<C extends Codec>
 
   pauseReading(): void {
     this.pipe.pause()
+    // A frame cannot be finished while nobody reads.
+    this.watch.pause()
   }
 
   resumeReading(): void {
-    if (this.isAttached && this.state !== 'gone') this.pipe.resume()
+    if (!this.isAttached || this.state === 'gone') return
+    this.watch.resume()
+    this.pipe.resume()
   }
 
   #error(code: ErrorCode, what: string): SockError {
@@ -235,7 +262,26 @@ export class V1Peer<C extends Codec>
 
   protected override onFrame(payload: Uint8Array): void {
     if (this.#pace.begins()) this.session?.heard()
+    if (this.#pace.putsOff(payload)) return
     this.#in.onFrame(payload)
+    this.#pace.took()
+  }
+
+  takeFrame(payload: Uint8Array): void {
+    if (this.state === 'gone' || !this.isAttached) return
+    try {
+      this.#in.onFrame(payload)
+    } catch (thrown) {
+      this.failAs(thrown)
+    }
+  }
+
+  onFrames(): void {
+    if (this.state !== 'gone' && this.isAttached) this.#in.onChunk()
+  }
+
+  protected override finishReading(): void {
+    this.#pace.finish()
   }
 
   protected override onChunk(): void {
@@ -273,7 +319,7 @@ export class V1Peer<C extends Codec>
   }
 
   protected override get arrived(): number {
-    return this.#in.frames
+    return this.#in.frames + this.#pace.waiting
   }
 
   protected override get waiting(): number {
@@ -386,15 +432,32 @@ export class V1Peer<C extends Codec>
     if (ours && this.isAttached) this.leaving.close(error)
     const why = this.goneError()
     this.leaving.end(why)
-    const left = this.#out.frames.unacknowledged
+    if (error instanceof SessionLost && this.session !== undefined)
+      return this.#lose(this.session, error, why)
     this.#mux.cut(why)
-    const isLost = error instanceof SessionLost
     const proved = this.session?.proved ?? false
-    const loss = this.#out.end(why, isLost ? 'lost' : ours && error === undefined ? 'closed' : 'gone', proved)
-    if (isLost) {
-      const [unknown, never] = proved ? [0, left] : [left, 0]
-      this.#host.onSessionLost(this, error, unknown, loss.messages + never)
+    return this.#out.end(why, ours && error === undefined ? 'closed' : 'gone', proved, false)
+  }
+
+  /** As the option `sessionLost` says. */
+  #lose({ proved, key }: PeerSession, error: SessionLost, why: SockError): Loss {
+    const { frames } = this.#out
+    const { sessionLost: policy } = this.#host.settings
+    const left = frames.unacknowledged
+    if (policy === 'drop') {
+      const { messages, bytes } = frames.unacknowledgedEvents
+      this.drop(proved ? 'gone' : 'lost', messages, bytes)
     }
+    this.#mux.cut(why)
+    const { kept, waited } = this.#out.salvage(key, proved)
+    const loss = this.#out.end(why, 'lost', proved, policy !== 'fail')
+    const [unknown, never] = proved ? [0, left] : [left, 0]
+    this.#host.onSessionLost(this, error, {
+      deliveredThrough: this.#mux.sequence.acked,
+      unknown,
+      neverSent: loss.messages + never + waited,
+      resent: this.#host.hold(this, kept),
+    })
     return loss
   }
 }

@@ -93,8 +93,8 @@ export class Reunions<P> {
     this.#host = host
   }
 
-  /** The connection of this peer broke. */
-  start(peer: P, session: PeerSession, address: string): void {
+  /** The connection of this peer broke. `moved`: the session went on over it. */
+  start(peer: P, session: PeerSession, address: string, moved: boolean): void {
     let reunion = this.#all.get(peer)
     if (reunion === undefined) {
       reunion = new Reunion(this.#backoff, this.#platform, {
@@ -108,7 +108,7 @@ export class Reunions<P> {
       })
       this.#all.set(peer, reunion)
     }
-    reunion.start(session.moved)
+    reunion.start(moved)
   }
 
   hurry(peer: P): void {

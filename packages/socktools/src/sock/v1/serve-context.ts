@@ -43,6 +43,10 @@ export class ServeContext<C extends Codec> implements Context<C> {
     return undefined
   }
 
+  get redelivered(): false {
+    return false
+  }
+
   /** Milliseconds that are left, at least 0; undefined: there is no deadline. */
   get timeLeft(): number | undefined {
     return this.#until === undefined ? undefined : Math.max(0, this.#until - this.#clock.now())

@@ -69,7 +69,8 @@ interface Met {
  *                where one that it dialed is gone, which the far side may not know
  *   dialer    4. the lower one gives up a dial that met a node which has dialed us
  *
- * Who is refused so goes on with the connection that there is. A node is told by its nodeId and its incarnation.
+ * Who is refused so goes on with the connection that there is. A node is told by its nodeId and its incarnation,
+ * and by its id where that is proven.
  * A connection for whose sake another is refused or given up has to live: where nothing was heard of it lately it is
  * asked for a sign. Of one that is dead 1 has its session go on first, and 4 thinks nothing.
  */
@@ -95,12 +96,12 @@ export class Twins {
   }
 
   /** We have said HELLO to somebody at this host. */
-  dialing(host: string): Dial {
+  dialing(host: string, proven?: string): Dial {
     let key: string | undefined
     const met: Met = { peer: undefined }
     const dial: Dial = {
       met: async (who, address) => {
-        const theirs = nameOf(who)
+        const theirs = nameOf(who, proven)
         if (this.#isLower(who)) {
           while (this.#coming.has(theirs) && this.#waiting.has(dial)) await this.#changed.promise
           for (const { peer } of this.#came.get(theirs) ?? [])
@@ -158,8 +159,8 @@ export class Twins {
   }
 
   /** Somebody at this host has said HELLO. Resolves when it may be answered. Rejects with DUPLICATE. */
-  async admit(who: Offer, host: string): Promise<Visit> {
-    const key = nameOf(who)
+  async admit(who: Offer, host: string, proven?: string): Promise<Visit> {
+    const key = nameOf(who, proven)
     // One that dials itself has two ends of one connection.
     const isSelf = keyOf(who.nodeId) === this.#own
     for (;;) {
@@ -217,7 +218,9 @@ export class Twins {
   }
 }
 
-const nameOf = ({ nodeId, incarnation }: Offer): string => `${keyOf(nodeId)} ${keyOf(incarnation)}`
+/** Where its id is proven, nobody else has this name, whatever he says of himself. */
+const nameOf = ({ nodeId, incarnation }: Offer, proven = ''): string =>
+  `${keyOf(nodeId)} ${keyOf(incarnation)} ${proven}`
 
 function add(counts: Map<string, number>, key: string, n: number): void {
   const count = (counts.get(key) ?? 0) + n

@@ -1,12 +1,14 @@
 import { isCallError, type SockError } from '../../errors.ts'
 import { fingerprint, structureHash } from '../../contract/fingerprint.ts'
 import type { Contract, TypeInfo } from '../../contract/protocol.ts'
+import type { Trust } from '../../identity/trust.ts'
 import type { Pipe } from '../../net/pipe.ts'
 import type { Codec } from '../../wire/codec.ts'
 import { encodeTable } from '../../wire/v1/bodies.ts'
-import { DONES, MIN_WINDOW, SESSIONS } from '../../wire/v1/hello.ts'
+import { DONES, MIN_WINDOW, RESENDS, SESSIONS } from '../../wire/v1/hello.ts'
 import { Blocks } from '../../wire/v1/retained.ts'
-import { keyOf, SessionLost, Tombstones } from '../../wire/v1/resumption.ts'
+import { judge } from '../../wire/v1/resent.ts'
+import { equal, keyOf, SessionLost, Tombstones } from '../../wire/v1/resumption.ts'
 import type { Core } from '../core.ts'
 import { Intake } from '../durable/intake.ts'
 import { Unserved } from '../middleware.ts'
@@ -18,7 +20,9 @@ import { FrameWriter } from './frame-writer.ts'
 import type { Again, GreetedV1, Terms } from './greeted.ts'
 import { Greeting } from './greeting.ts'
 import type { V1Host } from './host.ts'
+import { NodeSessions } from './node-sessions.ts'
 import { V1Peer } from './peer.ts'
+import { Resends } from './resends.ts'
 import { ServeContext } from './serve-context.ts'
 import { Twins } from './twins.ts'
 
@@ -31,6 +35,10 @@ export class V1<C extends Codec> {
   /** By the id of their session: those whose handshake is done, and that are no peers yet. */
   readonly #held = new Map<string, () => Promise<void>>()
   readonly #tombstones = new Tombstones()
+  readonly #nodes: NodeSessions<V1Peer<C>>
+  /** By the id of their session: all that have one. */
+  readonly #live = new Map<string, V1Peer<C>>()
+  readonly #resends: Resends<V1Peer<C>>
   readonly intake: Intake
 
   constructor(
@@ -42,8 +50,11 @@ export class V1<C extends Codec> {
   ) {
     const { settings, platform } = core
     this.intake = new Intake(settings.inbox ?? settings.store)
+    this.#nodes = new NodeSessions(settings.maxSessionsPerNode)
     const contract = settings.contract as Contract
     const hash = platform.hash
+    const isSameKey = (before: string | undefined, now: string | undefined): boolean =>
+      before === now || follows(settings.trust, before, now)
     const nodeId = platform.randomBytes(16)
     this.#terms = {
       ...settings,
@@ -51,7 +62,7 @@ export class V1<C extends Codec> {
       wire: settings.wire === 'auto' ? 'auto' : 'v1',
       contract,
       offer: {
-        features: DONES | (settings.sessions ? SESSIONS : 0n),
+        features: DONES | (settings.sessions ? SESSIONS | RESENDS : 0n),
         nodeId,
         incarnation: platform.randomBytes(16),
         fingerprint: fingerprint(contract, hash),
@@ -64,21 +75,22 @@ export class V1<C extends Codec> {
         heartbeat: u32(settings.heartbeat),
         ttl: u32(settings.timeout),
       },
-      newSession: () => ({
-        sessionId: platform.randomBytes(16),
-        token: platform.randomBytes(16),
-        lastRecv: 0,
-      }),
+      newSession: ({ nodeId: far }, from) => {
+        this.#nodes.check(nodeAt(from, keyOf(far)))
+        return { sessionId: platform.randomBytes(16), token: platform.randomBytes(16), lastRecv: 0 }
+      },
       held: ({ sessionId }, release) => {
         const key = keyOf(sessionId)
         this.#held.set(key, release)
         return () => this.#held.delete(key)
       },
-      resume: async (hello) => {
+      resume: async (hello, proven) => {
         const key = keyOf(hello.resume?.sessionId ?? new Uint8Array(0))
         await this.#held.get(key)?.()
-        const session = this.#sessions.get(key)?.session
+        const { session, identity } = this.#sessions.get(key) ?? {}
         if (session === undefined) throw this.#tombstones.tell(hello, key)
+        // A session is its key's: who has its token, and another key, has stolen it.
+        if (!isSameKey(identity, proven)) throw new SessionLost('not-yours')
         const refusal = session.resumption.refusal(hello)
         if (refusal !== undefined) throw new SessionLost(refusal)
         return session
@@ -92,6 +104,13 @@ export class V1<C extends Codec> {
       settings.codecs.map(({ name, values }) => [name, { name, ...values } as DataCodec]),
     )
     const { dispatch, counters } = core
+    this.#resends = new Resends<V1Peer<C>>({
+      deadlines: owner.deadlines,
+      sessionTtl: settings.sessionTtl,
+      maxRetained: settings.maxRetained,
+      codecNamed: (name) => codecs.get(name) as DataCodec,
+      isSameKey,
+    })
     const clock = { deadlines: owner.deadlines, now: platform.now }
     this.#host = {
       ...(owner as PeerOwner<C, V1Peer<C>>),
@@ -100,6 +119,12 @@ export class V1<C extends Codec> {
         owner.onGone(peer, error, lost)
       },
       ...events,
+      hold: (peer, messages) => this.#resends.hold(peer, messages),
+      judge: (peer, places) => {
+        const judged = judge(places, (session) => this.#receivedOf(session, peer))
+        if (judged === 'taken') counters.repeated++
+        return judged
+      },
       blocks: new Blocks(),
       randomBytes: platform.randomBytes,
       outboxes: sends.framedBy(writer),
@@ -150,7 +175,39 @@ export class V1<C extends Codec> {
       late: () => {
         counters.late++
       },
+      slowed: () => {
+        counters.slowed++
+      },
     }
+  }
+
+  /** A peer that has just joined, before anybody else can send it anything. */
+  joined(peer: V1Peer<C>): void {
+    this.#resends.joined(peer)
+  }
+
+  /** This peer was dialed, at an address that may not be the one which its connection was dialed at. */
+  reached(peer: V1Peer<C>, address: string): void {
+    this.#resends.reached(peer, address)
+  }
+
+  /** The sock is about to end: no session follows one that is lost. */
+  end(): void {
+    this.#resends.end()
+  }
+
+  /**
+   * Up to which seq a session was received that the far side of this peer says is over. What it still has is dropped first: the
+   * message that is asked about may be on its way there, too.
+   */
+  #receivedOf(key: string, { incarnation, session, identity }: V1Peer<C>): number | undefined {
+    const live = this.#live.get(key)
+    if (live?.session === undefined) return this.#tombstones.received(key, incarnation)
+    if (live.session === session || !equal(live.incarnation, incarnation)) return undefined
+    // Of a session that is another key's it hears nothing, and ends nothing.
+    if (live.identity !== identity) return undefined
+    if (live.state !== 'gone') live.session.lose(new SessionLost('ended', undefined, live.address))
+    return live.session.received
   }
 
   /** `again`: to go on with a session that we dialed. */
@@ -161,7 +218,12 @@ export class V1<C extends Codec> {
   /** `dialedAt`: the address that was dialed, where it can be dialed again. */
   join(id: string, pipe: Pipe, dialed: boolean, greeted: GreetedV1, dialedAt: string | undefined): V1Peer<C> {
     const peer = new V1Peer<C>(id, pipe, dialed, this.#host, greeted, dialedAt)
-    if (peer.session !== undefined && !dialed) this.#sessions.set(peer.session.key, peer)
+    if (peer.session === undefined) return peer
+    this.#live.set(peer.session.key, peer)
+    if (!dialed) {
+      this.#nodes.add(nodeAt(peer.identity ?? peer.host, peer.nodeId), peer)
+      this.#sessions.set(peer.session.key, peer)
+    }
     return peer
   }
 
@@ -181,9 +243,12 @@ export class V1<C extends Codec> {
   #forget(peer: V1Peer<C>, error: SockError | undefined): void {
     const { session, dialed } = peer
     peer.twin?.over()
-    if (session === undefined || dialed) return
+    this.#resends.gone(peer)
+    if (session === undefined) return
     const { resumption, received } = session
-    this.#sessions.delete(session.key)
+    this.#live.delete(session.key)
+    this.#nodes.delete(peer)
+    if (!dialed) this.#sessions.delete(session.key)
     const reason = error instanceof SessionLost ? error.reason : 'ended'
     this.#tombstones.add({ resumption, reason, lastRecv: received })
   }
@@ -200,6 +265,12 @@ export class V1<C extends Codec> {
     core.fault(thrown, `handler of "${name}"`, peer)
   }
 }
+
+/** A nodeId is only said: nobody with another key, or where none is proven at another host, can take the place of one. */
+const nodeAt = (from: string, nodeId: string): string => `${from} ${nodeId}`
+
+const follows = (trust: Trust | undefined, before: string | undefined, now: string | undefined): boolean =>
+  before !== undefined && now !== undefined && trust?.follows?.(before, now) === true
 
 /** As the wire can say it: options may be Infinity. */
 const u32 = (n: number): number => Math.min(Math.floor(n), 0xffff_ffff)

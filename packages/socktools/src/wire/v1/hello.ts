@@ -7,6 +7,8 @@ export const VERSIONS: Versions = Object.freeze({ low: 1, high: 1 })
 export const SESSIONS = 1n
 /** The feature of telling with DONE what became of a message. */
 export const DONES = 2n
+/** The feature of knowing what came before, over a session that is lost, by its mark. */
+export const RESENDS = 4n
 /** The longest HELLO or WELCOME, in bytes. */
 export const MAX_HELLO = 4096
 /** The smallest window that may be granted: less could not hold a frame of SEND_CHUNK. */

@@ -137,7 +137,7 @@ export function equal(a: Uint8Array, b: Uint8Array): boolean {
   return differ === 0
 }
 
-/** A session that is over, as its acceptor remembers it. */
+/** A session that is over, as it is remembered. */
 export interface Tombstone {
   readonly resumption: Resumption
   readonly reason: SessionReason
@@ -162,11 +162,22 @@ export class Tombstones {
     }
   }
 
+  /** Up to which seq a session with this process was received, if that is still known. */
+  received(key: string, incarnation: Uint8Array): number | undefined {
+    const found = this.#byKey.get(key)
+    return found !== undefined && equal(found.resumption.incarnation, incarnation)
+      ? found.lastRecv
+      : undefined
+  }
+
   /** What the dialer of this HELLO is told. Only who shows a token of the session hears more than that it is unknown. */
   tell(hello: Hello, key: string): SessionLost {
     const found = this.#byKey.get(key)
     if (found === undefined || found.resumption.refusal(hello) === 'not-yours')
       return new SessionLost('unknown-session')
+    // Who still asks may ask again: what nobody asks for is forgotten first.
+    this.#byKey.delete(key)
+    this.#byKey.set(key, found)
     return new SessionLost(found.reason, found.lastRecv)
   }
 }

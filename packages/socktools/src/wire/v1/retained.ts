@@ -1,6 +1,6 @@
 import { readU32, writeU32 } from '../length-header.ts'
 import { COPY_MAX } from '../batch.ts'
-import { HEADER, ITEM, MORE, readU64, type TakeFrame, writeHeader } from './frame.ts'
+import { EVENT, HEADER, ITEM, MORE, readU64, type TakeFrame, writeHeader } from './frame.ts'
 
 /** A record: the bytes of the body, the header with an ack of 0, then the body, unless that is lent. */
 const RECORD = 4 + HEADER
@@ -164,17 +164,29 @@ export class Retained {
 
   /** Messages of the application among what is kept: how many of them were written whole. */
   get messages(): number {
-    let messages = 0
+    return this.#left(ITEM).messages
+  }
+
+  /** The same of events alone; `bytes`: of all their frames, headers not counted. */
+  get events(): { readonly messages: number; readonly bytes: number } {
+    return this.#left(EVENT)
+  }
+
+  /** Of what was not acknowledged, of kinds from EVENT up to this one. */
+  #left(last: number): { messages: number; bytes: number } {
+    const left = { messages: 0, bytes: 0 }
     for (const { block, end } of this.#parts.slice(this.#first)) {
       for (let at = 0; at < end; ) {
         const n = readU32(block, at)
         const [kind = 0, flags = 0] = block.subarray(at + 4)
-        const isMessage = kind <= ITEM && (flags & MORE) === 0
-        if (isMessage && readU64(block, at + 12) > this.#acked) messages++
+        if (kind <= last && readU64(block, at + 12) > this.#acked) {
+          if ((flags & MORE) === 0) left.messages++
+          left.bytes += n
+        }
         at += RECORD + (n > COPY_MAX ? 0 : n)
       }
     }
-    return messages
+    return left
   }
 
   /** Another one in the same state, in blocks of its own. */

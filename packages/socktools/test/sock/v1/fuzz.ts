@@ -24,7 +24,7 @@ import type { World } from '../../support/world.ts'
 import { arrives, type Far, payloadsIn } from './far.ts'
 
 /** Sorted: ask 0, chat 1, count 2, say 3, take 4. */
-const protocol = {
+export const protocol = {
   ask: call(z.number(), z.number()),
   chat: channel(z.string(), z.string()),
   count: feed(z.number(), z.number()),
@@ -34,9 +34,9 @@ const protocol = {
 // Most sessions end in a refusal, and nobody looks at its stack.
 Error.stackTraceLimit = 0
 
-type Server = PipeSock<RawCodec, typeof protocol>
+export type Server = PipeSock<RawCodec, typeof protocol>
 type Peer = Server['knownPeers'][number]
-type Dice = (below: number) => number
+export type Dice = (below: number) => number
 
 /** How a connection may end; undefined: in good order. */
 const ENDS = new Set([undefined, 'PROTOCOL_ERROR', 'FRAME_TOO_LARGE', 'PIPE_FAILED'])
@@ -74,7 +74,7 @@ export function fuzz(first: number, frames: number): void {
   })
 }
 
-const opened = async (world: World): Promise<Server> => {
+export const opened = async (world: World): Promise<Server> => {
   const server = await world.open<RawCodec, typeof protocol>({
     protocol,
     bind: 'knock:any',
@@ -152,7 +152,7 @@ async function session(world: World, door: Knocker, server: Server, n: number, t
 }
 
 /** What we have going with the far side. */
-function begin(dice: Dice, peer: Peer): { waits(): string[] } {
+export function begin(dice: Dice, peer: Peer): { waits(): string[] } {
   const open = new Map<object, string>()
   const watch = (what: string, promise: Promise<unknown>): void => {
     open.set(promise, what)
@@ -194,7 +194,7 @@ function begin(dice: Dice, peer: Peer): { waits(): string[] } {
 }
 
 /** Good frames that bring it somewhere. */
-async function state(world: World, dice: Dice, far: Far): Promise<void> {
+export async function state(world: World, dice: Dice, far: Far): Promise<void> {
   for (let some = dice(5); some > 0; some--) {
     const lane = 5 + 2 * dice(4)
     const busy = far.heard.some((one) => one.lane === lane) || open.get(far)?.has(lane) === true
@@ -248,7 +248,7 @@ const DATA = ['', '1', '-1', '2', '"text"', '"texts"', '{', 'null', '[1,2]', '"\
 const HARMLESS = [1, 1, 1, 2, 2, 5, 5, 9, 9, 10, kinds.ACK, kinds.PING, kinds.PONG, kinds.VOLATILE, 0x41]
 
 /** A frame as a peer might send it now: its seq is the next one, its lane one of few, its body of the right form. */
-function next(dice: Dice, far: Far, fresh: () => number): Uint8Array {
+export function next(dice: Dice, far: Far, fresh: () => number): Uint8Array {
   const harmless = dice(60) > 0
   const from = harmless ? HARMLESS : dice(4) > 0 ? SEQUENCED : OTHERS
   const kind = from[dice(from.length)]!
@@ -298,7 +298,7 @@ function bodyOf(dice: Dice, kind: number): Uint8Array {
 }
 
 /** Most frames as they are; of others one byte or a bit, or their length. */
-function damaged(dice: Dice, payload: Uint8Array): Uint8Array {
+export function damaged(dice: Dice, payload: Uint8Array): Uint8Array {
   switch (dice(900)) {
     case 0:
       return payload.subarray(0, dice(payload.length + 1))
@@ -318,7 +318,7 @@ function damaged(dice: Dice, payload: Uint8Array): Uint8Array {
 }
 
 /** In one piece, or in two. */
-function say(dice: Dice, { pipe }: Far, bytes: Uint8Array): void {
+export function say(dice: Dice, { pipe }: Far, bytes: Uint8Array): void {
   const at = dice(3) === 0 ? dice(bytes.length) : 0
   if (at > 0) pipe.say(bytes.subarray(0, at))
   pipe.say(bytes.subarray(at))
@@ -342,7 +342,7 @@ function judge(far: Far, alive: boolean): void {
 }
 
 /** Nothing of all that harmed the sock. */
-async function stillGood(world: World, door: Knocker, server: Server): Promise<void> {
+export async function stillGood(world: World, door: Knocker, server: Server): Promise<void> {
   const { far, peer } = await arrives(world, door, server, protocol)
   far.send(kinds.REQUEST, { lane: 5, type: 0 }, '2')
   await world.quiet()

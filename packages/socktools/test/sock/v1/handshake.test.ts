@@ -354,6 +354,7 @@ describe('what is no handshake', GUARD, () => {
     ['a HELLO that is cut off', frame(helloOf(protocol).subarray(0, 60)), 'BAD_HELLO'],
     ['the magic alone', frame(MAGIC), 'BAD_HELLO'],
     ['a WELCOME', frame(welcomeOf(protocol)), 'WIRE_MISMATCH'],
+    ['a message that is neither', frame(Buffer.concat([MAGIC, Buffer.of(3, 1, 1)])), 'WIRE_MISMATCH'],
   ]
   for (const [what, bytes, expected] of strangers) {
     test(`${what}, at once and byte by byte: ${expected}`, () =>
@@ -369,6 +370,8 @@ describe('what is no handshake', GUARD, () => {
         await world.sim.sleep(1_500)
         assert.deepEqual(refused.map(code), [expected, expected])
         assert.deepEqual([whole.destroyed, slow.destroyed, server.stats().pending], [true, true, 0])
+        // Nothing is said to who may speak anything.
+        if (expected === 'WIRE_MISMATCH') assert.deepEqual([whole.written, slow.written], [[], []])
       }))
   }
 

@@ -57,7 +57,7 @@ describe('as dialer', GUARD, () => {
       const [first = Buffer.alloc(0)] = payloadsIn(Buffer.concat(dialer.pipe.written))
       const welcome = decodeWelcome(first)
       assert.ok(welcome.result === 'new')
-      assert.deepEqual([welcome.version, welcome.features], [1, 3n])
+      assert.deepEqual([welcome.version, welcome.features], [1, 7n])
       dialer.send(kinds.REQUEST, { lane: 5, type: 0 }, '41')
       await world.quiet()
       assert.deepEqual(

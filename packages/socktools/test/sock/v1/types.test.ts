@@ -35,6 +35,7 @@ import {
   type TcpSockOptions,
   ttl,
   UdpSock,
+  type UdpSockOptions,
 } from '../../../src/index.ts'
 import { msgpack } from '../../../src/wire/msgpack/msgpack.ts'
 import { GUARD } from '../../support/tcp.ts'
@@ -125,6 +126,55 @@ export async function receipts(peer: Peer<RawCodec, Chat>, untyped: Peer): Promi
   // @ts-expect-error: a call is asked, not sent
   peer.send('history', { room: 'lobby' })
   untyped.send(0, 'any type, any data of its codec')
+}
+
+/** Compiled, never run: what becomes of what a lost session leaves. */
+export function lost(sock: Sock<RawCodec, Chat>): void {
+  const options: SockOptions<RawCodec, Chat> = {
+    sessionLost: 'resend',
+    handlers: {
+      say: (_, { redelivered }) => typed<boolean>().as(redelivered),
+      history: (_, { redelivered }) => (redelivered ? [] : []),
+    },
+  }
+  typed<'fail' | 'resend' | 'drop' | undefined>().as(options.sessionLost)
+  // @ts-expect-error: no such policy
+  const wrong: SockOptions = { sessionLost: 'retry' }
+  // @ts-expect-error: datagrams have no sessions
+  const elsewhere: UdpSockOptions = { sessionLost: 'drop' }
+  typed<(SockOptions | UdpSockOptions)[]>().as([wrong, elsewhere])
+  sock.on('sessionLost', ({ peer, reason, ...counts }) => {
+    typed<Peer<RawCodec, Chat>>().as(peer)
+    typed<Record<'deliveredThrough' | 'unknown' | 'neverSent' | 'resent', number>>().as(counts)
+    // @ts-expect-error: no such reason
+    return reason === 'bored'
+  })
+}
+
+/** Compiled, never run: what is kept until it is done. */
+export async function posts(sock: TcpSock<RawCodec, Chat>, peer: Peer<RawCodec, Chat>): Promise<void> {
+  const { accepted, outcome } = sock.post(
+    'bob',
+    'say',
+    { text: 'hi', at: '1' },
+    { headers: {}, ack: 'durable' },
+  )
+  typed<Promise<number>>().as(accepted)
+  typed<Promise<Outcome>>().as(outcome)
+  sock.claim(peer, 'bob')
+  await sock.connectTo('tcp://127.0.0.1:1', { name: 'bob' })
+  // @ts-expect-error: no such type
+  sock.post('bob', 'shout', { text: 'hi', at: '1' })
+  // @ts-expect-error: what is posted is the input of the schema: text
+  sock.post('bob', 'say', { text: 'hi', at: 1 })
+  // @ts-expect-error: a call is asked, not posted
+  sock.post('bob', 'history', { room: 'lobby' })
+  // @ts-expect-error: that it was received is not enough to forget it
+  sock.post('bob', 'say', { text: 'hi', at: '1' }, { ack: 'received' })
+  // @ts-expect-error: a message is posted to a name, not to a peer
+  sock.post(peer, 'say', { text: 'hi', at: '1' })
+  // @ts-expect-error: a name is a text
+  sock.claim(peer, 1)
 }
 
 /** Compiled, never run: what is declared of deliveries. */

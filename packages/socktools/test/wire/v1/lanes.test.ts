@@ -384,3 +384,71 @@ test('an item of 64 KiB is one frame where the window holds two of them, and cut
     assert.deepEqual(out.log, log)
   }
 })
+
+describe('a frame of a lane that is not open', () => {
+  test('passes with the next seq, if it is no longer than a chunk and there is room', () => {
+    const out = opened()
+    assert.equal(out.lanes.pass(1, HEADER + SEND_CHUNK), 1)
+    assert.equal(out.lanes.pass(1, HEADER + SEND_CHUNK + 1), 0)
+    assert.equal(out.lanes.pass(1, HEADER), 2)
+    out.takes = 0
+    assert.equal(out.lanes.pass(1, HEADER), 0)
+  })
+
+  test('does not pass what waits with its priority or a higher one', () => {
+    const out = opened()
+    out.takes = 0
+    out.put(1, 100)
+    out.takes = 100
+    assert.deepEqual(
+      [0, 1, 2, 3].map((priority) => out.lanes.pass(priority, HEADER)),
+      [1, 0, 0, 0],
+    )
+    out.pump()
+    assert.equal(out.lanes.pass(1, HEADER), 3)
+  })
+})
+
+test('a volatile message has no seq, at once or after a wait', () => {
+  const out = opened()
+  out.put(1, 10, VOLATILE)
+  out.takes = 0
+  out.put(1, 10, VOLATILE)
+  out.put(1, 10)
+  out.takes = 100
+  out.pump()
+  assert.deepEqual(
+    out.frames.map(({ kind, seq }) => [kind, seq]),
+    [
+      [VOLATILE, 0],
+      [VOLATILE, 0],
+      [EVENT, 1],
+    ],
+  )
+})
+
+test('of what is written at once only items and parts of messages are bulk', () => {
+  const out = opened()
+  out.put(5, 100)
+  assert.equal(out.lanes.bulk.inFlight, 0)
+  out.put(5, 100, ITEM)
+  assert.equal(out.lanes.bulk.inFlight, 100 + HEADER)
+  // Long enough to be in a group of its own.
+  out.put(5, 10_000, ITEM)
+  assert.equal(out.lanes.bulk.inFlight, 10_100 + 2 * HEADER)
+})
+
+test('of what waited only items and parts of messages are bulk', () => {
+  const out = opened()
+  const inFlight = (bytes: number, kind: number): number => {
+    const before = out.lanes.bulk.inFlight
+    out.takes = 0
+    out.put(5, bytes, kind)
+    out.takes = 100
+    out.pump()
+    return out.lanes.bulk.inFlight - before
+  }
+  assert.equal(inFlight(100, EVENT), 0)
+  assert.equal(inFlight(100, ITEM), 100 + HEADER)
+  assert.equal(inFlight(SEND_CHUNK + 1, EVENT), SEND_CHUNK + 1 + 2 * HEADER)
+})

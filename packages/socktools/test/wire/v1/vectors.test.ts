@@ -33,8 +33,8 @@ test('there are as many as it says, each with an id of its own', () => {
   assert.equal(new Set(cases.map(({ id }) => id)).size, good + bad)
   assert.equal(cases.filter(({ error }) => error === undefined).length, good)
   assert.ok(good >= 150 && bad >= 150)
-  // Those of "talk" are run with a whole sock: see test/sock/v1/talk.test.ts; those of "marks": see marks.test.ts.
-  const run = ['frame', 'body', 'hello', 'welcome', 'negotiate', 'judge', 'talk', 'marks']
+  // Those of "talk" are run with a whole sock: see test/sock/v1/talk.test.ts; those of "marks" and "resent": see marks.test.ts.
+  const run = ['frame', 'body', 'hello', 'welcome', 'negotiate', 'judge', 'talk', 'marks', 'resent']
   assert.deepEqual([...new Set(cases.map(({ group }) => group))], run)
 })
 

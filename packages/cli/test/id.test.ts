@@ -1,0 +1,88 @@
+/** `id`: keys and records; and what `serve` and `call` do with them. */
+import assert from 'node:assert/strict'
+import { readFileSync, statSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, test } from 'node:test'
+import { Cli, run, temporary } from './cli.ts'
+
+const ID = /^sock1[02-9ac-hj-np-z]{58}\n$/
+
+describe('id', () => {
+  test('new makes a key for its owner alone, and no second one; show tells the same id', async (t) => {
+    const file = join(temporary(t), 'keys', 'id.pem')
+    const { code, stdout, stderr } = await run(t, ['id', 'new', file])
+    assert.deepEqual([code, stderr], [0, ''])
+    assert.match(stdout, ID)
+    assert.equal(statSync(file).mode & 0o777, 0o600)
+    const before = readFileSync(file, 'utf8')
+    const again = await run(t, ['id', 'new', file])
+    assert.equal(again.code, 1)
+    assert.match(again.stderr, /holds a key already/)
+    assert.equal(readFileSync(file, 'utf8'), before)
+    assert.equal((await run(t, ['id', 'show', file])).stdout, stdout)
+    assert.equal((await run(t, ['id', 'show', `${file}.not`])).code, 1)
+    assert.equal((await run(t, ['id', 'show', file, file])).code, 2)
+    assert.equal((await run(t, ['id', 'rotate', file])).code, 2)
+  })
+
+  test('rotate and revoke print records, which verify takes; and none that was changed', async (t) => {
+    const folder = temporary(t)
+    const [old, next, records] = ['old', 'new', 'records'].map((name) => join(folder, name)) as [
+      string,
+      string,
+      string,
+    ]
+    const oldId = (await run(t, ['id', 'new', old])).stdout.trim()
+    const rotated = await run(t, ['id', 'rotate', old, next, '--days', '1'])
+    assert.equal(rotated.code, 0)
+    const nextId = (await run(t, ['id', 'show', next])).stdout.trim()
+    const revoked = await run(t, ['id', 'revoke', old])
+    writeFileSync(records, rotated.stdout + revoked.stdout)
+    const { code, stdout } = await run(t, ['id', 'verify', records])
+    assert.equal(code, 0)
+    assert.match(
+      stdout,
+      new RegExp(`^${nextId} takes the place of ${oldId}, [^\\n]*\\n${oldId} is revoked\\n$`),
+    )
+    writeFileSync(records, rotated.stdout.replace(nextId, oldId))
+    assert.equal((await run(t, ['id', 'verify', records])).code, 1)
+    assert.equal((await run(t, ['id', 'verify', oldId])).code, 0)
+    assert.equal(
+      (await run(t, ['id', 'verify', `${oldId.slice(0, -1)}${oldId.endsWith('q') ? 'p' : 'q'}`])).code,
+      1,
+    )
+  })
+
+  test('serve and call: by id, and nobody else', async (t) => {
+    const folder = temporary(t)
+    const [server, client, stranger] = ['server', 'client', 'stranger'].map((name) => join(folder, name)) as [
+      string,
+      string,
+      string,
+    ]
+    for (const one of [server, client, stranger]) await run(t, ['id', 'new', one])
+    const clientId = (await run(t, ['id', 'show', client])).stdout.trim()
+    const file = join(folder, 'service.mjs')
+    const socktools = import.meta.resolve('socktools')
+    writeFileSync(
+      file,
+      `import { call, nothing } from '${socktools}'
+export const protocol = { ping: call(nothing(), nothing()) }
+export const handlers = { ping: () => undefined }`,
+    )
+    const cli = new Cli(t, ['serve', file, '--identity', server, '--trust', clientId])
+    const address = await cli.address()
+    assert.match(address, /^tcp:\/\/sock1\w{58}@127\.0\.0\.1:\d+$/)
+    const called = await run(t, ['call', '--identity', client, address, 'ping'])
+    assert.deepEqual([called.code, called.stderr], [0, ''])
+    assert.equal((await run(t, ['call', '--identity', stranger, address, 'ping'])).code, 1)
+    const without = await run(t, ['call', address, 'ping'])
+    assert.equal(without.code, 1)
+    assert.match(without.stderr, /--identity[^\n]*\[UNPROVEN\]/)
+    const other = await run(t, ['call', '--identity', client, address.replace(/sock1\w+/, clientId), 'ping'])
+    assert.match(other.stderr, /\[WRONG_ID\]/)
+    const open = await run(t, ['serve', file, '--bind', 'tcp://0.0.0.0:0'])
+    assert.equal(open.code, 1)
+    assert.match(open.stderr, /--insecure[^\n]*\[INSECURE\]/)
+  })
+})

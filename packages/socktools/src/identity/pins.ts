@@ -1,0 +1,33 @@
+import { SockError } from '../errors.ts'
+import type { Proven, Trust } from './trust.ts'
+
+/** Where pins are kept: which id answered at an address. */
+export interface PinStore {
+  /** Keeps it, durably, unless there is one already: gives the one that there is. */
+  pin(address: string, id: string): Promise<string>
+}
+
+/**
+ * Trust on first use: who answers first at an address that we dial is the one who is expected there from then on. `roster`
+ * knows what took the place of an id, and what is revoked.
+ */
+export function firstUseOf(pins: PinStore, roster: Trust | undefined): Trust {
+  return {
+    async judge(who) {
+      const { id, dialed, named } = who
+      if (id === undefined) return new SockError('UNKNOWN_ID', `${who.proof.by} proves no id to pin`)
+      // Whom we dial a pin makes known.
+      const refused = await roster?.judge({ ...who, named: named || dialed })
+      if (refused !== undefined) return refused
+      // Who dials in comes from a port of the moment; who is dialed by id needs no pin.
+      if (!dialed || named) return undefined
+      const pinned = await pins.pin(placeOf(who), id)
+      if (pinned === id || roster?.follows?.(pinned, id) === true) return undefined
+      return new SockError('PIN_CHANGED', `${id} answered, and so far it was ${pinned}`)
+    },
+    follows: (before, now) => roster?.follows?.(before, now) === true,
+  }
+}
+
+/** Two ways to write an address are two places. */
+const placeOf = ({ address }: Proven): string => address

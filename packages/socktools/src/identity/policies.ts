@@ -1,0 +1,117 @@
+/* Policies for the option `trust`, with Node's keys, files and clock. */
+import { asSockError, fail } from '../errors.ts'
+import { fromBase64, hmac, sameBytes, toBase64 } from '../platform/node-keys.ts'
+import { nodeDisk } from '../platform/node-disk.ts'
+import { readSecret, replaceSecret } from '../platform/node-secrets.ts'
+import type { Proof } from '../net/pipe.ts'
+import { isId } from './id.ts'
+import { type Identity, isSignedBy } from './identity.ts'
+import { firstUseOf } from './pins.ts'
+import { type Revocation, revocationBytes, type Rotation, rotationBytes, type Verify } from './records.ts'
+import { Roster } from './roster.ts'
+import type { Trust } from './trust.ts'
+
+export interface KnownOptions {
+  /** The ids that may come and be dialed. Absent: whoever dials in, and whom we dial by id. */
+  readonly ids?: readonly string[]
+  /** Rotations and revocations: as text, one record each, or as objects. */
+  readonly records?: readonly unknown[]
+}
+
+const verify: Verify = (id, bytes, signature) => isSignedBy(id, bytes, fromBase64(signature))
+
+/** A policy for `trust`: these ids, what took their place, and nothing that is revoked. Throws BAD_ID, BAD_RECORD. */
+export function known({ ids, records = [] }: KnownOptions = {}): Roster {
+  const roster = new Roster(ids, { verify, now: nodeDisk.wallClock })
+  for (const record of records) roster.add(record)
+  return roster
+}
+
+export interface FirstUseOptions {
+  /** What took the place of an id, and what is revoked: known(). */
+  readonly roster?: Trust
+}
+
+/**
+ * A policy for `trust`: who answers first at an address that we dial is pinned, in this file; if another one answers there later,
+ * the dial fails with PIN_CHANGED. Rejects with UNSAFE_FILE, BAD_PIN_FILE.
+ */
+export async function firstUse(path: string, { roster }: FirstUseOptions = {}): Promise<Trust> {
+  await readPins(path)
+  let last: Promise<unknown> = Promise.resolve()
+  const pin = async (address: string, id: string): Promise<string> => {
+    // Read anew each time: other processes may use the file as well.
+    const pins = await readPins(path)
+    const there = pins.get(address)
+    if (there !== undefined) return there
+    pins.set(address, id)
+    await replaceSecret(path, `${JSON.stringify(Object.fromEntries(pins), undefined, 2)}\n`)
+    return id
+  }
+  return firstUseOf(
+    {
+      pin: (address, id) => {
+        const done = last.then(() => pin(address, id))
+        last = done.catch(() => undefined)
+        return done
+      },
+    },
+    roster,
+  )
+}
+
+async function readPins(path: string): Promise<Map<string, string>> {
+  try {
+    const text = await readSecret(path)
+    if (text === undefined) return new Map()
+    const entries = Object.entries(JSON.parse(text) as object)
+    if (entries.every(([, id]) => isId(id))) return new Map(entries as [string, string][])
+  } catch (thrown) {
+    if (!(thrown instanceof SyntaxError)) throw asSockError(thrown, 'BAD_PIN_FILE', path)
+  }
+  return fail('BAD_PIN_FILE', `${path} holds no pins`)
+}
+
+/** Says that `next` takes the place of `old`, which counts until `until` (milliseconds since 1970) as well. */
+export function rotation(old: Identity, next: Identity, until: number): Rotation {
+  const facts = { old: old.id, next: next.id, until }
+  if (!Number.isSafeInteger(until) || until < 0 || old.id === next.id)
+    return fail('BAD_OPTION', 'a rotation is of two keys, and until is a time in milliseconds since 1970')
+  const bytes = rotationBytes(facts)
+  return {
+    record: 'rotation',
+    ...facts,
+    byOld: toBase64(old.sign(bytes)),
+    byNext: toBase64(next.sign(bytes)),
+  }
+}
+
+/** Says that nobody may use this key any more. */
+export function revocation(identity: Identity): Revocation {
+  const { id } = identity
+  return { record: 'revocation', id, by: toBase64(identity.sign(revocationBytes(id))) }
+}
+
+/** What join tokens need of a peer. */
+export interface Joined {
+  readonly dialed: boolean
+  readonly proof?: Proof | undefined
+}
+
+/**
+ * Shows this peer that we have a token that both sides know, without showing the token: 32 bytes, for this very connection
+ * and from us alone. A token is for machines: 16 random bytes at least. Throws UNPROVEN without security.
+ */
+export const joinProof = (token: string | Uint8Array, peer: Joined): Uint8Array =>
+  joined(token, peer, peer.dialed)
+
+/** Whether the peer has that token. Throws UNPROVEN without security. */
+export const isJoinProof = (token: string | Uint8Array, peer: Joined, shown: Uint8Array): boolean =>
+  sameBytes(joined(token, peer, !peer.dialed), shown)
+
+function joined(token: string | Uint8Array, { proof }: Joined, byDialer: boolean): Uint8Array {
+  const exported = proof?.exported
+  if (exported === undefined) return fail('UNPROVEN', 'a join token needs a connection with security')
+  // Each side says something else: neither can be answered with its own words.
+  return hmac(token, exported(`socktools-join-${byDialer ? 'dialer' : 'acceptor'}`))
+}
