@@ -1,6 +1,7 @@
 /** What is written, in which order, under which credit. */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import { COPY_MAX } from '../../../src/wire/batch.ts'
 import { BULK_MIN } from '../../../src/wire/v1/bulk.ts'
 import {
   CANCEL,
@@ -76,7 +77,7 @@ describe('a message that nothing is before', () => {
 test('what waits is copied if it is short, so that its sender may write to it again; what is long is lent', () => {
   const out = opened()
   out.takes = 0
-  for (const length of [100, 20 * KIB]) {
+  for (const length of [COPY_MAX, COPY_MAX + 1]) {
     const body = new Uint8Array(length)
     out.lanes.put(1, EVENT, 0, 0, body, 0)
     body[0] = 1
@@ -451,4 +452,33 @@ test('of what waited only items and parts of messages are bulk', () => {
   assert.equal(inFlight(100, EVENT), 0)
   assert.equal(inFlight(100, ITEM), 100 + HEADER)
   assert.equal(inFlight(SEND_CHUNK + 1, EVENT), SEND_CHUNK + 1 + 2 * HEADER)
+})
+
+test('who waits for a message hears once that all of it is written, with the seq of its last frame', () => {
+  const out = opened()
+  const heard: number[] = []
+  const fate = { written: (seq: number) => heard.push(seq), cutOff: () => assert.fail() }
+  const put = (n: number): unknown => out.lanes.put(1, EVENT, 0, 0, filled(n), 0, fate)
+  put(10)
+  assert.deepEqual(heard.splice(0), [1])
+  out.takes = 0
+  put(LONG)
+  put(10)
+  out.pump(2)
+  assert.deepEqual(heard, [])
+  out.pump()
+  assert.deepEqual(heard, [4, 5])
+})
+
+test('lanes 3 and 4, the last of events and the first of others', () => {
+  const out = new Out()
+  for (const lane of [3, 4]) {
+    assert.deepEqual([out.lanes.has(lane), out.lanes.queuedOf(lane)], [false, 0])
+    assert.equal(out.put(lane, 10), undefined)
+    out.lanes.open(lane, MIB, 1)
+    out.put(lane, 10)
+    out.lanes.finish(lane)
+    assert.equal(out.lanes.has(lane), false)
+  }
+  assert.deepEqual(out.log, ['EVENT 3: 10', 'EVENT 4: 10'])
 })
