@@ -51,6 +51,9 @@ const rooms = {
     globals: ['Buffer'],
   },
 
+  // How many descriptors there are, the system tells in a file.
+  'net/descriptors.ts': { packageTypes: ['node:net'], packages: ['node:fs'] },
+
   // Peers. They see interfaces only; the concrete ones meet in the entry files below.
   'sock/': {
     values: [...pure, ...identities],

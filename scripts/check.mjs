@@ -18,6 +18,8 @@ for (const step of steps) {
   if (!ok) failed += 1
   console.log(`${ok ? 'ok' : 'FAIL'}  ${step}  ${((performance.now() - began) / 1000).toFixed(1)} s`)
   if (!ok) console.log(`\n${stdout ?? ''}${stderr ?? ''}`)
+  // What a step has not looked at does not pass in silence.
+  else for (const line of stdout.split('\n')) if (line.startsWith('skipped: ')) console.log(`    ${line}`)
 }
 console.log(`${steps.length - failed} passed, ${failed} failed`)
 process.exitCode = failed > 0 ? 1 : 0

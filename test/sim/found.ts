@@ -63,4 +63,20 @@ export const FOUND: readonly (readonly [why: string, options: SimulateOptions])[
       ],
     },
   ],
+  [
+    'the same, where the dial of the higher one was answered, and over: the lower one had not heard of that',
+    {
+      ...all,
+      seed: 505_507,
+      nodes: 3,
+      size: 400,
+      faults: [
+        { at: 332_207, kind: 'oneWay', nodes: [0, 1], for: 3543 },
+        { at: 332_998, kind: 'split', nodes: [2, 1], for: 1386, by: 57 },
+        { at: 333_565, kind: 'dial', nodes: [0, 1] },
+        { at: 335_079, kind: 'dial', nodes: [2, 1] },
+        { at: 335_733, kind: 'partition', nodes: [1, 0], for: 1580 },
+      ],
+    },
+  ],
 ]

@@ -95,8 +95,11 @@ const ADVICE = {
   TLS_VERSION: 'upgrade the far side to TLS 1.3',
   TOO_LARGE:
     'split the message, or raise maxFrame on both sides as far as the framing (over UDP 65,507 bytes) allows',
+  TOO_MANY_FILES: 'raise the limit of open files (ulimit -n), or lower maxPeers: each connection takes one',
   TOO_MANY_PEERS: 'raise maxPeers, or close peers that you no longer need',
   TOO_MANY_PENDING: 'raise maxPending or make goodPeer faster; a flood of connections also looks like this',
+  TOO_MANY_SESSIONS:
+    'use one connection for all that two sides have to say; or raise maxSessionsPerNode on the side that is dialed',
   TOO_MANY_STREAMS:
     'finish or break some of the feeds and channels of this peer, or raise maxStreams on the far side',
   TRUNCATED: 'the connection ended inside a frame: the other side died or does not speak this framing',

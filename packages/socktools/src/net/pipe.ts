@@ -43,6 +43,8 @@ export interface Endpoint {
   readonly host: string
   /** On this machine (loopback, Unix socket, memory): exempt from limits per host. */
   readonly local: boolean
+  /** It took one of the last file descriptors that this process can have. */
+  readonly scarce?: boolean
 }
 
 /** What is proven of the far side of one pipe. */

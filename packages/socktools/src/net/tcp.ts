@@ -1,5 +1,6 @@
 import net from 'node:net'
 import { hostPort, isLoopback, isOwnHost, tcpAddress, unmapped } from '../address.ts'
+import { isScarce } from './descriptors.ts'
 import type { Endpoint } from './pipe.ts'
 import { dialPipe, listenOn, socketPipe } from './socket-pipe.ts'
 import type { Transport } from './transport.ts'
@@ -30,5 +31,6 @@ export const SERVER_OPTIONS: net.ServerOpts = {
 export function tcpEndpoint(socket: net.Socket): Endpoint {
   // Undefined when the far side was gone before we looked.
   const host = unmapped(socket.remoteAddress ?? 'unknown')
-  return { address: tcpAddress(host, socket.remotePort ?? 0), host, local: isLoopback(host) }
+  const address = tcpAddress(host, socket.remotePort ?? 0)
+  return { address, host, local: isLoopback(host), scarce: isScarce(socket) }
 }

@@ -2,6 +2,7 @@ import net from 'node:net'
 import { SockError, fail } from '../errors.ts'
 import type { Platform } from '../platform/platform.ts'
 import { pathOf } from '../address.ts'
+import { isScarce } from './descriptors.ts'
 import { dialPipe, listenOn, socketPipe } from './socket-pipe.ts'
 import type { Pipe } from './pipe.ts'
 import { SERVER_OPTIONS } from './tcp.ts'
@@ -18,7 +19,8 @@ export function unix(platform: Pick<Platform, 'unlink'>): Transport {
       const listen = async (): Promise<Listener> => {
         const listener = await listenOn(net.createServer(SERVER_OPTIONS), { at, ...options }, (socket) => {
           // The system gives the dialing side no name, so each gets a number: two must not look like one.
-          onPipe(socketPipe(socket, { address: `${at.href}#${++accepted}`, host: 'unix', local: true }))
+          const address = `${at.href}#${++accepted}`
+          onPipe(socketPipe(socket, { address, host: 'unix', local: true, scarce: isScarce(socket) }))
         })
         return { address: at.href, close: () => listener.close() }
       }

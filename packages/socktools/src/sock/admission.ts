@@ -34,9 +34,11 @@ export class Admission {
   }
 
   /** What speaks against this connection before anything is done for it. Throws what goodAddress throws. */
-  atDoor({ host, address, local }: Endpoint, peers: number): SockError | undefined {
+  atDoor({ host, address, local, scarce }: Endpoint, peers: number): SockError | undefined {
     const refuse = (code: ErrorCode, what: string): SockError => new SockError(code, what, { address })
     const { maxPeers, maxPending, maxPendingPerHost, maxConnectRate, goodAddress } = this.#limits
+    if (scarce === true)
+      return refuse('TOO_MANY_FILES', 'nearly all file descriptors of this process are taken')
     if (peers + this.pending >= maxPeers) return refuse('TOO_MANY_PEERS', `there are ${peers} peers already`)
     if (this.pending >= maxPending)
       return refuse('TOO_MANY_PENDING', `${this.pending} connections wait at the gate`)

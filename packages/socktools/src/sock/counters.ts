@@ -11,6 +11,7 @@ export class Counters {
   invalid = 0
   unhandled = 0
   late = 0
+  slowed = 0
   repeated = 0
   readonly #refused: Record<string, number> = Object.create(null) as Record<string, number>
   readonly #failed: Record<string, number> = Object.create(null) as Record<string, number>
@@ -52,6 +53,7 @@ export class Counters {
       invalid: this.invalid,
       unhandled: this.unhandled,
       late: this.late,
+      slowed: this.slowed,
       repeated: this.repeated,
     }
   }
@@ -93,6 +95,7 @@ export function totalOf(all: readonly SockStats[]): SockStats {
       invalid: a.invalid + b.invalid,
       unhandled: a.unhandled + b.unhandled,
       late: a.late + b.late,
+      slowed: a.slowed + b.slowed,
       repeated: a.repeated + b.repeated,
     }),
     new Counters().snapshot([], 0),

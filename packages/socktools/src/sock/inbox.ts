@@ -1,9 +1,6 @@
+import { Share } from './share.ts'
 import type { Turn } from './turn.ts'
 
-/** A pipe may keep the loop for this many milliseconds of a turn, then the others are served. */
-const TURN_BUDGET = 5
-/** The clock is looked at after the 2nd, 4th, 8th … message of a turn, and after every 256th. */
-const CHECK_EVERY = 256
 /** What a queued message takes beside its bytes (measured: 105 and its place): a flood of empty ones counts as well. */
 const OVERHEAD = 128
 
@@ -44,13 +41,12 @@ export class Inbox {
   high = false
   #yielding = false
   #stopped = false
-  #turnNumber = -1
-  #count = 0
-  #nextCheck = 2
+  readonly #share: Share
   #waiting: { until: number; resolve: () => void }[] = []
 
   constructor(host: InboxHost) {
     this.#host = host
+    this.#share = new Share(host.turn)
   }
 
   get idle(): boolean {
@@ -106,11 +102,7 @@ export class Inbox {
   }
 
   #run(payload: Uint8Array): void {
-    if (this.#turnNumber !== this.#host.turn.number) {
-      this.#turnNumber = this.#host.turn.number
-      this.#count = 0
-      this.#nextCheck = 2
-    }
+    this.#share.begin()
     this.#inHandler = true
     const settling = this.#host.handle(payload)
     this.#inHandler = false
@@ -124,7 +116,7 @@ export class Inbox {
     }
     this.#excused = false
     if (this.#waiting.length > 0) this.#wake()
-    if (++this.#count >= this.#nextCheck) this.#checkBudget()
+    if (this.#share.used()) this.#yield()
   }
 
   #pump(): void {
@@ -158,11 +150,7 @@ export class Inbox {
     this.#host.onPressure(high)
   }
 
-  #checkBudget(): void {
-    if (this.#host.turn.spent() <= TURN_BUDGET) {
-      this.#nextCheck += Math.min(this.#nextCheck, CHECK_EVERY)
-      return
-    }
+  #yield(): void {
     this.#yielding = true
     this.#host.afterPoll(() => {
       this.#yielding = false

@@ -1,29 +1,37 @@
 import { printable } from '../errors.ts'
 import type { Codec } from '../wire/codec.ts'
+import { type Bucket, refill } from './admission.ts'
 import type { Logger, Sock } from './types.ts'
 
-/** Lines that a stranger can cause at will are written at most so often, in milliseconds. */
-const AT_MOST_EVERY = 1000
+/** Of each kind of line about one peer that a stranger can cause, so many a second; of others that it can cause, one. */
+const PEERS = 10
 
 /** Writes a sock's events to a logger. Returns what it answers, so that one that rejects is a fault like any other. */
 export function logTo<C extends Codec>(logger: Logger, sock: Pick<Sock<C>, 'on'>, now: () => number): void {
   const throttled = (
-    write: (text: string, facts: object) => void,
-  ): ((text: string, facts: object) => void) => {
-    let last = -Infinity
+    write: (text: string, facts: object) => unknown,
+    most = 1,
+  ): ((text: string, facts: object) => unknown) => {
+    let bucket: Bucket | undefined
     let unsaid = 0
     return (text, facts) => {
-      if (now() - last < AT_MOST_EVERY) {
+      bucket = refill(bucket, now(), most, most)
+      if (bucket.tokens < 1) {
         unsaid++
-        return
+        return undefined
       }
+      bucket.tokens--
       const count = unsaid
-      last = now()
       unsaid = 0
-      write(text, { ...facts, unsaid: count })
+      return write(text, most > 1 && count === 0 ? facts : { ...facts, unsaid: count })
     }
   }
-  const warn = (text: string, facts: object): void => logger.warn?.(text, facts)
+  const warn = (text: string, facts: object): unknown => logger.warn?.(text, facts)
+  const info = (text: string, facts: object): unknown => logger.info?.(text, facts)
+  const gone = throttled(warn, PEERS)
+  const lost = throttled(warn, PEERS)
+  const detached = throttled(info, PEERS)
+  const resumed = throttled(info, PEERS)
   const refused = throttled(warn)
   const invalid = throttled(warn)
   const unhandled = throttled((text, facts) => logger.debug?.(text, facts))
@@ -32,13 +40,11 @@ export function logTo<C extends Codec>(logger: Logger, sock: Pick<Sock<C>, 'on'>
   sock.on('peer', ({ peer }) => logger.debug?.(`peer ${peer.id} is up (${peer.address})`, { peer: peer.id }))
   sock.on('detached', ({ peer, error }) => {
     const why = error === undefined ? '' : `: ${error.message}`
-    return logger.info?.(`peer ${peer.id} is detached${why}`, { peer: peer.id, code: error?.code })
+    return detached(`peer ${peer.id} is detached${why}`, { peer: peer.id, code: error?.code })
   })
-  sock.on('resumed', ({ peer }) =>
-    logger.info?.(`peer ${peer.id} is back (${peer.address})`, { peer: peer.id }),
-  )
+  sock.on('resumed', ({ peer }) => resumed(`peer ${peer.id} is back (${peer.address})`, { peer: peer.id }))
   sock.on('sessionLost', ({ peer, reason, unknown, neverSent, resent }) =>
-    logger.warn?.(`the session of peer ${peer.id} is lost: ${reason}`, {
+    lost(`the session of peer ${peer.id} is lost: ${reason}`, {
       peer: peer.id,
       reason,
       unknown,
@@ -46,13 +52,13 @@ export function logTo<C extends Codec>(logger: Logger, sock: Pick<Sock<C>, 'on'>
       resent,
     }),
   )
-  sock.on('gone', ({ peer, error, lost }) => {
+  sock.on('gone', ({ peer, error, lost: left }) => {
     if (error === undefined)
-      return logger.debug?.(`peer ${peer.id} is gone (${peer.address})`, { peer: peer.id, lost })
-    return logger.warn?.(`peer ${peer.id} is gone: ${error.message}`, {
+      return logger.debug?.(`peer ${peer.id} is gone (${peer.address})`, { peer: peer.id, lost: left })
+    return gone(`peer ${peer.id} is gone: ${error.message}`, {
       peer: peer.id,
       code: error.code,
-      lost,
+      lost: left,
     })
   })
   sock.on('settled', ({ name, n, outcome }) => {

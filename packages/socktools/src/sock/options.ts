@@ -113,7 +113,10 @@ export interface SockOptions<C extends Codec = RawCodec, P extends Protocol | un
 
   /** The longest payload, sent or received. Costs memory only as bytes arrive. Default 16 MiB. */
   readonly maxFrame?: number
-  /** Peers, pending ones included. A peer costs about 5 KB while it is idle. Default 16,384. */
+  /**
+   * Peers, pending ones included. A peer costs about 5 KB while it is idle. Sessions that wait for another connection count
+   * as well, but make room for who is new: the one that waited longest ends. Default 16,384.
+   */
   readonly maxPeers?: number
   /** Connections that have not passed goodPeer. Default 128. */
   readonly maxPending?: number
@@ -147,6 +150,11 @@ export interface SockOptions<C extends Codec = RawCodec, P extends Protocol | un
   /** Wire v1: feeds and channels that one peer may have open. Default 256. */
   readonly maxStreams?: number
   /**
+   * Wire v1: calls, feeds and channels that one peer may give up a second, beyond as many as it may have open. One that
+   * is faster is read no further until it is not: `stats().slowed`. Default 100.
+   */
+  readonly maxResetRate?: number
+  /**
    * Wire v1: what is underway when a connection breaks goes on over the next one, without loss and in order. Default
    * true; both sides must want it.
    */
@@ -162,6 +170,11 @@ export interface SockOptions<C extends Codec = RawCodec, P extends Protocol | un
   readonly sessionLost?: 'fail' | 'resend' | 'drop'
   /** Wire v1: milliseconds that a session waits for another connection. Default 2 minutes. */
   readonly sessionTtl?: number
+  /**
+   * Wire v1: sessions that one far side may have here. One more ends the oldest that waits for another connection; where
+   * none waits it is turned away: TOO_MANY_SESSIONS. Default 4.
+   */
+  readonly maxSessionsPerNode?: number
   /** Wire v1: bytes that are kept for a peer until it has acknowledged them; above it nothing new is written. Default 64 MiB. */
   readonly maxRetained?: number
 }
@@ -191,7 +204,9 @@ export const DEFAULTS = {
   streamWindow: 256 * 1024,
   maxCalls: 64,
   maxStreams: 256,
+  maxResetRate: 100,
   sessionTtl: 120_000,
+  maxSessionsPerNode: 4,
   maxRetained: 64 * 1024 * 1024,
 } as const
 

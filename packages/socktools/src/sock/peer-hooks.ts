@@ -34,6 +34,8 @@ export abstract class PeerHooks {
   protected abstract onFrame(payload: Uint8Array): void
   /** All frames of a chunk were handed on. */
   protected abstract onChunk(): void
+  /** The pipe is about to end: frames of it that were put off are taken now. */
+  protected finishReading?(): void
   /** Senders begin to wait for room in the outbox, or need not any more. */
   protected abstract onSendersWait(): void
   /** The system took something of the outbox. Nothing may be put into it from within. */

@@ -1,10 +1,13 @@
 import type { Codec } from '../wire/codec.ts'
+import { SessionLost } from '../wire/v1/resumption.ts'
 import { unlessAborted } from './attempts.ts'
 import type { AnyPeer } from './sends.ts'
 
 /** The peers of a sock that have a say: connected, waiting for another connection, or with something left to handle. */
 export class Peers<C extends Codec> {
   readonly #all = new Set<AnyPeer<C>>()
+  /** Those that have no connection now, in the order in which they lost it. */
+  readonly detached = new Set<AnyPeer<C>>()
   /** Told of each that dialed us, while somebody waits for one of them. */
   readonly #onCame = new Set<(peer: AnyPeer<C>) => void>()
 
@@ -14,6 +17,7 @@ export class Peers<C extends Codec> {
 
   delete(peer: AnyPeer<C>): void {
     this.#all.delete(peer)
+    this.detached.delete(peer)
   }
 
   has(peer: AnyPeer<C>): boolean {
@@ -27,6 +31,15 @@ export class Peers<C extends Codec> {
   /** Those that there are now, whatever becomes of them meanwhile. */
   get all(): AnyPeer<C>[] {
     return [...this.#all]
+  }
+
+  /** Ends the session of whoever dialed us and has waited longest for another connection, if anybody does. */
+  makeRoom(): void {
+    for (const peer of this.detached) {
+      if (peer.wire !== 'v1' || peer.dialed) continue
+      peer.session?.lose(new SessionLost('expired', undefined, peer.address))
+      return
+    }
   }
 
   /** One that dialed us is read. */

@@ -193,12 +193,14 @@ export abstract class PipePeer<C extends Codec> extends PeerHooks {
       watch.heard(decoder.partial, this.arrived)
       this.onChunk()
     } catch (thrown) {
+      this.finishReading?.()
       this.failAs(thrown)
     }
   }
 
   /** The far side has finished sending. It may still be waiting for answers. */
   #onEnd(): void {
+    this.finishReading?.()
     if (this.#state === 'gone') return
     this.farEnded = true
     try {
@@ -304,6 +306,7 @@ export abstract class PipePeer<C extends Codec> extends PeerHooks {
   }
 
   #onClose(cause: Error | undefined): void {
+    this.finishReading?.()
     if (this.#state === 'gone') return
     this.#error ??= cause === undefined ? this.cutShort : this.broken(cause)
     if (this.outlives) this.detach(this.#error)

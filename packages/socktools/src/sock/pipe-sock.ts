@@ -68,8 +68,6 @@ export class PipeSock<
   readonly #peers = new Peers<C>()
   readonly #keepers: Keepers<AnyPeer<C>>
   readonly #reunions: Reunions<AnyPeer<C>>
-  /** How many have no connection now. */
-  #detached = 0
   /** An address that others can reach was listened on or dialed, with nothing proven there. */
   #isInsecure = false
   #binding = false
@@ -92,7 +90,7 @@ export class PipeSock<
       get life() {
         return core.life
       },
-      countPeers: () => this.#peers.size - this.#detached,
+      countPeers: () => this.#peers.size - this.#peers.detached.size,
       greet: (pipe, dialed) => this.#v1?.greet(pipe, dialed),
       join: (pipe, dialed, greeted, dialedAt) => this.#join(pipe, dialed, greeted, dialedAt),
       twin: (nodeId, proven, signal) => this.#peers.twin(nodeId, proven, signal),
@@ -159,7 +157,7 @@ export class PipeSock<
           this.#onDetached(peer, error)
         },
         onResumed: (peer) => {
-          this.#detached--
+          this.#peers.detached.delete(peer)
           core.events.emit('resumed', { peer: peer as unknown as Peer<C> })
         },
         hurry: (peer) => {
@@ -288,6 +286,7 @@ export class PipeSock<
         : new LivePeer<C>(id, pipe, dialed, this.#peerHost)
     if (dialed) core.counters.dialed++
     else core.counters.accepted++
+    if (this.#peers.size >= core.settings.maxPeers) this.#peers.makeRoom()
     this.#peers.add(peer)
     this.#sends.join(peer)
     core.begin()
@@ -304,7 +303,7 @@ export class PipeSock<
   }
 
   #onDetached(peer: V1Peer<C>, error: SockError | undefined): void {
-    this.#detached++
+    this.#peers.detached.add(peer)
     this.core.events.emit('detached', { peer: peer as unknown as Peer<C>, error })
     const { dialedAt, session } = peer
     const moved = session?.moved ?? false
@@ -322,7 +321,6 @@ export class PipeSock<
     this.#peers.delete(peer)
     if (peer.wire === 'v1') this.#desk?.gone(peer)
     this.#reunions.stop(peer)
-    if (peer.wire === 'v1' && !peer.isAttached) this.#detached--
     this.core.counters.peerGone(peer.stats())
     if (error !== undefined) this.core.counters.failed(error)
     if (this.core.life !== 'open') this.#lost = bothLost(this.#lost, lost)

@@ -86,7 +86,7 @@ export class ReadWatch {
   }
 
   pause(): void {
-    this.#pausedAt = this.#now()
+    if (this.#pausedAt < 0) this.#pausedAt = this.#now()
   }
 
   resume(): void {

@@ -34,6 +34,11 @@ export class Turn {
     return now - this.#start
   }
 
+  /** The same, without a turn being begun: 0 where nobody has asked yet. */
+  get elapsed(): number {
+    return this.#open ? this.#platform.now() - this.#start : 0
+  }
+
   /** Something was written: whoever awaits its sends may have to pause. */
   wrote(): void {
     if (this.spent() <= STARVING || this.#end !== undefined) return

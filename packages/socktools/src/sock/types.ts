@@ -32,6 +32,8 @@ export interface SockStats extends Omit<PeerStats, 'silent'> {
   readonly unhandled: number
   /** Answers of calls that came when nobody waited for them any more. */
   readonly late: number
+  /** How often a peer that gave up calls, feeds and channels faster than `maxResetRate` was read no further for a time. */
+  readonly slowed: number
   /** It speaks wire v1 where others can reach it, with nothing proven: `insecure: true`. */
   readonly insecure?: true
   /** Messages that were sent again over a later session, and had come before: they were dropped. */

@@ -5,16 +5,8 @@ import net, { type AddressInfo } from 'node:net'
 import { describe, test, type TestContext } from 'node:test'
 import tls from 'node:tls'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type {
-  SockError} from '../../src/index.ts';
-import {
-  type Candidate,
-  Identity,
-  msg,
-  nothing,
-  TcpSock,
-  type TcpSockOptions,
-} from '../../src/index.ts'
+import type { SockError } from '../../src/index.ts'
+import { type Candidate, Identity, msg, nothing, TcpSock, type TcpSockOptions } from '../../src/index.ts'
 import { pemOf } from '../../src/platform/node-keys.ts'
 import { forged, type Forgery } from './forge.ts'
 

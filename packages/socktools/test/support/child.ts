@@ -1,8 +1,12 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
-import type { TestContext } from 'node:test'
 import { fileURLToPath } from 'node:url'
+
+/** A test, or whatever else has an end. */
+export interface Ending {
+  after(fn: () => unknown): void
+}
 
 /** A process of its own, that runs one of children/*.ts. It is ended with the test at the latest. */
 export class Child {
@@ -21,12 +25,12 @@ export class Child {
     this.#lines = createInterface(process.stdout)[Symbol.asyncIterator]()
   }
 
-  static start(t: TestContext, name: string, ...args: string[]): Child {
+  static start(t: Ending, name: string, ...args: string[]): Child {
     return Child.under(t, [], name, ...args)
   }
 
   /** The same, by a command that runs what comes behind it. */
-  static under(t: TestContext, command: readonly string[], name: string, ...args: string[]): Child {
+  static under(t: Ending, command: readonly string[], name: string, ...args: string[]): Child {
     const script = fileURLToPath(new URL(`children/${name}.ts`, import.meta.url))
     const [file = '', ...rest] = [...command, process.execPath, '--import', 'tsx', script, ...args]
     const child = new Child(spawn(file, rest))

@@ -120,7 +120,7 @@ export class CutPipe implements Pipe {
   }
 
   end(): void {
-    this.#inner.end()
+    if (!this.lost) this.#inner.end()
   }
 
   destroy(): void {

@@ -1,6 +1,7 @@
 /** The lengths of lengthPrefixed(), byte by byte. What holds of every framing: framing.test.ts. */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import { lengthHeader } from '../../src/wire/length-header.ts'
 import { type LengthPrefixedOptions, lengthPrefixed } from '../../src/wire/length-prefixed.ts'
 import { codeOf, decode, frame, hex, latin1, pattern, reading, textual, toHex } from './bytes.ts'
 
@@ -213,4 +214,30 @@ describe('lengthPrefixed', () => {
     }
     assert.equal(decode(lengthPrefixed({ length: 2 }), 100, [http]).refused, 'FRAME_TOO_LARGE')
   })
+})
+
+test('a header is whole when its last byte is there, wherever it stands', () => {
+  const before = 5
+  for (const length of [1, 2, 4, 8, 'varint'] as const) {
+    const ways: LengthPrefixedOptions[] = [{ length }, { length, endian: 'little' }]
+    for (const options of length === 'varint' ? ways.slice(0, 1) : ways) {
+      const header = lengthHeader(options)
+      const n = length === 1 ? 200 : length === 2 ? 60_000 : 1_000_000
+      const bytes = new Uint8Array(40)
+      const end = header.write(bytes, before, n)
+      assert.equal(end - before, header.size(n))
+      for (let at = before; at < end; at++) assert.equal(header.span(bytes, before, at), 0)
+      assert.equal(header.span(bytes, before, end), end - before)
+      assert.equal(header.span(bytes, before, bytes.length), end - before)
+      assert.equal(header.read(bytes, before), n)
+    }
+  }
+})
+
+test('a length of which a part has come is not judged yet, behind a whole frame either', () => {
+  const got: string[] = []
+  const decoder = lengthPrefixed().decoder((payload) => got.push(toHex(payload)), 10)
+  decoder.push(hex('00000001 41 ff'))
+  assert.deepEqual([got, decoder.partial], [['41'], 1])
+  assert.throws(() => decoder.push(hex('000000')), { code: 'FRAME_TOO_LARGE' })
 })

@@ -16,8 +16,8 @@ export interface Terms {
   readonly handshakeTimeout: number
   /** A peer that is silent for so long after it dialed speaks the plain wire, if `wire` is auto. */
   readonly autoWait: number
-  /** A new session; undefined: none is offered. */
-  newSession(): Session | undefined
+  /** A new session for somebody with this proven id, or else at this host; undefined: none is offered. Throws TOO_MANY_SESSIONS. */
+  newSession(who: Offer, from: string): Session | undefined
   /** Who goes on with the session that this HELLO names; `proven`: by this id. Rejects with SESSION_LOST. */
   resume(hello: Hello, proven: string | undefined): Promise<Resumable>
   /**

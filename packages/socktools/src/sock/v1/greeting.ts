@@ -303,7 +303,8 @@ export class Greeting {
     // While the gate was asked a dial of ours may have met this node.
     visit?.check()
     const session =
-      resumable?.takeOver(hello) ?? (this.#sessions(hello) ? this.#terms.newSession() : undefined)
+      resumable?.takeOver(hello) ??
+      (this.#sessions(hello) ? this.#terms.newSession(hello, this.#proven ?? this.#host) : undefined)
     if (resumable !== undefined)
       this.#positions = { ours: session?.lastRecv ?? 0, theirs: hello.resume?.lastRecv ?? 0 }
     this.#agreed = true

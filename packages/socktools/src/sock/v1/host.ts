@@ -45,6 +45,8 @@ export interface V1Host<C extends Codec>
   inboxFailed(peer: V1Peer<C>, thrown: unknown): void
   /** An answer came that nobody waits for any more. */
   late(): void
+  /** A peer gave up faster than maxResetRate, and is read no further for a time. */
+  slowed(): void
   /** What sessions keep is kept in these. */
   readonly blocks: Blocks
   randomBytes(n: number): Uint8Array

@@ -72,6 +72,8 @@ export interface Takers {
   readonly application: Events
   /** The far side is about to leave, and wants to be dialed no sooner than so many milliseconds from now. */
   onGoaway(delay: number): void
+  /** The far side gave up what it had asked for. */
+  gaveUp(): void
   /** A VOLATILE came, and too much waits already. */
   behind(bytes: number): void
   onIdle(): void
@@ -275,7 +277,10 @@ export class Inbound {
       return fail('PROTOCOL_ERROR', `${nameOfKind(kind)} on lane ${lane}, where no stream is`)
     if (kind === kinds.ITEM) stream.onItem(whole)
     else if (kind === kinds.END) stream.onEnd()
-    else stream.onReset(whole)
+    else {
+      stream.onReset(whole)
+      if (this.#theirs.has(lane)) this.#to.gaveUp()
+    }
   }
 
   #onCancel(header: Header, payload: Uint8Array): void {
@@ -283,6 +288,7 @@ export class Inbound {
     const isOpen = this.#lanes.has(lane)
     // It crossed with the end of what it is about.
     if (!isOpen && !this.#theirs.has(lane) && !this.#to.calls.has(lane)) return
+    if (this.#theirs.has(lane)) this.#to.gaveUp()
     if (isOpen) this.#lanes.chunk(header, payload)
     const stream = this.#to.streams.at(lane)
     if (stream !== undefined) {

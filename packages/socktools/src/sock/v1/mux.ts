@@ -47,6 +47,8 @@ export interface MuxPeer {
   dropped(reason: DropReason, bytes: number): void
   /** As in Takers. */
   onGoaway(delay: number): void
+  /** As in Takers. */
+  gaveUp(): void
   /** No event waits, and no handler of one runs. */
   idled(): void
 }
@@ -148,6 +150,9 @@ export class Mux implements Link {
       application,
       onGoaway: (delay) => {
         peer.onGoaway(delay)
+      },
+      gaveUp: () => {
+        peer.gaveUp()
       },
       behind: (bytes) => {
         peer.dropped('behind', bytes)

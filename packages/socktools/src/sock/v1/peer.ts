@@ -108,7 +108,17 @@ export class V1Peer<C extends Codec>
     }
     this.leaving = new Leaving(this, mux)
     this.#messages = new Messages(mux, this, settings, outboxes.turn)
-    this.#pace = new ReadPace(this, outboxes.turn, platform)
+    const { maxResetRate, maxCalls, maxStreams } = settings
+    this.#pace = new ReadPace(this, {
+      turn: outboxes.turn,
+      platform,
+      deadlines,
+      maxResetRate,
+      resetBurst: maxCalls + maxStreams,
+      onSlowed: () => {
+        host.slowed()
+      },
+    })
     this.#vitals = new Vitals(settings, deadlines, this)
   }
 
@@ -216,6 +226,10 @@ export class V1Peer<C extends Codec>
     this.leaving.onGoaway(delay, this.#host.platform)
   }
 
+  gaveUp(): void {
+    this.#pace.onReset()
+  }
+
   idled(): void {
     this.onIdle()
   }
@@ -230,10 +244,14 @@ export class V1Peer<C extends Codec>
 
   pauseReading(): void {
     this.pipe.pause()
+    // A frame cannot be finished while nobody reads.
+    this.watch.pause()
   }
 
   resumeReading(): void {
-    if (this.isAttached && this.state !== 'gone') this.pipe.resume()
+    if (!this.isAttached || this.state === 'gone') return
+    this.watch.resume()
+    this.pipe.resume()
   }
 
   #error(code: ErrorCode, what: string): SockError {
@@ -244,7 +262,26 @@ export class V1Peer<C extends Codec>
 
   protected override onFrame(payload: Uint8Array): void {
     if (this.#pace.begins()) this.session?.heard()
+    if (this.#pace.putsOff(payload)) return
     this.#in.onFrame(payload)
+    this.#pace.took()
+  }
+
+  takeFrame(payload: Uint8Array): void {
+    if (this.state === 'gone' || !this.isAttached) return
+    try {
+      this.#in.onFrame(payload)
+    } catch (thrown) {
+      this.failAs(thrown)
+    }
+  }
+
+  onFrames(): void {
+    if (this.state !== 'gone' && this.isAttached) this.#in.onChunk()
+  }
+
+  protected override finishReading(): void {
+    this.#pace.finish()
   }
 
   protected override onChunk(): void {
@@ -282,7 +319,7 @@ export class V1Peer<C extends Codec>
   }
 
   protected override get arrived(): number {
-    return this.#in.frames
+    return this.#in.frames + this.#pace.waiting
   }
 
   protected override get waiting(): number {

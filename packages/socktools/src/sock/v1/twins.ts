@@ -3,8 +3,8 @@ import type { Offer } from '../../wire/v1/hello.ts'
 import { keyOf } from '../../wire/v1/resumption.ts'
 import { Waiter } from '../waiter.ts'
 
-/** How long a node that our HELLO has reached may believe in that dial after it has failed: see Signs. */
-const BELIEVED = 30_000
+/** How long a node may believe in a dial of ours that has failed, or whose peer is gone: see Signs. */
+const BELIEVED = 60_000
 
 /** DUPLICATE: there is a connection with this node already, or about to be. */
 export class Duplicate extends SockError {
@@ -40,7 +40,10 @@ export interface Visit {
   check(): void
   /** To be called when WELCOME has been said. Whether dials of ours still wait for an answer that decides which is kept. */
   decided(): () => boolean
-  /** A dial of ours to that host failed without an answer: the far side may believe in it, and give this one up for it. */
+  /**
+   * A dial of ours to that host failed without an answer, or a peer that we dialed is gone: the far side may not know,
+   * and give this one up for it.
+   */
   doubted(): boolean
   /** It is about to be a peer. */
   settled(): void
@@ -62,7 +65,8 @@ interface Met {
  *             2. the lower one first waits what becomes of its own dials to that host, then 1
  *             3. the higher one answers, and then waits what becomes of its own dials to that host: where one of
  *                them was answered with WELCOME, this one is given up before it is a peer; where one got no answer
- *                this one is a peer only when the far side has said something: it may give it up by 4
+ *                this one is a peer only when the far side has said something: it may give it up by 4; and so
+ *                where one that it dialed is gone, which the far side may not know
  *   dialer    4. the lower one gives up a dial that met a node which has dialed us
  *
  * Who is refused so goes on with the connection that there is. A node is told by its nodeId and its incarnation,
@@ -80,8 +84,8 @@ export class Twins {
   readonly #came = new Map<string, Set<Met>>()
   readonly #coming = new Map<string, number>()
   #changed = new Waiter()
-  /** By host: when a dial to it failed last that had got no answer. */
-  readonly #unanswered = new Map<string, number>()
+  /** By host: when a dial to it failed last that had got no answer. By node: when one that we had met was over. */
+  readonly #doubts = new Map<string, number>()
   readonly #now: () => number
   /** Called when a dial was answered, or failed. */
   readonly #onAnswered = new Set<() => void>()
@@ -116,7 +120,8 @@ export class Twins {
         met.peer = peer
       },
       over: () => {
-        if (this.#waiting.has(dial)) this.#failed(host)
+        if (this.#waiting.has(dial)) this.#doubt(host)
+        if (key !== undefined) this.#doubt(key)
         if (key !== undefined) take(this.#met, key, met)
         key = undefined
         this.#answered(dial)
@@ -132,10 +137,19 @@ export class Twins {
     for (const tell of this.#onAnswered) tell()
   }
 
-  #failed(host: string): void {
+  #doubt(whom: string): void {
     const now = this.#now()
-    for (const [to, at] of this.#unanswered) if (now - at >= BELIEVED) this.#unanswered.delete(to)
-    this.#unanswered.set(host, now)
+    // The oldest first.
+    for (const [one, at] of this.#doubts) {
+      if (now - at < BELIEVED) break
+      this.#doubts.delete(one)
+    }
+    this.#doubts.delete(whom)
+    this.#doubts.set(whom, now)
+  }
+
+  #isDoubted(whom: string): boolean {
+    return this.#now() - (this.#doubts.get(whom) ?? -Infinity) < BELIEVED
   }
 
   #change(): void {
@@ -172,8 +186,7 @@ export class Twins {
         if (!isSelf && this.#met.has(key)) throw new Duplicate(this.#own)
       },
       decided: () => this.#decided(who, host),
-      doubted: () =>
-        this.#own > keyOf(who.nodeId) && this.#now() - (this.#unanswered.get(host) ?? -Infinity) < BELIEVED,
+      doubted: () => this.#own > keyOf(who.nodeId) && (this.#isDoubted(host) || this.#isDoubted(key)),
       settled,
       joined: (peer) => {
         came.peer = peer

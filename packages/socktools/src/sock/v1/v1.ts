@@ -20,6 +20,7 @@ import { FrameWriter } from './frame-writer.ts'
 import type { Again, GreetedV1, Terms } from './greeted.ts'
 import { Greeting } from './greeting.ts'
 import type { V1Host } from './host.ts'
+import { NodeSessions } from './node-sessions.ts'
 import { V1Peer } from './peer.ts'
 import { Resends } from './resends.ts'
 import { ServeContext } from './serve-context.ts'
@@ -34,6 +35,7 @@ export class V1<C extends Codec> {
   /** By the id of their session: those whose handshake is done, and that are no peers yet. */
   readonly #held = new Map<string, () => Promise<void>>()
   readonly #tombstones = new Tombstones()
+  readonly #nodes: NodeSessions<V1Peer<C>>
   /** By the id of their session: all that have one. */
   readonly #live = new Map<string, V1Peer<C>>()
   readonly #resends: Resends<V1Peer<C>>
@@ -48,6 +50,7 @@ export class V1<C extends Codec> {
   ) {
     const { settings, platform } = core
     this.intake = new Intake(settings.inbox ?? settings.store)
+    this.#nodes = new NodeSessions(settings.maxSessionsPerNode)
     const contract = settings.contract as Contract
     const hash = platform.hash
     const isSameKey = (before: string | undefined, now: string | undefined): boolean =>
@@ -72,11 +75,10 @@ export class V1<C extends Codec> {
         heartbeat: u32(settings.heartbeat),
         ttl: u32(settings.timeout),
       },
-      newSession: () => ({
-        sessionId: platform.randomBytes(16),
-        token: platform.randomBytes(16),
-        lastRecv: 0,
-      }),
+      newSession: ({ nodeId: far }, from) => {
+        this.#nodes.check(nodeAt(from, keyOf(far)))
+        return { sessionId: platform.randomBytes(16), token: platform.randomBytes(16), lastRecv: 0 }
+      },
       held: ({ sessionId }, release) => {
         const key = keyOf(sessionId)
         this.#held.set(key, release)
@@ -173,6 +175,9 @@ export class V1<C extends Codec> {
       late: () => {
         counters.late++
       },
+      slowed: () => {
+        counters.slowed++
+      },
     }
   }
 
@@ -215,7 +220,10 @@ export class V1<C extends Codec> {
     const peer = new V1Peer<C>(id, pipe, dialed, this.#host, greeted, dialedAt)
     if (peer.session === undefined) return peer
     this.#live.set(peer.session.key, peer)
-    if (!dialed) this.#sessions.set(peer.session.key, peer)
+    if (!dialed) {
+      this.#nodes.add(nodeAt(peer.identity ?? peer.host, peer.nodeId), peer)
+      this.#sessions.set(peer.session.key, peer)
+    }
     return peer
   }
 
@@ -239,6 +247,7 @@ export class V1<C extends Codec> {
     if (session === undefined) return
     const { resumption, received } = session
     this.#live.delete(session.key)
+    this.#nodes.delete(peer)
     if (!dialed) this.#sessions.delete(session.key)
     const reason = error instanceof SessionLost ? error.reason : 'ended'
     this.#tombstones.add({ resumption, reason, lastRecv: received })
@@ -256,6 +265,9 @@ export class V1<C extends Codec> {
     core.fault(thrown, `handler of "${name}"`, peer)
   }
 }
+
+/** A nodeId is only said: nobody with another key, or where none is proven at another host, can take the place of one. */
+const nodeAt = (from: string, nodeId: string): string => `${from} ${nodeId}`
 
 const follows = (trust: Trust | undefined, before: string | undefined, now: string | undefined): boolean =>
   before !== undefined && now !== undefined && trust?.follows?.(before, now) === true

@@ -85,9 +85,8 @@ export class Lane {
   /** The first is the one that is written now or next. */
   first: Message | undefined
   last: Message | undefined
-  /** Bytes that wait, and the messages they are of. */
+  /** Bytes that wait. */
   queued = 0
-  messages = 0
   /** More than the mark waited, and not yet half of it or less. */
   over = false
   /** Nothing is added any more, and the lane is gone when nothing waits. */
@@ -114,7 +113,6 @@ export class Lane {
     if (this.last === undefined) this.first = message
     else this.last.after = message
     this.last = message
-    this.messages++
     this.queued += HEADER + message.body.length
   }
 
@@ -134,7 +132,6 @@ export class Lane {
     else after.before = before
     message.lane = message.before = message.after = undefined
     const bytes = HEADER + message.body.length - message.at
-    this.messages--
     this.queued -= bytes
     return bytes
   }

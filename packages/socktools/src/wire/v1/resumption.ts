@@ -175,6 +175,9 @@ export class Tombstones {
     const found = this.#byKey.get(key)
     if (found === undefined || found.resumption.refusal(hello) === 'not-yours')
       return new SessionLost('unknown-session')
+    // Who still asks may ask again: what nobody asks for is forgotten first.
+    this.#byKey.delete(key)
+    this.#byKey.set(key, found)
     return new SessionLost(found.reason, found.lastRecv)
   }
 }

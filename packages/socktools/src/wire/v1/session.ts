@@ -58,7 +58,6 @@ export class Sequence {
 
   /** Takes the ack of a frame that came without a seq. Throws PROTOCOL_ERROR. */
   ack(ack: number): void {
-    if (ack === this.acked) return
     if (ack < this.acked) fail('PROTOCOL_ERROR', `an ack of ${ack}, and ${this.acked} was acked before`)
     if (ack > this.sent)
       fail('PROTOCOL_ERROR', `an ack of ${ack}, and ${this.sent} is the last that was sent`)

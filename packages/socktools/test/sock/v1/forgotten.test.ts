@@ -196,4 +196,22 @@ describe('a dial whose answer is lost, and the other side does not know that it 
     unheard(500))
 
   test('and so is one that it dials afterwards', () => unheard(1500))
+
+  test('and so is one that it dials when it has not heard that the one before is over', () =>
+    two(async ({ world, a, b, cuts }) => {
+      const [before] = a.knownPeers
+      // b takes it for alive.
+      await before!.sendMsg('say', 'x')
+      await world.sim.sleep(100)
+      for (const pipe of cuts.pipes) pipe.mute = pipe.lost = true
+      a.closePeer(before!)
+      const events: string[] = []
+      for (const event of ['peer', 'detached', 'gone'] as const) a.on(event, () => events.push(event))
+      await b.connectTo('memory:a')
+      await world.sim.sleep(5000)
+      assert.ok(!events.includes('gone'), `one is announced, and then given up: ${events.join(', ')}`)
+      const peer = await a.connectTo('memory:b')
+      await world.sim.sleep(1000)
+      assert.equal(peer.state, 'open')
+    }))
 })

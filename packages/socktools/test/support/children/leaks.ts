@@ -42,6 +42,8 @@ const bind = phase === 'connects' ? `unix:${join(dir, 'a')}` : 'tcp://127.0.0.1:
 const server = await TcpSock.open({
   protocol,
   bind,
+  // What is given up here is given up on purpose.
+  maxResetRate: Infinity,
   handlers: {
     add: (n) => n + 1,
     slow: (n, { signal }) =>

@@ -358,3 +358,49 @@ describe('what is lent', () => {
     assert.deepEqual(into.credits, [[1, 2 * WINDOW + 32 * KIB]])
   })
 })
+
+describe('a message on a lane that is not open', () => {
+  function only(n: number, { most = MIB, window = WINDOW, kind = REQUEST } = {}): number {
+    const into = new In(most)
+    const bytes = payload({ kind, flags: 0, type: 0, lane: 5, seq: 1, body: new Uint8Array(n) })
+    into.header.read(bytes)
+    assert.equal(into.lanes.only(into.header, bytes, window), bytes)
+    return n
+  }
+
+  test('may fill the window with its header, and is no longer than a message may be', () => {
+    assert.equal(only(1000 - HEADER, { window: 1000 }), 1000 - HEADER)
+    assert.throws(() => only(1001 - HEADER, { window: 1000 }), { ...PROTOCOL_ERROR, what: /1001 bytes came/ })
+    assert.equal(only(1000, { most: 1000 }), 1000)
+    assert.throws(() => only(1001, { most: 1000 }), { ...PROTOCOL_ERROR, what: /1001 bytes of one message/ })
+  })
+
+  test('takes no credit if its kind does not, and an error is as long as a frame may be', () => {
+    assert.equal(only(500, { window: 100, kind: RESET }), 500)
+    assert.equal(only(1001, { most: 1000, kind: ERROR }), 1001)
+  })
+})
+
+test('lanes that are open, and what has come of a message there', () => {
+  const into = new In()
+  for (const lane of [2, 5]) into.lanes.open(lane, WINDOW)
+  const open = (): number[] => [0, 2, 3, 4, 5, 6].filter((lane) => into.lanes.has(lane))
+  assert.deepEqual(open(), [2, 5])
+  assert.deepEqual([into.lanes.partialOf(2), into.lanes.partialOf(3)], [0, 0])
+  into.got(2, 10, EVENT, MORE)
+  assert.equal(into.lanes.partialOf(2), EVENT)
+  into.lanes.close(3)
+  into.lanes.close(2)
+  assert.deepEqual([open(), into.lanes.partialBytes], [[5], 0])
+  into.lanes.close(5)
+  assert.deepEqual(open(), [])
+})
+
+test('what is taken is never more than came whole: a window is given back once', () => {
+  const into = opened()
+  into.got(5, 20 * KIB - HEADER, ITEM)
+  into.got(5, 20 * KIB - HEADER, ITEM, MORE)
+  into.lanes.taken(5, MIB)
+  // 20 KiB were taken, and of the message that is not whole 20 have come.
+  assert.deepEqual(into.credits, [[5, WINDOW + 40 * KIB]])
+})

@@ -113,4 +113,76 @@ describe('the bulk window', () => {
       }),
     )
   })
+
+  test('knows of each long frame, however many are in flight', () => {
+    const bulk = new BulkWindow()
+    let sent = 0
+    let acked = 0
+    const check = (): void => assert.equal(bulk.inFlight, (sent - acked) * 9000)
+    // More and more, from wherever the first one stands.
+    for (const [more, upTo] of [
+      [5, 3],
+      [7, 4],
+      [30, 11],
+      [100, 140],
+    ] as const) {
+      for (let i = 0; i < more; i++) bulk.sent(++sent, 9000, 0)
+      check()
+      while (acked < upTo) {
+        bulk.acked(++acked, 1)
+        check()
+      }
+    }
+  })
+
+  test('short frames are free when the last of up to 8 KiB is acked', () => {
+    for (const [second, free] of [
+      [4096, 0],
+      [4097, 4096],
+    ] as const) {
+      const bulk = new BulkWindow()
+      bulk.sent(1, 4096, 0)
+      bulk.sent(2, second, 0)
+      bulk.acked(1, 1)
+      assert.equal(bulk.inFlight, 4096 + second - free)
+    }
+  })
+
+  test('one frame at a time is timed, and an ack that came before tells nothing of the next', () => {
+    const bulk = new BulkWindow()
+    bulk.sent(1, 9000, 0)
+    bulk.sent(2, 9000, 5)
+    bulk.acked(1, 10)
+    assert.equal(bulk.floor, 10)
+    bulk.sent(3, 9000, 20)
+    bulk.acked(2, 21)
+    assert.equal(bulk.floor, 10)
+    bulk.acked(3, 24)
+    assert.equal(bulk.floor, 4)
+  })
+
+  test('a slow frame after a fast one does not make a round slow', () => {
+    const path = new Path()
+    path.round(10)
+    const { bulk } = path
+    for (let seq = 11; bulk.fits(65_536); seq++) bulk.sent(seq, 65_536, 100)
+    bulk.acked(11, 112)
+    bulk.sent(19, 65_536, 112)
+    bulk.acked(19, 142)
+    assert.equal(bulk.size, 4 * BULK_MIN)
+  })
+
+  test('a window that was filled and held nothing back stays, on a new pipe too', () => {
+    const bulk = new BulkWindow()
+    for (const seq of [1, 2]) {
+      assert.equal(bulk.fits(BULK_MIN), true)
+      bulk.sent(seq, BULK_MIN, 0)
+      bulk.acked(seq, 10)
+      assert.equal(bulk.size, BULK_MIN)
+      bulk.sent(10, 1, 20)
+      assert.equal(bulk.fits(BULK_MIN), false)
+      bulk.restart()
+      bulk.acked(10, 30)
+    }
+  })
 })

@@ -6,6 +6,7 @@ import {
   EVENT_LANES,
   Header,
   HEADER,
+  HEADERS,
   ITEM,
   MAX_CHUNK,
   MAX_U53,
@@ -83,6 +84,24 @@ describe('a header', () => {
 
   test('a kind has a name, and one that is unknown its number', () => {
     assert.deepEqual([nameOfKind(ITEM), nameOfKind(0x77), nameOfKind(5)], ['ITEM', '0x77', 'OPEN'])
+    const names = Array.from({ length: 256 }, (_, kind) => nameOfKind(kind)).filter(
+      (name) => !name.startsWith('0x'),
+    )
+    assert.equal(
+      names.join(' '),
+      'EVENT REQUEST REPLY ERROR OPEN ITEM END RESET CANCEL DONE ACK CREDIT TABLE PING PONG GOAWAY GOODBYE VOLATILE',
+    )
+  })
+
+  test('a header slot has 8,192 bytes at most', () => {
+    const chunk = new Uint8Array(HEADER + MAX_CHUNK)
+    writeHeader(chunk, 0, EVENT, HEADERS, 0, 0, 1, 0)
+    const slot = (bytes: number) => () => {
+      chunk.set([bytes >> 8, bytes & 255], HEADER)
+      new Header().read(chunk)
+    }
+    assert.doesNotThrow(slot(8192))
+    assert.throws(slot(8193), { code: 'PROTOCOL_ERROR', what: /slot of 8193 bytes, and 8192 is the most/ })
   })
 })
 

@@ -1,6 +1,7 @@
 /** What is written, in which order, under which credit. */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import { COPY_MAX } from '../../../src/wire/batch.ts'
 import { BULK_MIN } from '../../../src/wire/v1/bulk.ts'
 import {
   CANCEL,
@@ -76,7 +77,7 @@ describe('a message that nothing is before', () => {
 test('what waits is copied if it is short, so that its sender may write to it again; what is long is lent', () => {
   const out = opened()
   out.takes = 0
-  for (const length of [100, 20 * KIB]) {
+  for (const length of [COPY_MAX, COPY_MAX + 1]) {
     const body = new Uint8Array(length)
     out.lanes.put(1, EVENT, 0, 0, body, 0)
     body[0] = 1
@@ -383,4 +384,101 @@ test('an item of 64 KiB is one frame where the window holds two of them, and cut
     out.lanes.pump(1)
     assert.deepEqual(out.log, log)
   }
+})
+
+describe('a frame of a lane that is not open', () => {
+  test('passes with the next seq, if it is no longer than a chunk and there is room', () => {
+    const out = opened()
+    assert.equal(out.lanes.pass(1, HEADER + SEND_CHUNK), 1)
+    assert.equal(out.lanes.pass(1, HEADER + SEND_CHUNK + 1), 0)
+    assert.equal(out.lanes.pass(1, HEADER), 2)
+    out.takes = 0
+    assert.equal(out.lanes.pass(1, HEADER), 0)
+  })
+
+  test('does not pass what waits with its priority or a higher one', () => {
+    const out = opened()
+    out.takes = 0
+    out.put(1, 100)
+    out.takes = 100
+    assert.deepEqual(
+      [0, 1, 2, 3].map((priority) => out.lanes.pass(priority, HEADER)),
+      [1, 0, 0, 0],
+    )
+    out.pump()
+    assert.equal(out.lanes.pass(1, HEADER), 3)
+  })
+})
+
+test('a volatile message has no seq, at once or after a wait', () => {
+  const out = opened()
+  out.put(1, 10, VOLATILE)
+  out.takes = 0
+  out.put(1, 10, VOLATILE)
+  out.put(1, 10)
+  out.takes = 100
+  out.pump()
+  assert.deepEqual(
+    out.frames.map(({ kind, seq }) => [kind, seq]),
+    [
+      [VOLATILE, 0],
+      [VOLATILE, 0],
+      [EVENT, 1],
+    ],
+  )
+})
+
+test('of what is written at once only items and parts of messages are bulk', () => {
+  const out = opened()
+  out.put(5, 100)
+  assert.equal(out.lanes.bulk.inFlight, 0)
+  out.put(5, 100, ITEM)
+  assert.equal(out.lanes.bulk.inFlight, 100 + HEADER)
+  // Long enough to be in a group of its own.
+  out.put(5, 10_000, ITEM)
+  assert.equal(out.lanes.bulk.inFlight, 10_100 + 2 * HEADER)
+})
+
+test('of what waited only items and parts of messages are bulk', () => {
+  const out = opened()
+  const inFlight = (bytes: number, kind: number): number => {
+    const before = out.lanes.bulk.inFlight
+    out.takes = 0
+    out.put(5, bytes, kind)
+    out.takes = 100
+    out.pump()
+    return out.lanes.bulk.inFlight - before
+  }
+  assert.equal(inFlight(100, EVENT), 0)
+  assert.equal(inFlight(100, ITEM), 100 + HEADER)
+  assert.equal(inFlight(SEND_CHUNK + 1, EVENT), SEND_CHUNK + 1 + 2 * HEADER)
+})
+
+test('who waits for a message hears once that all of it is written, with the seq of its last frame', () => {
+  const out = opened()
+  const heard: number[] = []
+  const fate = { written: (seq: number) => heard.push(seq), cutOff: () => assert.fail() }
+  const put = (n: number): unknown => out.lanes.put(1, EVENT, 0, 0, filled(n), 0, fate)
+  put(10)
+  assert.deepEqual(heard.splice(0), [1])
+  out.takes = 0
+  put(LONG)
+  put(10)
+  out.pump(2)
+  assert.deepEqual(heard, [])
+  out.pump()
+  assert.deepEqual(heard, [4, 5])
+})
+
+test('lanes 3 and 4, the last of events and the first of others', () => {
+  const out = new Out()
+  for (const lane of [3, 4]) {
+    assert.deepEqual([out.lanes.has(lane), out.lanes.queuedOf(lane)], [false, 0])
+    assert.equal(out.put(lane, 10), undefined)
+    out.lanes.open(lane, MIB, 1)
+    out.put(lane, 10)
+    out.lanes.finish(lane)
+    assert.equal(out.lanes.has(lane), false)
+  }
+  assert.deepEqual(out.log, ['EVENT 3: 10', 'EVENT 4: 10'])
 })

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { COPY_MAX } from '../../../src/wire/batch.ts'
-import { EVENT, MORE, REQUEST } from '../../../src/wire/v1/frame.ts'
+import { EVENT, ITEM, MORE, REQUEST } from '../../../src/wire/v1/frame.ts'
 import { Blocks, Retained } from '../../../src/wire/v1/retained.ts'
 
 interface Kept {
@@ -118,4 +118,221 @@ test('one that has little underway keeps little memory, and none when all is ack
   }
   assert.deepEqual([...new Set(sizes)], [1024])
   assert.equal(retained.bytes, 0)
+})
+
+const sent = (retained: Retained, seq: number, size: number, kind = REQUEST, flags = 0): void =>
+  retained.add(kind, flags, seq % 65_536, 5, seq, new Uint8Array(size).fill(seq), -1)
+
+function seqs(retained: Retained, most = Infinity): number[] {
+  const got: number[] = []
+  const again = (type: number, lane: number, seq: number, body: Uint8Array, deadline: number): void => {
+    assert.deepEqual([type, lane, deadline, body[0]], [seq % 65_536, 5, -1, seq % 256])
+    got.push(seq)
+  }
+  while (got.length < most && retained.next((_k, _f, ...frame) => again(...frame))) continue
+  return got
+}
+
+const span = (from: number, to: number): number[] => Array.from({ length: to - from + 1 }, (_, i) => from + i)
+
+test('an ack that frees much, in the middle of sending again, leaves the rest of it', () => {
+  // Some 70 blocks: those that are freed are forgotten together now and then.
+  for (const [before, acked] of [
+    [10, 3000],
+    [3000, 3000],
+    [3500, 3000],
+    [4900, 3000],
+    [3500, 4000],
+    [0, 2300],
+  ] as const) {
+    const retained = new Retained(new Blocks())
+    for (let seq = 1; seq <= 5000; seq++) sent(retained, seq, 900)
+    retained.rewind()
+    assert.deepEqual(seqs(retained, before), span(1, before))
+    retained.acked(acked)
+    assert.equal(retained.replaying, true)
+    assert.deepEqual(
+      seqs(retained),
+      span(Math.max(before, acked) + 1, 5000),
+      `${before} sent, ${acked} acked`,
+    )
+    retained.acked(4500)
+    retained.rewind()
+    assert.deepEqual(seqs(retained), span(4501, 5000))
+  }
+})
+
+test('an ack of less than was sent again does not begin anew', () => {
+  const retained = new Retained(new Blocks())
+  for (let seq = 1; seq <= 10; seq++) sent(retained, seq, 5)
+  retained.rewind()
+  assert.deepEqual(seqs(retained, 6), span(1, 6))
+  retained.acked(3)
+  assert.deepEqual(seqs(retained), span(7, 10))
+})
+
+test('counts only what is kept, however much was freed before', () => {
+  const retained = new Retained(new Blocks())
+  for (let seq = 1; seq <= 20_000; seq++) {
+    sent(retained, seq, 900)
+    if (seq > 100) retained.acked(seq - 100)
+  }
+  assert.equal(retained.messages, 100)
+  assert.ok(retained.bytes < 300 * 1024)
+})
+
+test('it is replaying until the last frame was sent again, and no longer', () => {
+  const retained = new Retained(new Blocks())
+  assert.equal(retained.replaying, false)
+  for (const seq of [1, 2]) sent(retained, seq, 5)
+  assert.equal(retained.replaying, false)
+  retained.rewind()
+  assert.equal(retained.replaying, true)
+  assert.deepEqual(seqs(retained), [1, 2])
+  assert.equal(retained.replaying, false)
+  retained.rewind()
+  retained.acked(2)
+  assert.equal(retained.replaying, false)
+  sent(retained, 3, 5)
+  assert.equal(retained.replaying, false, 'what is new is not sent again')
+})
+
+test('messages are events, questions, answers and items that were written whole, and not acknowledged', () => {
+  const retained = new Retained(new Blocks())
+  sent(retained, 1, 5, EVENT)
+  sent(retained, 2, 5, ITEM, MORE)
+  sent(retained, 3, COPY_MAX + 1, ITEM)
+  sent(retained, 4, 5, ITEM + 1)
+  sent(retained, 5, 5, REQUEST)
+  sent(retained, 6, 7, EVENT, MORE)
+  assert.equal(retained.messages, 3)
+  assert.deepEqual(retained.events, { messages: 1, bytes: 12 })
+  retained.acked(1)
+  assert.equal(retained.messages, 2)
+  assert.deepEqual(retained.events, { messages: 0, bytes: 7 })
+  retained.acked(3)
+  assert.equal(retained.messages, 1)
+})
+
+test('messages are counted to the end of what was written, in memory that another session had', () => {
+  const blocks = new Blocks()
+  const before = new Retained(blocks)
+  for (const seq of [1, 2, 3]) sent(before, seq, 5)
+  before.clear()
+  const retained = new Retained(blocks)
+  sent(retained, 1, 5)
+  assert.equal(retained.messages, 1)
+  // The longest that is copied, the shortest that is lent; and what is behind them.
+  for (const size of [COPY_MAX, COPY_MAX + 1]) {
+    const one = new Retained(new Blocks())
+    sent(one, 1, size)
+    for (let seq = 2; seq <= 20; seq++) sent(one, seq, 5, ITEM + 1)
+    assert.equal(one.messages, 1)
+  }
+})
+
+test('a body of COPY_MAX is copied, a longer one is lent', () => {
+  for (const [size, first] of [
+    [COPY_MAX, 1],
+    [COPY_MAX + 1, 9],
+  ] as const) {
+    const retained = new Retained(new Blocks())
+    const body = new Uint8Array(size).fill(1)
+    retained.add(REQUEST, 0, 1, 5, 1, body, -1)
+    body.fill(9)
+    retained.rewind()
+    retained.next((_kind, _flags, _type, _lane, _seq, again) => assert.equal(again[0], first))
+  }
+})
+
+test('blocks: sixteen of each size are used again', () => {
+  const blocks = new Blocks()
+  const given: Uint8Array[] = Array.from({ length: 17 }, () => new Uint8Array(1024))
+  for (const block of given) blocks.give(block)
+  const other = new Uint8Array(2048)
+  blocks.give(other)
+  const taken = Array.from({ length: 17 }, () => blocks.take(1024))
+  assert.equal(taken.filter((block) => given.includes(block)).length, 16)
+  assert.equal(new Set(taken).size, 17)
+  assert.equal(blocks.take(2048), other)
+})
+
+class Seen extends Blocks {
+  readonly taken: Uint8Array[] = []
+  readonly given: Uint8Array[] = []
+  override take(size: number): Uint8Array {
+    const block = super.take(size)
+    this.taken.push(block)
+    return block
+  }
+  override give(block: Uint8Array): void {
+    this.given.push(block)
+    super.give(block)
+  }
+}
+
+test('blocks grow with what is kept, to 64 KiB; each is filled to its end, and given back once', () => {
+  const blocks = new Seen()
+  const retained = new Retained(blocks)
+  // With its 28 bytes before it, four to a KiB.
+  const many = 4 * 64 * 8
+  for (let seq = 1; seq <= many; seq++) sent(retained, seq, 256 - 28)
+  assert.deepEqual(
+    blocks.taken.map(({ length }) => length / 1024),
+    [1, 1, 2, 4, 8, 16, 32, ...Array.from({ length: 7 }, () => 64)],
+  )
+  retained.acked(4)
+  assert.deepEqual(blocks.given, blocks.taken.slice(0, 1))
+  retained.clear()
+  assert.deepEqual(blocks.given, blocks.taken)
+  assert.deepEqual([retained.bytes, retained.replaying, retained.messages], [0, false, 0])
+  retained.rewind()
+  assert.deepEqual(seqs(retained), [])
+  sent(retained, many + 1, 5)
+  retained.rewind()
+  assert.deepEqual(seqs(retained), [many + 1])
+})
+
+test('a frame that fills the smallest block takes no larger one', () => {
+  for (const [size, length] of [
+    [1024 - 28, 1024],
+    [1025 - 28, 2048],
+  ] as const) {
+    const blocks = new Seen()
+    sent(new Retained(blocks), 1, size)
+    assert.deepEqual(
+      blocks.taken.map((block) => block.length),
+      [length],
+    )
+  }
+})
+
+test('a clone goes its own way from the same state, in memory of its own', () => {
+  const blocks = new Seen()
+  const one = new Retained(blocks)
+  for (let seq = 1; seq <= 40; seq++) sent(one, seq, seq % 5 === 0 ? COPY_MAX + 1 : 100)
+  one.acked(20)
+  one.rewind()
+  assert.deepEqual(seqs(one, 3), [21, 22, 23])
+  const other = one.clone()
+  assert.equal(other.key(), one.key())
+  assert.deepEqual([other.bytes, other.replaying, other.messages], [one.bytes, true, 20])
+  const bodies = (retained: Retained): string[] => replayed(retained).map(({ seq, body }) => `${seq} ${body}`)
+  assert.notEqual((other.clone(), seqs(other, 1), other.key()), one.key(), 'where it is')
+  assert.deepEqual(seqs(one, 1), [24])
+  assert.equal(other.key(), one.key())
+  other.acked(30)
+  assert.notEqual(other.key(), one.key(), 'what is acknowledged')
+  one.acked(30)
+  assert.equal(other.key(), one.key())
+  sent(other, 41, 7)
+  assert.notEqual(other.key(), one.key(), 'what is kept')
+  sent(one, 41, 7)
+  assert.equal(other.key(), one.key())
+  assert.deepEqual(bodies(other), bodies(one))
+  const third = one.clone()
+  one.clear()
+  for (const block of blocks.given) block.fill(0xff)
+  third.rewind()
+  assert.deepEqual(seqs(third), span(31, 41))
 })
