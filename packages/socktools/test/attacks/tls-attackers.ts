@@ -5,11 +5,7 @@ import { existsSync } from 'node:fs'
 import net, { type AddressInfo } from 'node:net'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
-
-/** A test, or whatever else has an end. */
-export interface Ending {
-  after(fn: () => unknown): void
-}
+import type { Ending } from '../support/child.ts'
 
 const SCRIPT = fileURLToPath(new URL('tls_attacker.py', import.meta.url))
 

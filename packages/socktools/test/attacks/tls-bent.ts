@@ -1,7 +1,7 @@
 /** What is between two nodes and means harm: it changes one byte, ends the stream early, keeps what it saw and says it again. */
 import { once } from 'node:events'
 import net, { type AddressInfo } from 'node:net'
-import type { Ending } from './tls-attackers.ts'
+import type { Ending } from '../support/child.ts'
 
 export type Way = 'up' | 'down'
 

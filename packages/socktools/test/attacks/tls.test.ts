@@ -9,7 +9,8 @@ import { after, before, describe, test } from 'node:test'
 import { TcpSock } from '../../src/index.ts'
 import { Proven, type ProvenReport, protocol } from '../support/proven.ts'
 import { GUARD } from '../support/tcp.ts'
-import { type Ending, type Guise, passage, Python, sClient, sServer } from './tls-attackers.ts'
+import type { Ending } from '../support/child.ts'
+import { type Guise, passage, Python, sClient, sServer } from './tls-attackers.ts'
 import { Certificates, lacking } from './tls-certificates.ts'
 
 /** Times are short where silence is part of an attack. */

@@ -1,8 +1,7 @@
 /** A node with an identity in a process of its own, and what it can be told. */
-import type { TestContext } from 'node:test'
 import { z } from 'zod'
 import { call, msg, type SockOptions, type SockStats } from '../../src/index.ts'
-import { Child } from './child.ts'
+import { Child, type Ending } from './child.ts'
 
 export const protocol = { say: msg(z.string()), echo: call(z.string(), z.string()) }
 
@@ -58,8 +57,8 @@ export class Proven {
     void this.#hear()
   }
 
-  static async start(t: Pick<TestContext, 'after'>, options: ProvenOptions): Promise<Proven> {
-    const child = Child.start(t as TestContext, 'proven', JSON.stringify(options))
+  static async start(t: Ending, options: ProvenOptions): Promise<Proven> {
+    const child = Child.start(t, 'proven', JSON.stringify(options))
     return new Proven(child, (await child.hear<string | null>()) ?? '')
   }
 
