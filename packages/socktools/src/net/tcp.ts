@@ -5,16 +5,27 @@ import type { Endpoint } from './pipe.ts'
 import { dialPipe, listenOn, socketPipe } from './socket-pipe.ts'
 import type { Transport } from './transport.ts'
 
+/**
+ * Where nothing is said for so long, the system asks whether the far side is still there, and ends the connection if it is not: one
+ * that was restarted meanwhile, or a listener that never heard of it. For that is possible: with more who dial at once than `BACKLOG`,
+ * Linux answers with SYN cookies, forgets those for whom there is no room, and they believe themselves connected. On the plain
+ * wire nothing else would ever tell; the default of the system is two hours.
+ */
+const KEEP_ALIVE = { keepAlive: true, keepAliveInitialDelay: 20_000 }
+
+/** Connections that wait to be accepted, as far as the system allows (net.core.somaxconn is 4,096 on Linux). Node's default is 511. */
+const BACKLOG = 4096
+
 export function tcp(): Transport {
   return {
     scheme: 'tcp',
     isExposed: (at) => !isOwnHost(hostPort(at).host),
     async dial(to, options) {
       const { host, port } = hostPort(to)
-      return dialPipe({ host, port, noDelay: true, keepAlive: true }, to.href, tcpEndpoint, options)
+      return dialPipe({ host, port, noDelay: true, ...KEEP_ALIVE }, to.href, tcpEndpoint, options)
     },
-    listen: (at, options, onPipe) =>
-      listenOn(net.createServer(SERVER_OPTIONS), { at, ...options }, (socket) => {
+    listen: (at, { backlog = BACKLOG }, onPipe) =>
+      listenOn(net.createServer(SERVER_OPTIONS), { at, backlog }, (socket) => {
         onPipe(socketPipe(socket, tcpEndpoint(socket)))
       }),
   }
@@ -25,7 +36,7 @@ export const SERVER_OPTIONS: net.ServerOpts = {
   allowHalfOpen: true,
   pauseOnConnect: true,
   noDelay: true,
-  keepAlive: true,
+  ...KEEP_ALIVE,
 }
 
 export function tcpEndpoint(socket: net.Socket): Endpoint {

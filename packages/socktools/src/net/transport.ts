@@ -21,7 +21,7 @@ export interface DialOptions {
 }
 
 export interface ListenOptions {
-  /** Connections that the system keeps waiting for `accept`. Default 511; the system may cap it. */
+  /** Connections that the system keeps waiting for `accept`. Default 4,096 over TCP, else 511; the system may cap it. */
   readonly backlog?: number
 }
 

@@ -98,7 +98,7 @@ export interface Sock<C extends Codec = RawCodec, P extends Protocol | undefined
 
 export interface StartServerOptions {
   readonly bind?: string
-  /** Connections that the system keeps waiting for us. Default 511; the system may cap it. */
+  /** Connections that the system keeps waiting for us. Default 4,096 over TCP, else 511; the system may cap it. */
   readonly backlog?: number
 }
 

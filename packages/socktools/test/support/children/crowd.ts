@@ -1,4 +1,4 @@
-/** `server PORT`: takes whoever comes, says where, and for each line on stdin what it has. `clients ADDRESS N`: that many, each kept up. */
+/** `server PORT`: takes whoever comes, says where, and for each line on stdin what it has; after `gc` behind a collection. `clients ADDRESS N`: that many, each kept up. */
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { createInterface } from 'node:readline'
@@ -17,8 +17,8 @@ if (role === 'server') {
   })
   sock.on('gone', () => gone++)
   say(sock.address)
-  createInterface(process.stdin).on('line', () => {
-    gc()
+  createInterface(process.stdin).on('line', (line) => {
+    if (line === 'gc') gc()
     say({
       peers: sock.stats().peers,
       gone,
