@@ -53,6 +53,8 @@ class SocketPipe implements Pipe {
     // From the first tick: a socket without an error listener ends the process.
     socket.on('error', (error) => {
       this.#error ??= error
+      // After an error of TLS, which a byte that changed on the way is, Node leaves it open under it, and never tells a close.
+      this.#under?.destroy()
     })
     // A socket that reads into our memory has no data events.
     if (reads === undefined) socket.on('data', this.#onData)

@@ -1,0 +1,3 @@
+import { onTheWay } from './tls-way.ts'
+
+onTheWay({ step: 1, tail: Infinity })

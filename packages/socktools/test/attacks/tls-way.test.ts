@@ -1,0 +1,3 @@
+import { onTheWay } from './tls-way.ts'
+
+onTheWay({ step: 16, tail: 125 })
