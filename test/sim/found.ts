@@ -79,4 +79,20 @@ export const FOUND: readonly (readonly [why: string, options: SimulateOptions])[
       ],
     },
   ],
+  [
+    'of a message that may have come over a session that was lost, and waited for another one, it was told that it had not',
+    {
+      ...all,
+      within: 300_000,
+      seed: 500_324,
+      nodes: 4,
+      size: 240,
+      faults: [
+        { at: 44_966, kind: 'stall', nodes: [3], for: 40_358 },
+        { at: 151_337, kind: 'power', nodes: [2], for: 56 },
+        { at: 232_748, kind: 'freeze', nodes: [1], for: 17_238 },
+        { at: 120_248, kind: 'freeze', nodes: [0], for: 88_077 },
+      ],
+    },
+  ],
 ]

@@ -18,6 +18,8 @@ interface Side {
   closed: boolean
   /** It waited for another connection for as long as it waits, in vain. */
   expired: boolean
+  /** Its node came anew more often than one may: it was the oldest of those that waited. */
+  displaced: boolean
   /** Messages that had arrived, and were dropped when it was closed. */
   unhandled: number
 }
@@ -27,13 +29,23 @@ type Session = Side[]
 /** How long one may take, in milliseconds. */
 const HANDSHAKE = 10_000
 
+/** Sessions that one far side may have: the default of `maxSessionsPerNode`. */
+const MOST = 4
+
 /** What every peer of wire v1 has beside what its type says. */
-const keyOf = (peer: V1Peer): string | undefined =>
-  (peer as unknown as { readonly session?: { readonly key: string } }).session?.key
+interface Inside {
+  readonly nodeId: string
+  readonly session?: { readonly key: string }
+}
+const inside = (peer: V1Peer): Inside => peer as unknown as Inside
+const keyOf = (peer: V1Peer): string | undefined => inside(peer).session?.key
 
 const isOver = ({ me, gone }: Side): boolean => gone || !me.alive
 /** What ends a session for good: anything else that does is a bug. */
 const isCause = ({ me, closed, expired }: Side): boolean => !me.alive || closed || expired
+
+/** Only the side that was dialed ever had it, and its node had too many of the kind: that may go for the sake of a later one. */
+const isGhost = (session: Session): boolean => session.length === 1 && session[0]?.displaced === true
 
 export class Sessions {
   readonly #sim: Sim
@@ -72,7 +84,7 @@ export class Sessions {
       if (session.length === 2) sim.fail('a session is of two', new Error(`${name} is the third`))
       session.push({
         ...{ name, me, since: sim.clock.now(), detachedAt: undefined, gone: false },
-        ...{ closed: false, expired: false, unhandled: 0 },
+        ...{ closed: false, expired: false, displaced: false, unhandled: 0 },
       })
       this.#byName.set(name, session)
     })
@@ -93,6 +105,14 @@ export class Sessions {
       // A timer may be a rounding early.
       if (side !== undefined && since !== undefined && sim.clock.now() - since >= SESSION_TTL - 1)
         side.expired = true
+      const { nodeId } = inside(peer)
+      const others = sock.knownPeers.filter(
+        (one) => one.id !== peer.id && !one.dialed && inside(one).nodeId === nodeId,
+      )
+      if (side?.expired === false && reason === 'expired' && others.length >= MOST - 1) {
+        sim.tally('displaced')
+        side.displaced = true
+      }
     })
     sock.on('gone', ({ peer, error, lost }) => {
       const name = `${tag}/${peer.id}`
@@ -102,7 +122,7 @@ export class Sessions {
       side.unhandled = lost.unhandled
       const session = this.#byName.get(name) ?? []
       // Of two that dial each other only the connection that is kept is ever a peer.
-      if (!session.some(isCause) && !this.#neverAnnounced(session))
+      if (!session.some(isCause) && !isGhost(session) && !this.#neverAnnounced(session))
         sim.fail('a session ends for a reason', error ?? new Error(`${name} ended in good order`))
     })
   }

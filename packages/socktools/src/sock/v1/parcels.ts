@@ -254,13 +254,15 @@ export class Parcels {
 
   /**
    * It is over. `proved`: what was not acknowledged did not arrive. Else that is unknown, for this reason. What was not
-   * written whole did not arrive in any case, and is counted by whoever ends its lane.
+   * written whole did not arrive in any case, and is counted by whoever ends its lane; but where it was sent over an earlier
+   * session as well, it may have arrived there.
    */
   end(unknown: 'gone' | 'lost' | 'closed', proved: boolean): void {
     const reason = unknown === 'closed' ? 'closed' : 'gone'
     for (const parcel of this.#open) {
       const isReceived = this.#isReceived(parcel)
-      if (parcel.seq === 0 || (proved && !isReceived))
+      const mayHaveCome = (parcel.kept?.places.length ?? 0) > 0
+      if (!mayHaveCome && (parcel.seq === 0 || (proved && !isReceived)))
         this.#close(parcel, { status: 'not-delivered', reason })
       else this.#close(parcel, { status: 'unknown', reason: unknown })
     }

@@ -368,6 +368,32 @@ describe('resend', GUARD, () => {
       { asking: SHORT, serving: { handlers: heard.handlers } },
     )
   })
+
+  test('waits for another session with the same node, and that ends first: what may have come before is unknown', () => {
+    const heard = new Heard()
+    return cutPair(
+      protocol,
+      async (pair) => {
+        const { world, cuts, client, there } = pair
+        const [first] = cuts.pipes
+        const other = await client.connectTo('memory:a')
+        const sent: Receipt[] = []
+        await unheard(pair, () => sent.push(there.send('say', 1)))
+        cuts.refuse = true
+        first?.cut()
+        await world.quiet()
+        sent.push(there.send('say', 2))
+        await world.sim.sleep(4000)
+        cuts.cut()
+        await world.sim.sleep(2000)
+        assert.deepEqual([there.state, other.state], ['gone', 'detached'])
+        await client.close()
+        assert.deepEqual(await outcomes(sent), [unknown('closed'), not('closed')])
+        assert.deepEqual(heard.all, ['1'])
+      },
+      { asking: SHORT, serving: { handlers: heard.handlers } },
+    )
+  })
 })
 
 describe('drop', GUARD, () => {
