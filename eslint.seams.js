@@ -68,7 +68,7 @@ const rooms = {
   },
   // Ids, certificates, judgements: pure. Keys and sockets come in with the entry files below.
   'identity/': {
-    values: ['errors.ts'],
+    values: ['errors.ts', 'address.ts'],
     types: ['net/'],
     never: ['./identity.ts', './secure.ts', './ca.ts', './policies.ts'],
   },

@@ -12,6 +12,9 @@ export function parseAddress(text: string): URL {
       : ''
     return fail('BAD_ADDRESS', `"${text}" names no scheme${guess}`)
   }
+  // A URL would pass over them in silence.
+  if (text !== text.trim() || /[\t\n\r]/.test(text))
+    return fail('BAD_ADDRESS', `${JSON.stringify(text)} has blanks or line ends around it or in it`)
   try {
     return new URL(text)
   } catch (cause) {
@@ -39,6 +42,8 @@ export function hostPort(url: URL): { host: string; port: number } {
   if (host === '') fail('BAD_ADDRESS', `${url.href} names no host`)
   if (url.port === '')
     fail('BAD_ADDRESS', `${url.href} names no port (0 lets the system choose one to listen on)`)
+  if (url.search !== '' || url.hash !== '')
+    fail('BAD_ADDRESS', `${url.href} has something behind its port, and ${schemeOf(url)} has nothing there`)
   if (url.pathname !== '' && url.pathname !== '/')
     fail('BAD_ADDRESS', `${url.href} has a path, and ${schemeOf(url)} has none`)
   return { host, port: Number(url.port) }

@@ -68,7 +68,7 @@ const ADVICE = {
   OWN_ID: 'check the address; where two processes are meant, give each an identity of its own',
   PEER_GONE: 'the connection to this peer has ended; connect again',
   PEER_NOT_SESSION:
-    'the other side speaks the plain wire or another protocol; check the port and the `wire` option of both sides',
+    'the other side speaks the plain wire or another protocol, wants an `identity`, or refused this one; check the port, the `wire` option of both sides, and its log',
   PIN_CHANGED:
     'somebody else answers at this address, or its key was changed without a record: ask its owner before you remove the pin',
   PIPE_FAILED: 'the cause tells what the system said of this connection',
@@ -90,7 +90,8 @@ const ADVICE = {
   STORE_FAILED: 'the cause tells what the system said; look after the disk, then open the store anew',
   STORE_LOCKED: 'one process at a time has a store; close it there, or give this one a directory of its own',
   TLS_ALPN: 'the far side speaks TLS for something else; check the port',
-  TLS_FAILED: 'the cause tells what TLS said; check that the far side has an identity as well, and the port',
+  TLS_FAILED:
+    'the cause tells what TLS said; the far side may have refused us (its log tells why), have no identity, or be another port',
   TLS_RESUMED: 'no sock resumes TLS sessions: the far side is another program',
   TLS_VERSION: 'upgrade the far side to TLS 1.3',
   TOO_LARGE:
@@ -104,7 +105,7 @@ const ADVICE = {
     'finish or break some of the feeds and channels of this peer, or raise maxStreams on the far side',
   TRUNCATED: 'the connection ended inside a frame: the other side died or does not speak this framing',
   UNHANDLED: 'add a handler for this type on the side that is asked',
-  UNKNOWN_ID: 'dial tcp://ID@host:port, or name the id in `trust`',
+  UNKNOWN_ID: 'name the id in `trust`; whom you dial can be named in the address, too: tcp://ID@host:port',
   UNKNOWN_PEER: 'pass a Peer of this sock or one of its addresses; sock.knownPeers lists them',
   UNKNOWN_TYPE:
     'sendMsg is for a msg, request for a call, stream for a feed, channel for a channel; and both sides must have the type: `socktools compat` compares two contracts',

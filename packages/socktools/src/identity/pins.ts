@@ -1,3 +1,4 @@
+import { parseAddress } from '../address.ts'
 import { SockError } from '../errors.ts'
 import type { Proven, Trust } from './trust.ts'
 
@@ -29,5 +30,8 @@ export function firstUseOf(pins: PinStore, roster: Trust | undefined): Trust {
   }
 }
 
-/** Two ways to write an address are two places. */
-const placeOf = ({ address }: Proven): string => address
+/** However it is written: what names no other host and port is no other place. */
+const placeOf = ({ address }: Proven): string => {
+  const { protocol, hostname, port } = parseAddress(address)
+  return hostname === '' ? address : `${protocol}//${hostname.toLowerCase()}:${Number(port)}`
+}

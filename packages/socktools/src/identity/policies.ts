@@ -1,8 +1,8 @@
 /* Policies for the option `trust`, with Node's keys, files and clock. */
-import { asSockError, fail } from '../errors.ts'
+import { asSockError, fail, needKnown } from '../errors.ts'
 import { fromBase64, hmac, sameBytes, toBase64 } from '../platform/node-keys.ts'
 import { nodeDisk } from '../platform/node-disk.ts'
-import { readSecret, replaceSecret } from '../platform/node-secrets.ts'
+import { inTurn, readSecret, replaceSecret } from '../platform/node-secrets.ts'
 import type { Proof } from '../net/pipe.ts'
 import { isId } from './id.ts'
 import { type Identity, isSignedBy } from './identity.ts'
@@ -20,8 +20,13 @@ export interface KnownOptions {
 
 const verify: Verify = (id, bytes, signature) => isSignedBy(id, bytes, fromBase64(signature))
 
-/** A policy for `trust`: these ids, what took their place, and nothing that is revoked. Throws BAD_ID, BAD_RECORD. */
-export function known({ ids, records = [] }: KnownOptions = {}): Roster {
+/** A policy for `trust`: these ids, what took their place, and nothing that is revoked. Throws BAD_ID, BAD_RECORD, BAD_OPTION. */
+export function known(options: KnownOptions = {}): Roster {
+  needKnown(options, ['ids', 'records'], 'known()')
+  const { ids, records = [] } = options
+  // What is no list would let nobody in, or everybody.
+  for (const list of [ids, records] as unknown[])
+    if (list !== undefined && !Array.isArray(list)) fail('BAD_OPTION', 'ids and records of known() are lists')
   const roster = new Roster(ids, { verify, now: nodeDisk.wallClock })
   for (const record of records) roster.add(record)
   return roster
@@ -38,9 +43,8 @@ export interface FirstUseOptions {
  */
 export async function firstUse(path: string, { roster }: FirstUseOptions = {}): Promise<Trust> {
   await readPins(path)
-  let last: Promise<unknown> = Promise.resolve()
   const pin = async (address: string, id: string): Promise<string> => {
-    // Read anew each time: other processes may use the file as well.
+    // Read anew each time: others may use the file as well.
     const pins = await readPins(path)
     const there = pins.get(address)
     if (there !== undefined) return there
@@ -48,16 +52,7 @@ export async function firstUse(path: string, { roster }: FirstUseOptions = {}): 
     await replaceSecret(path, `${JSON.stringify(Object.fromEntries(pins), undefined, 2)}\n`)
     return id
   }
-  return firstUseOf(
-    {
-      pin: (address, id) => {
-        const done = last.then(() => pin(address, id))
-        last = done.catch(() => undefined)
-        return done
-      },
-    },
-    roster,
-  )
+  return firstUseOf({ pin: (address, id) => inTurn(path, () => pin(address, id)) }, roster)
 }
 
 async function readPins(path: string): Promise<Map<string, string>> {
@@ -107,9 +102,12 @@ export const joinProof = (token: string | Uint8Array, peer: Joined): Uint8Array 
 
 /** Whether the peer has that token. Throws UNPROVEN without security. */
 export const isJoinProof = (token: string | Uint8Array, peer: Joined, shown: Uint8Array): boolean =>
-  sameBytes(joined(token, peer, !peer.dialed), shown)
+  (shown as unknown) instanceof Uint8Array && sameBytes(joined(token, peer, !peer.dialed), shown)
 
 function joined(token: string | Uint8Array, { proof }: Joined, byDialer: boolean): Uint8Array {
+  // One that is not there, as of an environment that has none, is known to everybody.
+  if ((typeof token !== 'string' && !((token as unknown) instanceof Uint8Array)) || token.length === 0)
+    fail('BAD_OPTION', 'a join token is 16 random bytes at least, or a text that stands for them')
   const exported = proof?.exported
   if (exported === undefined) return fail('UNPROVEN', 'a join token needs a connection with security')
   // Each side says something else: neither can be answered with its own words.

@@ -1,6 +1,6 @@
-import { SockError } from '../errors.ts'
+import { fail, SockError } from '../errors.ts'
 import type { Proof } from '../net/pipe.ts'
-import { type IdentityRecord, readRecord, type Verify } from './records.ts'
+import { type IdentityRecord, readRecord, type Rotation, type Verify } from './records.ts'
 import { needId, type Proven, type Trust } from './trust.ts'
 
 /** Outside of a roster: keys and the clock. */
@@ -40,12 +40,26 @@ export class Roster implements Trust {
     this.#revoked.add(needId(id))
   }
 
-  /** Takes in a rotation or a revocation. Throws BAD_RECORD unless those whose keys they are have signed it. */
+  /**
+   * Takes in a rotation or a revocation. Throws BAD_RECORD unless those whose keys they are have signed it, and for a rotation of a key
+   * whose place another one has taken already.
+   */
   add(record: unknown): IdentityRecord {
     const read = readRecord(record, this.#parts.verify)
     if (read.record === 'revocation') this.#revoked.add(read.id)
-    else this.#next.set(read.old, read)
+    else this.#rotate(read)
     return read
+  }
+
+  /**
+   * The first that came stands: what a key signed later, when it may be in other hands, brings it back neither by another heir nor
+   * by more time. Less time counts.
+   */
+  #rotate({ old, next, until }: Rotation): void {
+    const before = this.#next.get(old)
+    if (before !== undefined && before.next !== next)
+      fail('BAD_RECORD', `${before.next} has taken the place of ${old} already`)
+    this.#next.set(old, { next, until: Math.min(until, before?.until ?? Infinity) })
   }
 
   judge({ id, proof, dialed, named }: Proven): SockError | undefined {

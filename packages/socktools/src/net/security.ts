@@ -8,6 +8,8 @@ import type { Pipe } from './pipe.ts'
 export interface Security {
   /** For people, and for `peer.proof.by`: `tls`, `ca-tls`. */
   readonly name: string
+  /** The schemes of the pipes that it can take over. Absent: of any. */
+  readonly schemes?: readonly string[]
   /** Our own id, if this security has ids. A connection with it is one with ourselves: it is refused. */
   readonly id?: string | undefined
   /**

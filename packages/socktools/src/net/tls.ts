@@ -48,6 +48,7 @@ export function tlsSecurity({ name, id, credentials, judge }: TlsParts): Securit
   const contexts = new WeakMap<object, Context>()
   return {
     name,
+    schemes: ['tcp'],
     get id() {
       return id?.()
     },

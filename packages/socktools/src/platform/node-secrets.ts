@@ -68,6 +68,22 @@ export async function createSecret(path: string, text: string): Promise<boolean>
   })
 }
 
+/** What is done with each file now. */
+const turns = new Map<string, Promise<unknown>>()
+
+/** Runs `fn` when all that this process has begun with this file is through: what reads it and writes it again is one step. */
+export function inTurn<T>(path: string, fn: () => Promise<T>): Promise<T> {
+  const key = resolve(path)
+  const done = (turns.get(key) ?? Promise.resolve()).then(fn)
+  const over = done
+    .catch(() => undefined)
+    .then(() => {
+      if (turns.get(key) === over) turns.delete(key)
+    })
+  turns.set(key, over)
+  return done
+}
+
 /** The same, in the place of one that may be there. */
 export async function replaceSecret(path: string, text: string): Promise<void> {
   await withDraft(path, text, async (draft) => fs.rename(draft, path))

@@ -58,19 +58,39 @@ export class Checkpoint {
   /** The id that a dialed address names. Throws INSECURE, UNPROVEN, BAD_ID, BAD_ADDRESS. */
   wanted(to: URL, address: string, transport: Transport): string | undefined {
     this.check(transport.isExposed?.(to) === true, address, 'dials')
+    this.#needTaken(to, address)
     if (to.password !== '')
       fail('BAD_ADDRESS', 'an address has an id before its "@", and nothing else', { address })
-    if (to.username === '') return undefined
+    if (to.username === '') {
+      // As of an id that is not there yet: it would be a dial to whoever answers.
+      if (to.hostname !== '' && address.includes('@'))
+        fail('BAD_ID', 'there is no id before the "@"', { address })
+      return undefined
+    }
     if (this.#settings.security === undefined)
       fail('UNPROVEN', `${schemeOf(to)}:// with an id needs a sock with an identity`, { address })
     keyOfId(to.username)
     return to.username
   }
 
-  /** An address to listen on may name our own id, as `address` does, and no other. */
-  checkOwn({ username, password }: URL, address: string): void {
+  /** An address to listen on may name our own id, as `address` does, and no other. Throws BAD_ADDRESS, UNSUPPORTED. */
+  checkOwn(at: URL, address: string): void {
+    this.#needTaken(at, address)
+    const { username, password } = at
     if ((username !== '' || password !== '') && username !== this.#settings.security?.id)
       fail('BAD_ADDRESS', 'an address to listen on names no id but our own', { address })
+  }
+
+  /** Before anybody waits there for what can never be proven. */
+  #needTaken(at: URL, address: string): void {
+    const { name, schemes } = this.#settings.security ?? {}
+    const scheme = schemeOf(at)
+    if (schemes === undefined || schemes.includes(scheme)) return
+    fail(
+      'UNSUPPORTED',
+      `${name} is for ${schemes.join(', ')}: alone; for ${scheme}: use a sock without an identity`,
+      { address },
+    )
   }
 
   /** The address as others should dial it: with our id, where there is one and a place for it. */
