@@ -44,6 +44,7 @@ const server = await TcpSock.open({
   bind,
   // What is given up here is given up on purpose.
   maxResetRate: Infinity,
+  maxSessionsPerNode: 1e6,
   handlers: {
     add: (n) => n + 1,
     slow: (n, { signal }) =>
