@@ -30,7 +30,7 @@ type Session = Side[]
 const HANDSHAKE = 10_000
 
 /** Sessions that one far side may have: the default of `maxSessionsPerNode`. */
-const MOST = 4
+const MOST = 16
 
 /** What every peer of wire v1 has beside what its type says. */
 interface Inside {

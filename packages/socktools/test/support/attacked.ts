@@ -30,6 +30,7 @@ export const LIMITS = {
   maxFrame: 1024 * 1024,
   maxMessage: 1024 * 1024,
   maxPeers: 200,
+  maxSessionsPerNode: 4,
   maxPending: 16,
   maxCalls: 8,
   maxStreams: 8,
