@@ -105,7 +105,8 @@ const phases: Readonly<Record<string, (i: number) => Promise<unknown>>> = {
     // What is given up ends at the other side when that comes to it: more than it allows may be open until then.
     const over = asked.then(
       () => undefined,
-      ({ code }: SockError) => (code === 'TOO_MANY_STREAMS' ? new Promise(setImmediate) : undefined),
+      (thrown: unknown) =>
+        (thrown as SockError).code === 'TOO_MANY_STREAMS' ? new Promise(setImmediate) : undefined,
     )
     if (i % 4 === 0) await new Promise(setImmediate)
     if (i % 8 === 0) await Promise.race([over, new Promise(setImmediate)])
