@@ -6,7 +6,7 @@ const SLOTS = 256
  * time, and each copy that got old keeps the next ones from being collected: that took a third of the time of a call.
  * Here a lane has its slot, and only where another one has been open in it for long it goes into a Map.
  */
-export class LaneTable<T extends NonNullable<unknown>> {
+export class LaneTable<T extends object> {
   size = 0
   #lanes: number[] | undefined
   readonly #values: (T | undefined)[] = []
