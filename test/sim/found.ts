@@ -95,4 +95,18 @@ export const FOUND: readonly (readonly [why: string, options: SimulateOptions])[
       ],
     },
   ],
+  [
+    'a side that drained ended a channel with a RESET that the other side had never heard of, which breaks the rules',
+    {
+      ...all,
+      seed: 1083,
+      nodes: 5,
+      size: 400,
+      faults: [
+        { at: 390_748, kind: 'dial', nodes: [3, 1] },
+        { at: 392_852, kind: 'oneWay', nodes: [3, 1], for: 12_977 },
+        { at: 397_507, kind: 'reset', nodes: [3, 1] },
+      ],
+    },
+  ],
 ]

@@ -119,6 +119,8 @@ export class Sessions {
       const side = this.#side(name)
       if (side === undefined) return
       side.gone = true
+      // None of these nodes is a stranger, and TCP does not change bytes.
+      if (error?.code === 'PROTOCOL_ERROR') sim.fail('nobody breaks the rules of the wire', error)
       side.unhandled = lost.unhandled
       const session = this.#byName.get(name) ?? []
       // Of two that dial each other only the connection that is kept is ever a peer.

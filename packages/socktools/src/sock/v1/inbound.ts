@@ -273,6 +273,12 @@ export class Inbound {
     const whole = this.#lanes.chunk(header, payload)
     if (whole === undefined) return
     const stream = this.#to.streams.at(lane)
+    if (stream === undefined && kind === kinds.RESET && this.#theirs.has(lane)) {
+      // In the middle of being asked: it is given up.
+      this.#to.gaveUp()
+      this.#theirs.onCancel(lane)
+      return
+    }
     if (stream === undefined)
       return fail('PROTOCOL_ERROR', `${nameOfKind(kind)} on lane ${lane}, where no stream is`)
     if (kind === kinds.ITEM) stream.onItem(whole)

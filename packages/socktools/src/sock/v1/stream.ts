@@ -206,7 +206,8 @@ export class Stream implements AsyncIterableIterator<unknown> {
     this.discard(why)
     if (this.#inEnded || this.#cancelled) return
     this.#cancelled = true
-    if (this.#outEnded) this.#link.out.put(this.lane, CANCEL, 0, 0, NOTHING)
+    if (this.opening?.waits === true) this.#withdraw(this.opening)
+    else if (this.#outEnded) this.#link.out.put(this.lane, CANCEL, 0, 0, NOTHING)
     else {
       this.#link.out.abort(this.lane, CANCEL, NOTHING)
       this.#endOut()
@@ -254,8 +255,18 @@ export class Stream implements AsyncIterableIterator<unknown> {
   /** The same because of an error: what waits is dropped, and the far side hears `fault`. */
   reset(fault: Uint8Array): void {
     if (this.#outEnded) return
-    this.#link.out.abort(this.lane, RESET, fault)
+    if (this.opening?.waits === true) this.#withdraw(this.opening)
+    else {
+      this.#link.out.abort(this.lane, RESET, fault)
+      this.#endOut()
+    }
+  }
+
+  /** Ours, before it was asked to the end: nothing can have failed there, and of what was not begun nobody will tell the end. */
+  #withdraw({ started }: Entry): void {
+    this.#link.out.abort(this.lane, CANCEL, NOTHING)
     this.#endOut()
+    if (!started) this.#endIn(undefined)
   }
 
   /** The same because of what whoever serves it threw, which may be what an item here was refused with. */

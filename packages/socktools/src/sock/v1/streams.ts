@@ -178,9 +178,10 @@ export class Streams {
     for (const stream of [...this.#streams.values()]) {
       this.#serving.get(stream)?.abort(why)
       stream.onStop?.(why)
-      stream.reset(refusal('DRAINING'))
       // Whoever reads has not got all, and must not take it for that.
-      stream.stopReading(why)
+      stream.discard(why)
+      stream.reset(refusal('DRAINING'))
+      stream.stopReading()
     }
   }
 

@@ -333,3 +333,72 @@ describe('the end of a session', () => {
       { backoff: QUICK },
     ))
 })
+
+describe('a feed or a channel that nobody has heard of yet', () => {
+  /** Given up before its OPEN was written, by `how`. */
+  for (const [how, code] of [
+    ['a signal', 'ABORTED'],
+    ['leaving', undefined],
+    ['a drain', 'DRAINING'],
+  ] as const)
+    test(`is given up by ${how}: it is over, its place is free, and what is beside it goes on`, () => {
+      const got: number[] = []
+      return joined(
+        async ({ world, cuts, client, server, there, here, events }) => {
+          const errors: unknown[] = []
+          for (const sock of [client, server]) sock.on('gone', ({ error }) => errors.push(error))
+          cuts.refuse = true
+          cuts.cut()
+          await world.quiet()
+          const { signal: given, abort } = abortable()
+          const options = { signal: given }
+          const ch = there.channel('echo', options)
+          const both = [ch, there.stream('count', 3, options)].map((one) => one[Symbol.asyncIterator]())
+          const ends = both.map((one) =>
+            one.next().then(({ done }) => (done === true ? undefined : 'more'), codeOf),
+          )
+          void ch.send(1)
+          await there.sendMsg('say', 1)
+          await world.quiet()
+          if (how === 'a signal') abort()
+          else if (how === 'leaving') for (const one of both) await one.return?.()
+          const drained = how === 'a drain' ? there.drain() : undefined
+          assert.deepEqual(await Promise.all(ends), [code, code])
+          cuts.refuse = false
+          if (how !== 'a drain') {
+            await there.sendMsg('say', 2)
+            // maxStreams is 2: both places are free.
+            assert.deepEqual(await Promise.all([first(there, 7), first(there, 8)]), [7, 8])
+          }
+          await (drained ?? there.drain())
+          assert.deepEqual(got, how === 'a drain' ? [1] : [1, 2])
+          assert.deepEqual(events, ['detached', 'resumed', 'gone'])
+          assert.deepEqual([here.state, errors], ['gone', [undefined, undefined]])
+          assert.ok(world.sim.now() < 20_000, `${world.sim.now()}`)
+        },
+        {
+          maxStreams: 2,
+          handlers: {
+            say: (n) => void got.push(n),
+            async *count(n) {
+              yield n
+            },
+            async echo(ch) {
+              for await (const n of ch) await ch.send(n)
+            },
+          },
+        },
+        { backoff: QUICK },
+      )
+    })
+})
+
+function abortable(): { signal: AbortSignal; abort: () => void } {
+  const aborter = new AbortController()
+  return { signal: aborter.signal, abort: () => aborter.abort() }
+}
+
+async function first(peer: Ends['there'], n: number): Promise<number | undefined> {
+  for await (const item of peer.stream('count', n)) return item
+  return undefined
+}

@@ -788,4 +788,27 @@ describe('strangers', GUARD, () => {
         [5, 7, 9],
       )
     }))
+
+  for (const [kind, name] of [
+    [kinds.CANCEL, 'CANCEL'],
+    [kinds.RESET, 'RESET'],
+  ] as const)
+    test(`a ${name} in the middle of an OPEN gives it up: it is answered, and nothing was opened`, () =>
+      knocking(async (world, door) => {
+        let opened = 0
+        const { server, far: dialer } = await far(world, door, protocol, {
+          maxStreams: 1,
+          handlers: { count: () => (opened++, []) },
+        })
+        for (const lane of [5, 7]) {
+          dialer.send(kinds.OPEN, { lane, type: 1, flags: kinds.MORE }, '1')
+          dialer.send(kind, { lane })
+          await world.quiet()
+        }
+        assert.deepEqual(
+          dialer.of('END', 'RESET').map(({ lane }) => lane),
+          [5, 7],
+        )
+        assert.deepEqual([opened, server.knownPeers.length], [0, 1])
+      }))
 })
