@@ -18,7 +18,7 @@ export const subjects = {
   'wire/v1/queue': v1('queue', 'lanes'),
   'wire/v1/marks': v1('marks', 'lanes'),
   'wire/v1/bulk': v1('bulk', 'lanes'),
-  'wire/v1/arrivals': v1('arrivals'),
+  'wire/v1/arrivals': v1('arrivals', 'credit'),
   'wire/v1/bodies': v1('bodies', 'vectors'),
   'wire/v1/hello': v1('hello', 'vectors'),
   'wire/v1/hello-bytes': v1('hello', 'vectors'),
