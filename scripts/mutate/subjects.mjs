@@ -14,7 +14,7 @@ export const subjects = {
   'wire/v1/resumption': v1('resumption'),
   'wire/v1/frame': v1('frame', 'vectors', 'bodies'),
   'wire/v1/lanes': v1('lanes'),
-  'wire/v1/lane-table': v1('lanes'),
+  'wire/v1/lane-table': v1('lane-table'),
   'wire/v1/queue': v1('queue', 'lanes'),
   'wire/v1/marks': v1('marks', 'lanes'),
   'wire/v1/bulk': v1('bulk', 'lanes'),

@@ -130,11 +130,20 @@ describe('a limit is told', () => {
 
   test('not because of what takes no credit', () => {
     const far = new Far([1, 5])
-    far.into.got(1, 60 * KIB, VOLATILE, MORE)
-    far.into.got(1, 60 * KIB, VOLATILE)
+    for (const flags of [MORE, MORE, 0]) far.into.got(1, 60 * KIB, VOLATILE, flags)
     far.into.got(5, 60 * KIB, RESET)
-    far.into.lanes.restate((lane, limit) => far.limits.set(lane, limit))
-    assert.deepEqual([far.limit(1), far.limit(5)], [WINDOW, WINDOW])
+    assert.deepEqual(far.hear(), [])
+    far.frame(1, 1000, EVENT)
+    far.into.lanes.taken(1, 1000)
+    assert.deepEqual(far.hear(), [[1, WINDOW + 1000]])
+  })
+
+  test('not of a lane that is closed, whatever is taken of it afterwards', () => {
+    const far = new Far([5])
+    far.frame(5, 1000)
+    far.into.lanes.close(5)
+    far.into.lanes.taken(5, 1000)
+    assert.deepEqual(far.hear(), [])
   })
 })
 
@@ -174,6 +183,11 @@ describe('partial messages beyond their windows', () => {
     far.flood(5, CHUNK)
     far.flood(7)
     far.flood(9)
+    // One that came and went meanwhile, and had nothing of it.
+    far.into.lanes.open(33, WINDOW)
+    far.limits.set(33, WINDOW)
+    far.flood(33)
+    far.into.lanes.close(33)
     far.into.lanes.close(7)
     assert.deepEqual(far.hear(), [[9, 2 * WINDOW]], 'told at once to who waits for it')
     assert.equal(far.flood(9), WINDOW + ADVANCE)
@@ -195,6 +209,9 @@ describe('partial messages beyond their windows', () => {
     assert.equal(far.into.lanes.partialBytes, CHUNK)
     far.into.lanes.restate((lane, limit) => far.limits.set(lane, limit))
     assert.equal(far.limit(7), came + WINDOW)
+    far.frame(7, 1000)
+    far.into.lanes.taken(7, 1000)
+    assert.deepEqual(far.hear(), [[7, came + 1000 + WINDOW]])
   })
 
   test('one before which messages wait does not grow, until they are taken', () => {
@@ -208,6 +225,18 @@ describe('partial messages beyond their windows', () => {
     far.into.lanes.taken(1, 1000)
     assert.deepEqual(far.hear(), [[1, 1000 + WINDOW + cost]])
     assert.ok(far.flood(1, 8 * MIB) > WINDOW + ADVANCE + 8 * MIB)
+  })
+
+  test('the one that grows goes on doing so, though an older one may grow now, and others end', () => {
+    const far = new Far([1, 5, 7])
+    far.frame(1, 1000, EVENT)
+    far.flood(1, MIB)
+    far.flood(5, MIB)
+    far.into.lanes.taken(1, 1000)
+    far.flood(7, CHUNK)
+    far.frame(7, HEADER)
+    assert.equal(far.flood(5, 8 * MIB), WINDOW + 9 * MIB)
+    assert.equal(far.flood(1), 1000 + WINDOW + ADVANCE)
   })
 
   test('the one that grows is another after it, the oldest first', () => {
@@ -233,8 +262,29 @@ describe('what is lent', () => {
     assert.deepEqual(told, [2 * WINDOW, 2 * WINDOW + CHUNK])
   })
 
-  test('one lane gets what the others have not used', () => {
+  test('though it is less than half a window', () => {
+    const far = new Far([1])
+    far.into.lanes.lend(CHUNK / 2)
+    far.frame(1, CHUNK, EVENT)
+    assert.deepEqual(far.hear(), [[1, WINDOW + CHUNK / 2]])
+  })
+
+  test('not to lanes of calls, whose messages may wait as well', () => {
+    const far = new Far([5])
+    far.frame(5, CHUNK)
+    far.frame(5, CHUNK)
+    far.into.lanes.lend(WINDOW)
+    far.into.lanes.taken(5, CHUNK)
+    assert.deepEqual(far.hear(), [[5, WINDOW + CHUNK]])
+  })
+
+  test('one lane gets what the others have not used, whatever was taken of them before', () => {
     const far = new Far([0, 1])
+    for (const lane of [0, 1]) {
+      far.frame(lane, CHUNK, EVENT)
+      far.into.lanes.taken(lane, CHUNK)
+      assert.deepEqual(far.hear(), [[lane, WINDOW + CHUNK]])
+    }
     far.into.lanes.lend(2 * WINDOW)
     for (const lane of [0, 1]) {
       for (let i = 0; i < 100 && far.came(lane) + CHUNK <= far.limit(lane); i++) {
@@ -244,7 +294,7 @@ describe('what is lent', () => {
         if (lane === 0) break
       }
     }
-    assert.deepEqual([far.limit(0), far.limit(1)], [2 * WINDOW, 2 * WINDOW])
+    assert.deepEqual([far.limit(0), far.limit(1)], [2 * WINDOW + CHUNK, 2 * WINDOW + CHUNK])
   })
 
   test('not to a lane of which nothing waits: who takes everything needs none', () => {
