@@ -6,5 +6,5 @@ test('10,000 connections live for three minutes, and are back after a restart', 
 )
 
 test('2,000 over TLS live for a minute, and are back after a restart', { timeout: 300_000 }, (t) =>
-  crowd(t, { count: 2_000, alive: 60_000, each: 150 * 1024, secure: true }),
+  crowd(t, { count: 2_000, alive: 60_000, each: 200 * 1024, secure: true }),
 )
