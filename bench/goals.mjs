@@ -36,6 +36,8 @@ export const goals = [
   { workload: 'call-128', rival: 'ws', goal: 3.5 },
   { workload: 'call-128-typed', rival: 'ws', goal: 2 },
   { workload: 'beside-feed', rival: null, goal: 5, sense: 'at most', unit: 'x idle' },
+  { workload: '64B-tls', rival: 'secret-stream', goal: 20 },
+  { workload: '64KiB-tls', rival: 'secret-stream', goal: 1.25 },
   // One of the two will do: which it is depends on the disk.
   { workload: 'durable', rival: 'bare append', goal: 0.6 },
   { workload: 'durable', rival: null, goal: 50_000, unit: 'msg/s' },

@@ -27,7 +27,8 @@ export function setUp(say) {
   }
   leaveOut(['socktools'], existsSync(library) ? undefined : 'not built: run `npm run build` first')
   leaveOut(['C'], compileReference(say))
-  leaveOut(['ws', 'zeromq', 'nats', 'grpc-js', 'socket.io'], installRivals(say))
+  const packages = ['ws', 'zeromq', 'nats', 'grpc-js', 'socket.io', 'secret-stream', 'libp2p']
+  leaveOut(packages, installRivals(say))
   leaveOut(['nats'], isOnPath('nats-server') ? undefined : 'nats-server is not on PATH')
   return missing
 }
@@ -50,7 +51,7 @@ function installRivals(say) {
   const stamp = join(rivals, 'node_modules', '.installed-lock')
   if (existsSync(stamp) && readFileSync(stamp, 'utf8') === lock) return undefined
   say("installing the rivals' packages into bench/rivals")
-  // Without scripts: zeromq ships its binary in the package and needs none.
+  // Without scripts: zeromq and secret-stream ship their binaries in the package and need none.
   const args = ['ci', '--prefix', rivals, '--ignore-scripts', '--no-audit', '--no-fund']
   const failed = failure(
     spawnSync('npm', args, {

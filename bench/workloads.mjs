@@ -13,6 +13,7 @@
  * @property {'msgpack' | 'json'} [codec]  ours carries typed data in it, checked on arrival; absent: bytes
  * @property {number} [maxCalls]  the option of ours, on both sides; absent: its default
  * @property {false} [sessions]  the same
+ * @property {true} [secure]  ours goes over TLS 1.3, with an identity on both sides
  * @property {number} bytes  of the feed
  * @property {number} warmMs  from the first message on, not counted
  * @property {number} measureMs  the window that is
@@ -32,6 +33,7 @@
  * @property {Job['codec']} [codec]
  * @property {number} [maxCalls]
  * @property {false} [sessions]
+ * @property {true} [secure]
  * @property {string[]} contenders  in the order of a round
  * @property {Measure[]} measures  what a trial yields
  * @property {string[]} [quick]  contenders of a quick run; absent: not in it
@@ -68,6 +70,8 @@ const STREAMERS = ['socktools', 'C', 'naive', 'ws', 'zeromq', 'nats']
 const BROADCASTERS = ['socktools', 'C', 'naive', 'ws']
 const QUICK = ['socktools', 'C', 'ws']
 const CALLERS = ['socktools', 'C', 'net', 'ws', 'zeromq', 'grpc-js', 'socket.io']
+/** Those that encrypt and prove who is there, with keys and no authority. */
+const SECURE = ['socktools', 'secret-stream', 'libp2p']
 /** More than the 64 that a sock grants by default, so that all of them are on their way. */
 const MANY = 128
 
@@ -250,6 +254,59 @@ export const workloads = [
       { name: 'feed-memory-in', unit: 'MB', of: (result) => result.grewBy / 1e6 },
     ],
   },
+  // Encrypted, between two that prove a key each.
+  {
+    name: '64B-tls',
+    kind: 'stream',
+    secure: true,
+    contenders: SECURE,
+    quick: ['socktools', 'secret-stream'],
+    measures: [messages('64B-tls')],
+  },
+  {
+    name: '64KiB-tls',
+    kind: 'stream',
+    size: 64 * KIB,
+    secure: true,
+    contenders: SECURE,
+    measures: [gigabytes('64KiB-tls')],
+  },
+  {
+    name: '64B-v1-tls',
+    kind: 'stream',
+    wire: 'v1',
+    secure: true,
+    contenders: ['socktools'],
+    measures: [messages('64B-v1-tls')],
+  },
+  {
+    name: '64KiB-v1-tls',
+    kind: 'stream',
+    size: 64 * KIB,
+    wire: 'v1',
+    secure: true,
+    contenders: ['socktools'],
+    measures: [gigabytes('64KiB-v1-tls')],
+  },
+  {
+    name: 'call-1-tls',
+    kind: 'call',
+    wire: 'v1',
+    secure: true,
+    contenders: SECURE,
+    measures: latencies('call-1-tls'),
+  },
+  {
+    name: 'call-128-tls',
+    kind: 'call',
+    wire: 'v1',
+    inFlight: MANY,
+    maxCalls: MANY,
+    sessions: false,
+    secure: true,
+    contenders: SECURE,
+    measures: calls('call-128-tls'),
+  },
   // One process and its disk.
   {
     name: 'durable',
@@ -282,8 +339,9 @@ export const plans = {
  * @returns {Job}
  */
 export function jobOf(workload, { warmMs, measureMs, feedBytes }) {
-  const { kind, size = 64, peers = 1, perTurn = 1, inFlight = 1, wire, codec, maxCalls, sessions } = workload
-  const ours = { wire, codec, maxCalls, sessions }
+  const { kind, size = 64, peers = 1, perTurn = 1, inFlight = 1 } = workload
+  const { wire, codec, maxCalls, sessions, secure } = workload
+  const ours = { wire, codec, maxCalls, sessions, secure }
   return { kind, size, fill: 0x5a, peers, perTurn, inFlight, ...ours, bytes: feedBytes, warmMs, measureMs }
 }
 

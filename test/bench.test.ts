@@ -4,6 +4,7 @@
  */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import { contenders } from '../bench/contenders/index.mjs'
 import { goals, judge, judgeAll, quantile, ratios, summarise } from '../bench/goals.mjs'
 import { jobOf, plans, scheduleRound, workloads } from '../bench/workloads.mjs'
 
@@ -115,5 +116,25 @@ describe('the schedule', () => {
     assert.ok(broadcast)
     const { peers, perTurn, size } = jobOf(broadcast, plans.full)
     assert.deepEqual([peers, perTurn, size], [500, 16, 64])
+  })
+
+  test('has a contender behind every name', () => {
+    for (const { name, contenders: who, quick = [] } of workloads) {
+      for (const contender of [...who, ...quick]) assert.ok(contender in contenders, `${name} ${contender}`)
+      for (const contender of quick) assert.ok(who.includes(contender), `${name} ${contender}`)
+    }
+  })
+
+  test('compares what is encrypted with what is encrypted alone', () => {
+    const encrypted = new Set(['socktools', 'secret-stream', 'libp2p'])
+    const rivals = new Set(['secret-stream', 'libp2p'])
+    let seen = 0
+    for (const workload of workloads) {
+      const { secure } = jobOf(workload, plans.full)
+      if (secure) seen++
+      const stray = workload.contenders.filter((name) => (secure ? !encrypted.has(name) : rivals.has(name)))
+      assert.deepEqual(stray, [], workload.name)
+    }
+    assert.ok(seen >= 4)
   })
 })

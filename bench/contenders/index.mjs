@@ -46,6 +46,8 @@ export const contenders = {
   nats: { file: 'nats.mjs' },
   'grpc-js': { file: 'grpc.mjs' },
   'socket.io': { file: 'socket-io.mjs' },
+  'secret-stream': { file: 'secret-stream.mjs' },
+  libp2p: { file: 'libp2p.mjs' },
 }
 
 /**

@@ -3,7 +3,8 @@
 import { Buffer } from 'node:buffer'
 import { z } from 'zod'
 import { msgpack } from '../../packages/socktools/dist/wire/msgpack/msgpack.js'
-import { bytes, call, feed, json, msg, TcpSock } from '../../packages/socktools/dist/index.js'
+import { bytes, call, feed, Identity, json, msg, TcpSock } from '../../packages/socktools/dist/index.js'
+import { security } from './socktools.mjs'
 
 /** What a typed message carries: 64 bytes as MessagePack, 74 as JSON. */
 const Line = z.object({ id: z.number(), room: z.string(), text: z.string(), fill: z.number() })
@@ -29,7 +30,8 @@ const ITEM = 64 * 1024
  * @param {import('./index.mjs').OnMessage} onMessage
  * @param {import('../workloads.mjs').Job} job
  */
-function options(onMessage, { codec, maxCalls, sessions, size }) {
+function options(onMessage, job) {
+  const { codec, maxCalls, sessions, size } = job
   // Typed data stand for the payload that they are counted as.
   const counted = Buffer.alloc(size)
   /** @type {(line: z.infer<typeof Line>) => void} */
@@ -42,6 +44,7 @@ function options(onMessage, { codec, maxCalls, sessions, size }) {
     codec: codec === 'json' ? json() : msgpack(),
     ...(maxCalls !== undefined && { maxCalls }),
     ...(sessions !== undefined && { sessions }),
+    ...security({ Identity }, job),
     handlers: {
       bytes: onMessage,
       line: count,

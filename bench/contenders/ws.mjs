@@ -1,8 +1,8 @@
-// ws as its README advises: no compression, binary Buffers, and a look at bufferedAmount before more is sent. It has no
-// calls: here they are what everybody writes, a u32 before the payload that comes back with the answer.
-import { Buffer } from 'node:buffer'
+// ws as its README advises: no compression, binary Buffers, and a look at bufferedAmount before more is sent. Its calls
+// are in tagged.mjs.
 import { once } from 'node:events'
 import { createRequire } from 'node:module'
+import { caller, echo } from './tagged.mjs'
 
 const { WebSocket, WebSocketServer } = createRequire(new URL('../rivals/', import.meta.url))('ws')
 
@@ -16,8 +16,7 @@ export async function listen(onMessage, job) {
   const server = new WebSocketServer({ host: '127.0.0.1', port: 0, ...OPTIONS })
   server.on('connection', (/** @type {any} */ socket) => {
     outlets.push(outlet(socket))
-    if (job.kind === 'call') echo(socket, onMessage)
-    else socket.on('message', onMessage)
+    socket.on('message', job.kind === 'call' ? echo((message) => socket.send(message), onMessage) : onMessage)
   })
   await once(server, 'listening')
   return { ...end(outlets), port: server.address().port }
@@ -26,45 +25,10 @@ export async function listen(onMessage, job) {
 /** @type {import('./index.mjs').Dial} */
 export async function dial(port, onMessage, job) {
   const socket = new WebSocket(`ws://127.0.0.1:${port}`, OPTIONS)
-  const calls = job.kind === 'call' ? { call: caller(socket) } : {}
-  if (job.kind !== 'call') socket.on('message', onMessage)
+  const calls = job.kind === 'call' ? caller((message) => socket.send(message)) : undefined
+  socket.on('message', calls?.onMessage ?? onMessage)
   await once(socket, 'open')
-  return { ...end([outlet(socket)]), ...calls }
-}
-
-/**
- * @param {any} socket
- * @param {import('./index.mjs').OnMessage} onMessage
- */
-function echo(socket, onMessage) {
-  socket.on('message', (/** @type {Buffer} */ message) => {
-    onMessage(message.subarray(4))
-    socket.send(message)
-  })
-}
-
-/**
- * @param {any} socket
- * @returns {(payload: Buffer) => Promise<Uint8Array>}
- */
-function caller(socket) {
-  /** @type {Map<number, (answer: Uint8Array) => void>} */
-  const waiting = new Map()
-  let id = 0
-  socket.on('message', (/** @type {Buffer} */ message) => {
-    const asked = message.readUInt32BE(0)
-    waiting.get(asked)?.(message.subarray(4))
-    waiting.delete(asked)
-  })
-  return (payload) =>
-    new Promise((resolve) => {
-      const request = Buffer.allocUnsafe(4 + payload.length)
-      id = (id + 1) >>> 0
-      request.writeUInt32BE(id)
-      request.set(payload, 4)
-      waiting.set(id, resolve)
-      socket.send(request)
-    })
+  return { ...end([outlet(socket)]), ...(calls && { call: calls.call }) }
 }
 
 /** @typedef {ReturnType<typeof outlet>} Outlet */

@@ -52,6 +52,8 @@ export class Batch {
   #to = 0
   /** Messages in the open part. */
   #open = 0
+  /** How much of what waits stands where others put it. */
+  #lent = 0
 
   constructor(framing: Framing, slabs: Slabs) {
     this.#framing = framing
@@ -60,7 +62,7 @@ export class Batch {
 
   /** Whether it is time to write, before a payload of `n` bytes is added: the slab is full, or much is lent. */
   ripe(n: number): boolean {
-    if (this.bytes > LENT) return true
+    if (this.#lent > LENT) return true
     return this.#slab !== undefined && this.#slab.length - this.#to < (n > COPY_MAX ? 0 : n) + SPARE
   }
 
@@ -127,6 +129,7 @@ export class Batch {
     this.#chunks.push(chunk)
     this.#counts.push(messages)
     this.bytes += chunk.length
+    this.#lent += chunk.length
   }
 
   /** The open part of the slab becomes a chunk; what follows it stays in use. */
@@ -164,6 +167,7 @@ export class Batch {
     if (all) this.#chunks = []
     if (all) this.#counts = []
     else this.#counts.splice(0, n)
+    this.#lent = all ? 0 : Math.max(0, this.#lent - bytes)
     this.bytes -= bytes
     this.messages -= messages
     return { chunks, bytes, messages }

@@ -1,5 +1,7 @@
-/** Pieces shorter than this are gathered in a slab; longer ones are kept as they came. */
+/** Pieces of this length are kept as they came; shorter ones are gathered in a slab. */
 const KEEP = 16 * 1024
+/** So are these, where the memory that they keep is no more than twice as long. */
+const KEEP_OF_SHORT = 4 * 1024
 const FIRST_SLAB = 1024
 const LAST_SLAB = 64 * 1024
 
@@ -21,7 +23,7 @@ export class Held {
   add(bytes: Uint8Array, from: number, to: number, room: number): void {
     const n = to - from
     if (n === 0) return
-    if (n >= KEEP) {
+    if (n >= KEEP || (n >= KEEP_OF_SHORT && 2 * n >= bytes.buffer.byteLength)) {
       this.#closeSlab(true)
       this.#pieces.push(new Uint8Array(bytes.buffer, bytes.byteOffset + from, n))
       this.length += n

@@ -2,5 +2,9 @@ import { test } from 'node:test'
 import { crowd } from './crowd.ts'
 
 test('10,000 connections live for three minutes, and are back after a restart', { timeout: 900_000 }, (t) =>
-  crowd(t, 10_000, 180_000),
+  crowd(t, { count: 10_000, alive: 180_000, each: 40 * 1024 }),
+)
+
+test('2,000 over TLS live for a minute, and are back after a restart', { timeout: 300_000 }, (t) =>
+  crowd(t, { count: 2_000, alive: 60_000, each: 200 * 1024, secure: true }),
 )

@@ -2,12 +2,12 @@
 import assert from 'node:assert/strict'
 import type { TestContext } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { Identity } from '../../src/index.ts'
 import { Child } from '../support/child.ts'
 import { Lag } from '../support/lag.ts'
 
 const MANY_FILES = ['sh', '-c', 'ulimit -n "$(ulimit -Hn)"; exec "$@"', 'sh']
-/** Bytes, and milliseconds. */
-const EACH = 40 * 1024
+/** Milliseconds. */
 const BACK = 30_000
 /** Processes that dial. */
 const CLIENTS = 2
@@ -35,8 +35,19 @@ async function allAnswer(clients: readonly Child[], count: number): Promise<void
   )
 }
 
-export async function crowd(t: TestContext, count: number, alive: number, settle = 0): Promise<void> {
-  const first = Child.under(t, MANY_FILES, 'crowd', 'server', '0')
+interface Crowd {
+  readonly count: number
+  /** Milliseconds for which nothing happens. */
+  readonly alive: number
+  /** Bytes that a connection takes of the server, at the most. */
+  readonly each: number
+  /** Over TLS, each with an identity of its own. */
+  readonly secure?: boolean
+}
+
+export async function crowd(t: TestContext, { count, alive, each: most, secure }: Crowd): Promise<void> {
+  const key = secure === true ? [Identity.generate().toPem()] : []
+  const first = Child.under(t, MANY_FILES, 'crowd', 'server', '0', ...key)
   const address = await first.hear<string>()
   const before = await has(first)
   const clients = Array.from({ length: CLIENTS }, () =>
@@ -47,7 +58,7 @@ export async function crowd(t: TestContext, count: number, alive: number, settle
   const now = await has(first)
   const each = (now.rss - before.rss) / count
   t.diagnostic(`${count} connections, ${(each / 1024).toFixed(1)} KiB each`)
-  assert.ok(each < EACH + settle, `${each} bytes each`)
+  assert.ok(each < most, `${each} bytes each`)
   await sleep(alive)
   await allAnswer(clients, count)
   const later = await has(first)
@@ -57,7 +68,7 @@ export async function crowd(t: TestContext, count: number, alive: number, settle
   await first.exit
   const lag = new Lag()
   t.after(() => lag.stop())
-  const second = Child.under(t, MANY_FILES, 'crowd', 'server', new URL(address).port)
+  const second = Child.under(t, MANY_FILES, 'crowd', 'server', new URL(address).port, ...key)
   assert.equal(await second.hear(), address)
   const began = performance.now()
   while ((await has(second, 'now')).peers < count) {

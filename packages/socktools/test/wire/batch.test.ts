@@ -224,6 +224,27 @@ describe('Batch', () => {
     assert.equal(batch.ripe(COPY_MAX), true)
   })
 
+  test('what waits is looked at once a slab of small messages, and once it is much at each that is lent', () => {
+    const small = new Batch(lengthPrefixed(), new Slabs())
+    const count = (batch: Batch, payload: Uint8Array, times: number): number => {
+      let ripe = 0
+      for (let i = 0; i < times; i++) {
+        if (batch.ripe(payload.length)) ripe++
+        batch.add(payload)
+      }
+      return ripe
+    }
+    assert.equal(count(small, new Uint8Array(64), 20_000), Math.floor((20_000 * 68) / SLAB))
+    const lent = new Batch(lengthPrefixed(), new Slabs())
+    const long = new Uint8Array(64 * 1024)
+    assert.equal(count(lent, long, 20), 11)
+    lent.take()
+    assert.equal(count(lent, long, 8), 0, 'what was taken does not count')
+    assert.equal(count(lent, long, 1), 0)
+    lent.take(2 * long.length)
+    assert.equal(count(lent, long, 3), 1, 'nor a part of it')
+  })
+
   test('a slab that was rewound is used again, and at most eight are spared', () => {
     const slabs = new Slabs()
     const batch = new Batch(lengthPrefixed(), slabs)

@@ -57,6 +57,8 @@ describe('memory held for a frame that is not whole: at most twice what was rece
     [1, 64 * KiB],
     [1, 16 * KiB],
     [16 * KiB - 1, 16 * KiB],
+    [4 * KiB],
+    [16 * KiB - 4, 4 * KiB, 4 * KiB - 1],
   ]
   const random = xoshiro128(11)
   const any = [1, 2, 100, 1023, 1024, 1025, 5000, 8192, 16 * KiB - 1, 16 * KiB, 40_000]

@@ -1,11 +1,14 @@
-/** `server PORT`: takes whoever comes, says where, and for each line on stdin what it has; after `gc` behind a collection. `clients ADDRESS N`: that many, each kept up. */
+/**
+ * `server PORT [KEY]`: takes whoever comes, says where, and for each line on stdin what it has; after `gc` behind a collection. With a key,
+ * in PEM, it speaks TLS. `clients ADDRESS N`: that many, each kept up, each with a key of its own if the address has an id.
+ */
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { createInterface } from 'node:readline'
-import { TcpSock } from '../../../src/index.ts'
+import { Identity, TcpSock } from '../../../src/index.ts'
 import { say } from './say.ts'
 
-const [role = '', where = '', count = '0'] = process.argv.slice(2)
+const [role = '', where = '', extra] = process.argv.slice(2)
 
 if (role === 'server') {
   setFlagsFromString('--expose-gc')
@@ -13,6 +16,7 @@ if (role === 'server') {
   let gone = 0
   const sock = await TcpSock.open({
     bind: `tcp://127.0.0.1:${where}`,
+    ...(extra === undefined ? {} : { identity: Identity.fromPem(extra) }),
     handlers: { 0: (bytes, { peer }) => peer.sendMsg(0, bytes) },
   })
   sock.on('gone', () => gone++)
@@ -29,10 +33,11 @@ if (role === 'server') {
 } else {
   let answers = 0
   const socks = Array.from(
-    { length: Number(count) },
+    { length: Number(extra) },
     () =>
       new TcpSock({
         connect: where,
+        ...(where.includes('@') ? { identity: Identity.generate() } : {}),
         backoff: { first: 100, max: 2_000 },
         handlers: { 0: () => answers++ },
       }),
