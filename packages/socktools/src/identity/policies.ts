@@ -1,12 +1,11 @@
 /* Policies for the option `trust`, with Node's keys, files and clock. */
-import { asSockError, fail, needKnown } from '../errors.ts'
+import { fail, isSockError, needKnown, reasonOf } from '../errors.ts'
 import { fromBase64, hmac, sameBytes, toBase64 } from '../platform/node-keys.ts'
 import { nodeDisk } from '../platform/node-disk.ts'
 import { inTurn, readSecret, replaceSecret } from '../platform/node-secrets.ts'
 import type { Proof } from '../net/pipe.ts'
-import { isId } from './id.ts'
 import { type Identity, isSignedBy } from './identity.ts'
-import { firstUseOf } from './pins.ts'
+import { firstUseOf, pinsIn, placeOf } from './pins.ts'
 import { type Revocation, revocationBytes, type Rotation, rotationBytes, type Verify } from './records.ts'
 import { Roster } from './roster.ts'
 import type { Trust } from './trust.ts'
@@ -37,34 +36,58 @@ export interface FirstUseOptions {
   readonly roster?: Trust
 }
 
+/** A policy for `trust`, and the pins that it goes by: those of the file, as it is now. */
+export interface FirstUse extends Trust {
+  /** The id that is pinned at each address. Rejects with UNSAFE_FILE, BAD_PIN_FILE. */
+  pins(): Promise<ReadonlyMap<string, string>>
+  /**
+   * Forgets who is at this address: who answers there next is pinned. Gives the id that it was; undefined: there was none. Rejects with
+   * BAD_ADDRESS, and as `pins` does.
+   */
+  unpin(address: string): Promise<string | undefined>
+}
+
 /**
  * A policy for `trust`: who answers first at an address that we dial is pinned, in this file; if another one answers there later,
- * the dial fails with PIN_CHANGED. Rejects with UNSAFE_FILE, BAD_PIN_FILE.
+ * the dial fails with PIN_CHANGED. Several processes of one machine may use the file. Rejects with UNSAFE_FILE, BAD_PIN_FILE.
  */
-export async function firstUse(path: string, { roster }: FirstUseOptions = {}): Promise<Trust> {
-  await readPins(path)
+export async function firstUse(path: string, { roster }: FirstUseOptions = {}): Promise<FirstUse> {
+  const pins = (): Promise<Map<string, string>> => readPins(path)
+  const write = (all: ReadonlyMap<string, string>): Promise<void> =>
+    replaceSecret(path, `${JSON.stringify(Object.fromEntries(all), undefined, 2)}\n`)
+  // Read anew each time: others use the file as well.
   const pin = async (address: string, id: string): Promise<string> => {
-    // Read anew each time: others may use the file as well.
-    const pins = await readPins(path)
-    const there = pins.get(address)
-    if (there !== undefined) return there
-    pins.set(address, id)
-    await replaceSecret(path, `${JSON.stringify(Object.fromEntries(pins), undefined, 2)}\n`)
-    return id
+    const all = await pins()
+    const there = all.get(address)
+    if (there === undefined) await write(all.set(address, id))
+    return there ?? id
   }
-  return firstUseOf({ pin: (address, id) => inTurn(path, () => pin(address, id)) }, roster)
+  await pins()
+  return {
+    ...firstUseOf(
+      { pin: async (address, id) => (await pins()).get(address) ?? inTurn(path, () => pin(address, id)) },
+      roster,
+    ),
+    pins,
+    unpin: (address) =>
+      inTurn(path, async () => {
+        const all = await pins()
+        const place = placeOf(address)
+        const was = all.get(place)
+        if (all.delete(place)) await write(all)
+        return was
+      }),
+  }
 }
 
 async function readPins(path: string): Promise<Map<string, string>> {
   try {
     const text = await readSecret(path)
-    if (text === undefined) return new Map()
-    const entries = Object.entries(JSON.parse(text) as object)
-    if (entries.every(([, id]) => isId(id))) return new Map(entries as [string, string][])
+    return text === undefined ? new Map() : pinsIn(text)
   } catch (thrown) {
-    if (!(thrown instanceof SyntaxError)) throw asSockError(thrown, 'BAD_PIN_FILE', path)
+    if (isSockError(thrown) && thrown.code === 'UNSAFE_FILE') throw thrown
+    return fail('BAD_PIN_FILE', `${path} holds no pins: ${reasonOf(thrown)}`, { cause: thrown })
   }
-  return fail('BAD_PIN_FILE', `${path} holds no pins`)
 }
 
 /** Says that `next` takes the place of `old`, which counts until `until` (milliseconds since 1970) as well. */
