@@ -202,7 +202,13 @@ export function needFunction(value: unknown, what: string): void {
   if (typeof value !== 'function') fail('BAD_OPTION', `${what} must be a function`)
 }
 
-/** The same of options: one that does not exist would do nothing, in silence. Throws BAD_OPTION. */
+/** What an error about a value that is of no use says behind it, where that is a promise of one that may be. */
+export const unawaited = (value: unknown): string =>
+  typeof (value as { then?: unknown } | null | undefined)?.then === 'function'
+    ? '; this is a promise: await it'
+    : ''
+
+/** Options that are known: one that does not exist would do nothing, in silence. Throws BAD_OPTION. */
 export function needKnown(options: object, known: readonly string[], what: string): void {
   for (const name of Object.keys(options)) {
     if (!known.includes(name)) fail('BAD_OPTION', `${what} has no "${name}"; it has ${known.join(', ')}`)

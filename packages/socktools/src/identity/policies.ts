@@ -1,14 +1,14 @@
 /* Policies for the option `trust`, with Node's keys, files and clock. */
-import { fail, isSockError, needKnown, reasonOf } from '../errors.ts'
+import { fail, isSockError, needKnown, reasonOf, unawaited } from '../errors.ts'
 import { fromBase64, hmac, sameBytes, toBase64 } from '../platform/node-keys.ts'
 import { nodeDisk } from '../platform/node-disk.ts'
 import { inTurn, readSecret, replaceSecret } from '../platform/node-secrets.ts'
 import type { Proof } from '../net/pipe.ts'
-import { type Identity, isSignedBy } from './identity.ts'
+import { type Identity, isSignedBy, needIdentity } from './identity.ts'
 import { firstUseOf, pinsIn, placeOf } from './pins.ts'
 import { type Revocation, revocationBytes, type Rotation, rotationBytes, type Verify } from './records.ts'
 import { Roster } from './roster.ts'
-import type { Trust } from './trust.ts'
+import { isTrust, type Trust } from './trust.ts'
 
 export interface KnownOptions {
   /** The ids that may come and be dialed. Absent: whoever dials in, and whom we dial by id. */
@@ -51,7 +51,11 @@ export interface FirstUse extends Trust {
  * A policy for `trust`: who answers first at an address that we dial is pinned, in this file; if another one answers there later,
  * the dial fails with PIN_CHANGED. Several processes of one machine may use the file. Rejects with UNSAFE_FILE, BAD_PIN_FILE.
  */
-export async function firstUse(path: string, { roster }: FirstUseOptions = {}): Promise<FirstUse> {
+export async function firstUse(path: string, options: FirstUseOptions = {}): Promise<FirstUse> {
+  needKnown(options, ['roster'], 'firstUse()')
+  const { roster } = options
+  if (roster !== undefined && !isTrust(roster))
+    fail('BAD_OPTION', `the roster of firstUse() is what known() gave${unawaited(roster)}`)
   const pins = (): Promise<Map<string, string>> => readPins(path)
   const write = (all: ReadonlyMap<string, string>): Promise<void> =>
     replaceSecret(path, `${JSON.stringify(Object.fromEntries(all), undefined, 2)}\n`)
@@ -90,11 +94,22 @@ async function readPins(path: string): Promise<Map<string, string>> {
   }
 }
 
-/** Says that `next` takes the place of `old`, which counts until `until` (milliseconds since 1970) as well. */
+/** Late is who says "now". */
+const MOMENT = 60_000
+
+/**
+ * Says that `next` takes the place of `old`, which counts until `until` (milliseconds since 1970) as well. Throws BAD_OPTION,
+ * also where that is over for more than a minute.
+ */
 export function rotation(old: Identity, next: Identity, until: number): Rotation {
-  const facts = { old: old.id, next: next.id, until }
-  if (!Number.isSafeInteger(until) || until < 0 || old.id === next.id)
-    return fail('BAD_OPTION', 'a rotation is of two keys, and until is a time in milliseconds since 1970')
+  const facts = { old: needIdentity(old, 'old').id, next: needIdentity(next, 'next').id, until }
+  if (old.id === next.id) return fail('BAD_OPTION', 'a rotation is of two keys, and these are one')
+  const now = nodeDisk.wallClock()
+  if (!Number.isSafeInteger(until) || until < now - MOMENT)
+    return fail(
+      'BAD_OPTION',
+      `until is when the old key ends, in milliseconds since 1970, and not over: Date.now() + 30 * 86_400_000, say; it is ${String(until)}`,
+    )
   const bytes = rotationBytes(facts)
   return {
     record: 'rotation',
@@ -106,7 +121,7 @@ export function rotation(old: Identity, next: Identity, until: number): Rotation
 
 /** Says that nobody may use this key any more. */
 export function revocation(identity: Identity): Revocation {
-  const { id } = identity
+  const { id } = needIdentity(identity, 'the identity')
   return { record: 'revocation', id, by: toBase64(identity.sign(revocationBytes(id))) }
 }
 
