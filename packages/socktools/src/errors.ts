@@ -37,7 +37,8 @@ const ADVICE = {
   DRAINING:
     'this sock, or its connection to this peer, is ending: what was sent before is written, nothing new is taken',
   DUPLICATE: 'the two keep one connection: use the peer that there is, which connectTo resolves to',
-  FOREIGN_PROTOCOL: 'the other side speaks another protocol; check the port, or choose another framing',
+  FOREIGN_PROTOCOL:
+    'the other side speaks another protocol; check the port, or choose another framing; a sock with an `identity` speaks TLS, and with nobody who has none',
   FRAME_STALLED: 'the peer began a frame and sent less than the minimum rate; see frameGrace and frameRate',
   FRAME_TOO_LARGE:
     'raise maxFrame if this peer may send so much; an odd length means that the two sides use different framings',
@@ -73,7 +74,7 @@ const ADVICE = {
     'somebody else answers at this address, or its key was changed without a record: ask its owner before you remove the pin',
   PIPE_FAILED: 'the cause tells what the system said of this connection',
   PROTOCOL_ERROR: 'the other side broke the rules of wire v1, see PROTOCOL.md; one of the two has a bug',
-  REFUSED: 'goodAddress or goodPeer said no',
+  REFUSED: 'goodAddress or goodPeer said no, or the far side refused us, and its log tells why',
   REMOTE_ERROR: 'what the far side said of it is in `remote`; its own log has more',
   REVOKED_ID: 'this key is not trusted any more; use the id that took its place',
   SEND_FAILED: 'the cause tells what the system said of this datagram',

@@ -112,11 +112,13 @@ async function lockOf(folder: string): Promise<DiskLock> {
   await needOwnFolders(inside)
   await fs.mkdir(folder, { recursive: true, mode: 0o700 })
   await needOwnFolders(inside)
-  for (const until = performance.now() + PATIENCE; ; await sleep(5)) {
+  const until = performance.now() + PATIENCE
+  for (;;) {
     try {
       return await lockDirectory(folder)
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'ELOCKED' || performance.now() > until) throw error
+      await sleep(5)
     }
   }
 }

@@ -76,6 +76,15 @@ export class Certificates {
     return { key, cert }
   }
 
+  /** Of this host, signed by itself; in PEM. */
+  authority(host: string): { readonly key: string; readonly cert: string } {
+    const key = this.key('ed25519')
+    const cert = this.#file('pem')
+    const names = ['-subj', `/CN=${host}`, '-addext', `subjectAltName=DNS:${host}`]
+    this.#openssl('req', '-x509', '-new', '-key', key, ...names, '-days', '30', '-out', cert)
+    return { key: readFileSync(key, 'utf8'), cert: readFileSync(cert, 'utf8') }
+  }
+
   /** Of another name, by an authority, which comes along. */
   chain(): Pair {
     const authority = this.selfSigned('ed25519')

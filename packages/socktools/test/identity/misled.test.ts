@@ -128,8 +128,9 @@ test('what is no identity, or no policy, is told as that; a promise of one is to
   const told = (fn: () => unknown, message: RegExp): void => {
     assert.throws(fn, { code: 'BAD_OPTION', message })
   }
-  const promise = Identity.load(path, { create: true }) as never
-  await promise
+  const loading = Identity.load(path, { create: true })
+  await loading
+  const promise = loading as never
   told(() => new TcpSock({ identity: promise }), /await/)
   told(() => new TcpSock({ identity: a, trust: firstUse(join(path, '..', 'pins')) as never }), /await/)
   told(() => rotation(promise, b, NOW), /await/)
