@@ -1,7 +1,7 @@
 /** Who attacks: programs that share no code with the library. */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import net, { type AddressInfo } from 'node:net'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
@@ -53,8 +53,12 @@ export class Python {
   }
 }
 
+/** There is more in this file than the first. */
+const isChain = (cert: string): boolean => readFileSync(cert, 'utf8').split('BEGIN CERTIFICATE').length > 2
+
 const shown = ({ key, cert, alpn = 'socktools/1', version }: Guise): string[] => [
-  ...(cert === undefined ? [] : ['-cert', cert, '-cert_chain', cert, '-key', key ?? cert]),
+  ...(cert === undefined ? [] : ['-cert', cert, '-key', key ?? cert]),
+  ...(cert !== undefined && isChain(cert) ? ['-cert_chain', cert] : []),
   ...(alpn === '' ? [] : ['-alpn', alpn]),
   ...(version === undefined ? [] : ['-tls1_2']),
 ]

@@ -96,6 +96,14 @@ export class Certificates {
     return { key, cert }
   }
 
+  /** Its own, and so many others, which cost whoever reads them. */
+  crowd(count: number): Pair {
+    const { key, cert } = this.selfSigned('ed25519')
+    const other = readFileSync(this.selfSigned('ed25519').cert, 'utf8')
+    writeFileSync(cert, readFileSync(cert, 'utf8') + other.repeat(count))
+    return { key, cert }
+  }
+
   /** Its own, for a time that does not include now. */
   dated(from: string, to: string): Pair {
     const key = this.key('ed25519')

@@ -27,6 +27,7 @@ const GUISES: readonly (readonly [string, string, () => Guise])[] = [
   ['a key of RSA', 'WRONG_KEY_TYPE', () => made.selfSigned('rsa')],
   ['a key of P-256', 'WRONG_KEY_TYPE', () => made.selfSigned('p256')],
   ['a chain from an authority', 'NOT_SELF_SIGNED', () => made.chain()],
+  ['its own and 250 others behind it', 'BAD_CERTIFICATE', () => made.crowd(250)],
   ['a certificate that has expired', 'NOT_SELF_SIGNED', () => made.dated('2020', '2021')],
   ['a certificate that is not valid yet', 'NOT_SELF_SIGNED', () => made.dated('2090', '2091')],
   ['a wrong signature of its own', 'BAD_CERTIFICATE', () => made.damaged()],
