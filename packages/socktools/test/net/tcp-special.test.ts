@@ -96,6 +96,22 @@ describe('tcp', () => {
     one.destroy()
   })
 
+  test('where nothing is said the system asks after 20 to 80 s, and not all of a crowd at the same time', async (t) => {
+    const asks = t.mock.method(net.Socket.prototype, 'setKeepAlive')
+    const { address, accepted } = await listening(t)
+    for (let i = 0; i < 40; i++) {
+      const near = await tcp().dial(address, {})
+      const far = await accepted()
+      near.destroy()
+      far.destroy()
+    }
+    const asked = asks.mock.calls.map(({ arguments: given }) => given)
+    assert.equal(asked.length, 80)
+    const after = asked.map(([on, ms = 0]) => (on === true ? ms : Infinity))
+    assert.deepEqual([Math.min(...after) >= 20_000, Math.max(...after) < 80_000], [true, true])
+    assert.ok(new Set(after).size >= 15, `${new Set(after).size} different`)
+  })
+
   test('close is told once, also to one who attached after it', async () => {
     const socket = new net.Socket()
     const pipe = socketPipe(socket, local)

@@ -6,14 +6,14 @@ const SLOTS = 256
  * time, and each copy that got old keeps the next ones from being collected: that took a third of the time of a call.
  * Here a lane has its slot, and only where another one has been open in it for long it goes into a Map.
  */
-export class LaneTable<T> {
+export class LaneTable<T extends NonNullable<unknown>> {
   size = 0
   #lanes: number[] | undefined
   readonly #values: (T | undefined)[] = []
   readonly #others = new Map<number, T>()
 
   has(lane: number): boolean {
-    return this.#lanes?.[slotOf(lane)] === lane || (this.#others.size > 0 && this.#others.has(lane))
+    return this.get(lane) !== undefined
   }
 
   get(lane: number): T | undefined {

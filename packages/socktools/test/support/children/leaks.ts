@@ -152,12 +152,17 @@ async function settled(like?: Counts): Promise<Counts> {
   return counts()
 }
 
+/** The least of two seconds: what the far side has yet to hear or to end is on its way for a while, and not left behind. */
 async function memory(): Promise<{ heapUsed: number; arrayBuffers: number }> {
-  for (let i = 0; i < 5; i++) {
+  const least = { heapUsed: Infinity, arrayBuffers: Infinity }
+  for (let i = 0; i < 20; i++) {
+    await new Promise((resolve) => setTimeout(resolve, 100))
     gc()
-    await new Promise(setImmediate)
+    const { heapUsed, arrayBuffers } = process.memoryUsage()
+    least.heapUsed = Math.min(least.heapUsed, heapUsed)
+    least.arrayBuffers = Math.min(least.arrayBuffers, arrayBuffers)
   }
-  return process.memoryUsage()
+  return least
 }
 
 const n = Number(count)

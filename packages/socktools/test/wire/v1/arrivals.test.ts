@@ -86,6 +86,7 @@ describe('a message', () => {
     const into = opened(1000)
     assert.equal(into.got(1, 1000)?.length, HEADER + 1000)
     assert.throws(() => into.got(1, 1001), { ...PROTOCOL_ERROR, what: /1001 bytes of one message, and 1000/ })
+    assert.throws(() => into.got(1, 1001, VOLATILE), PROTOCOL_ERROR)
     into.got(1, 600, EVENT, MORE)
     into.got(1, 400, EVENT, MORE)
     assert.throws(() => into.got(1, 1, EVENT, MORE), PROTOCOL_ERROR)
@@ -144,6 +145,9 @@ describe('a message', () => {
     into.got(0, 100, VOLATILE, MORE)
     assert.equal(into.got(1, 100, VOLATILE)?.length, HEADER + 100, 'whole ones may pass')
     assert.throws(() => into.got(5, 100, RESET, MORE), PROTOCOL_ERROR)
+    into.got(7, 100, ITEM, MORE)
+    into.got(7, 100, ITEM)
+    assert.throws(() => into.got(5, 100, RESET, MORE), PROTOCOL_ERROR, 'another message changes nothing')
     into.got(0, 100, VOLATILE)
     into.got(5, 100, RESET, MORE)
   })
@@ -305,6 +309,13 @@ describe('after an attach', () => {
     assert.equal(into.got(0, 10, TABLE)?.length, HEADER + 10)
     assert.equal(into.got(5, 10, ITEM)?.length, HEADER + 110)
   })
+})
+
+test('a RESET in chunks goes on over another pipe', () => {
+  const into = opened()
+  into.got(5, 100, RESET, MORE)
+  into.lanes.restate(() => undefined)
+  assert.equal(into.got(5, 10, RESET)?.length, HEADER + 110)
 })
 
 describe('what is lent', () => {
