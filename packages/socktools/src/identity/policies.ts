@@ -1,5 +1,5 @@
 /* Policies for the option `trust`, with Node's keys, files and clock. */
-import { fail, isSockError, needKnown, reasonOf, unawaited } from '../errors.ts'
+import { asSockError, fail, isSockError, needKnown, reasonOf, unawaited } from '../errors.ts'
 import { fromBase64, hmac, sameBytes, toBase64 } from '../platform/node-keys.ts'
 import { nodeDisk } from '../platform/node-disk.ts'
 import { inTurn, readSecret, replaceSecret } from '../platform/node-secrets.ts'
@@ -66,15 +66,19 @@ export async function firstUse(path: string, options: FirstUseOptions = {}): Pro
     if (there === undefined) await write(all.set(address, id))
     return there ?? id
   }
+  const alone = <T>(fn: () => Promise<T>): Promise<T> =>
+    inTurn(path, fn).catch((thrown: unknown) => {
+      throw asSockError(thrown, 'BAD_PIN_FILE', `${path} cannot be changed`)
+    })
   await pins()
   return {
     ...firstUseOf(
-      { pin: async (address, id) => (await pins()).get(address) ?? inTurn(path, () => pin(address, id)) },
+      { pin: async (address, id) => (await pins()).get(address) ?? alone(() => pin(address, id)) },
       roster,
     ),
     pins,
     unpin: (address) =>
-      inTurn(path, async () => {
+      alone(async () => {
         const all = await pins()
         const place = placeOf(address)
         const was = all.get(place)
