@@ -44,7 +44,7 @@ export const TYPED_FIX: Fixes = {
   CONNECT_FAILED: 'start the other side first, as with socktools serve',
   CONNECT_TIMEOUT: 'check the address and any firewall',
   FOREIGN_PROTOCOL:
-    'check the port; call, watch and send need a far side that speaks wire v1; --identity is for both sides or neither',
+    'check the port; --identity is for both sides or neither; call, watch and send need a far side that speaks wire v1',
   HANDSHAKE_TIMEOUT:
     'the other side does not speak wire v1; if it speaks the plain wire, use socktools connect',
   INSECURE: 'give a key with --identity (socktools id new makes one), or say --insecure',

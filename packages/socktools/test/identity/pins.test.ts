@@ -7,7 +7,7 @@ import { test, type TestContext } from 'node:test'
 import { firstUse, Identity, msg, nothing, TcpSock } from '../../src/index.ts'
 import { Child } from '../support/child.ts'
 
-const GUARD = { timeout: 30_000 }
+const GUARD = { timeout: 60_000 }
 const protocol = { hi: msg(nothing()) }
 
 async function fileOf(t: TestContext): Promise<string> {
