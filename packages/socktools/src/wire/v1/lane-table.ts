@@ -6,7 +6,7 @@ const SLOTS = 256
  * time, and each copy that got old keeps the next ones from being collected: that took a third of the time of a call.
  * Here a lane has its slot, and only where another one has been open in it for long it goes into a Map.
  */
-export class LaneTable<T extends NonNullable<unknown>> {
+export class LaneTable<T extends object | string> {
   size = 0
   #lanes: number[] | undefined
   readonly #values: (T | undefined)[] = []
@@ -18,8 +18,7 @@ export class LaneTable<T extends NonNullable<unknown>> {
 
   get(lane: number): T | undefined {
     const slot = slotOf(lane)
-    if (this.#lanes?.[slot] === lane) return this.#values[slot]
-    return this.#others.size > 0 ? this.#others.get(lane) : undefined
+    return this.#lanes?.[slot] === lane ? this.#values[slot] : this.#others.get(lane)
   }
 
   /** A lane that is not in it. */
