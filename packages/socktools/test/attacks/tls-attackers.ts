@@ -110,9 +110,17 @@ export async function sServer(
   process.stdout.on('data', (chunk: Buffer) => (heard += chunk.length))
   const closed = once(process, 'close')
   // It says that it listens only where it says much else as well.
-  while (!existsSync(path) && process.exitCode === null)
-    await new Promise((resolve) => setTimeout(resolve, 5))
+  while (!listensAt(path) && process.exitCode === null) await new Promise((resolve) => setTimeout(resolve, 5))
   return { over: closed.then(() => heard) }
+}
+
+/** Between bind and listen its file is there, and whoever dials it is refused. */
+function listensAt(path: string): boolean {
+  if (!existsSync('/proc/net/unix')) return existsSync(path)
+  const line = readFileSync('/proc/net/unix', 'utf8')
+    .split('\n')
+    .find((one) => one.endsWith(` ${path}`))
+  return line?.split(' ')[3] === '00010000'
 }
 
 /** Passes what comes on to wherever `to` says at that time: a port of this host, or a Unix socket. */
