@@ -14,10 +14,19 @@ const FIX: Fixes = {
   BROADCAST_OFF: 'give the address of one machine',
   CONNECT_FAILED: 'start the other side first, or add --retry',
   CONNECT_TIMEOUT: 'check the address and any firewall, or add --retry',
-  FOREIGN_PROTOCOL: 'check the port; telnet and netcat need --lines; see also --framing',
+  FOREIGN_PROTOCOL:
+    'check the port; telnet and netcat need --lines; see also --framing; --identity is for both sides or neither',
   FRAME_STALLED: 'the other side began a message and never finished it; do both use the same --framing?',
   FRAME_TOO_LARGE: 'use the same --framing on both sides, or raise --max-frame',
   LISTEN_FAILED: 'give an address of this machine, and a port or a path that you may use',
+  NO_CERTIFICATE: 'give the far side a key with --identity',
+  OWN_ID: 'the far side has this very key: give each its own',
+  REFUSED: 'the far side takes this key not: give it our id (socktools id show) for its --trust',
+  TLS_FAILED:
+    'give both sides a key with --identity, or neither; or the far side refused this one, and tells so itself',
+  UNKNOWN_ID:
+    'name the id with --trust, or dial tcp://ID@host:port; the far side prints its address with its id',
+  UNPROVEN: 'give your own key with --identity: socktools id new makes one',
   TRUNCATED: 'the other side died within a message, or the two use different --framing',
   WRONG_FAMILY: 'the other side has no address of the family, IPv4 or IPv6, of the one listened on',
   TOO_LARGE: 'split it, or raise --max-frame on both sides as far as the framing and UDP allow',
@@ -34,7 +43,8 @@ export const TYPED_FIX: Fixes = {
   CANNOT_ENCODE: 'write bytes as {"base64":"aGk="}',
   CONNECT_FAILED: 'start the other side first, as with socktools serve',
   CONNECT_TIMEOUT: 'check the address and any firewall',
-  FOREIGN_PROTOCOL: 'check the port; call, watch and send need a far side that speaks wire v1',
+  FOREIGN_PROTOCOL:
+    'check the port; --identity is for both sides or neither; call, watch and send need a far side that speaks wire v1',
   HANDSHAKE_TIMEOUT:
     'the other side does not speak wire v1; if it speaks the plain wire, use socktools connect',
   INSECURE: 'give a key with --identity (socktools id new makes one), or say --insecure',

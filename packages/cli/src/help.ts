@@ -46,7 +46,8 @@ Examples:
   socktools listen tcp://127.0.0.1:0 --connect tcp://127.0.0.1:4000     server and client at once
   socktools listen --lines tcp://127.0.0.1:4000                         then: nc 127.0.0.1 4000
   socktools listen --json unix:/tmp/in.sock | jq -r .text               one JSON object per message
-  socktools listen tcp://127.0.0.1:4000 unix:/tmp/a.sock udp://127.0.0.1:4000   all three in one node`
+  socktools listen tcp://127.0.0.1:4000 unix:/tmp/a.sock udp://127.0.0.1:4000   all three in one node
+  socktools listen --identity id.pem --trust sock1… tcp://0.0.0.0:4000  over TLS, with this one alone`
 
 export const CONNECT = `
 Each line of stdin goes to every peer, as one message, the last one even if nothing ends it. When stdin ends, all
@@ -60,7 +61,8 @@ Examples:
   seq 100000 | socktools connect tcp://127.0.0.1:4000 unix:/tmp/b.sock  each line to both
   socktools connect --retry tcp://127.0.0.1:4000                        until it is up, and again after that
   echo '["say","hi"]' | socktools connect --codec json tcp://127.0.0.1:4000
-  echo 68 69 | socktools connect --hex --framing u16be tcp://127.0.0.1:4000`
+  echo 68 69 | socktools connect --hex --framing u16be tcp://127.0.0.1:4000
+  socktools connect --identity me.pem tcp://sock1…@shop.example:4000    over TLS, with that one or nobody`
 
 export const DEMO = `
 Three peers and one written in Python (left out where there is no python3) run as processes of their own on this
@@ -131,6 +133,8 @@ sock1 and 58 characters, of which the last six find typing errors.
   rotate   print the record that the new key takes the place of the old one, signed by both; hand it to all who know
            the old id
   revoke   print the record that nobody may use this key any more
+  pins     print the addresses of a file of firstUse(), each with the id that answered there first
+  unpin    take a pin back, when the owner of that address has told you his new id: compare it then with pins
 
 Exits with 0 if all is well, with 1 if a key cannot be used, or a record is not signed as it must be.
 
@@ -138,7 +142,8 @@ Examples:
   socktools id new ~/.config/shop/id.pem
   socktools serve shop.ts --identity ~/.config/shop/id.pem --bind tcp://0.0.0.0:4000
   socktools call --identity me.pem tcp://sock1…@shop.example:4000 ping
-  socktools id rotate old.pem new.pem --days 30 > rotation.json`
+  socktools id rotate old.pem new.pem --days 30 > rotation.json
+  socktools id unpin pins.json tcp://shop.example:4000`
 
 export const SERVE = `
 The file is a module, .ts, .js or .mjs, that exports \`protocol\`, \`handlers\` and, if it likes, \`options\` of a

@@ -204,9 +204,25 @@ program
 program
   .command('id')
   .description('make the key that a node is known by, and say which other takes its place')
-  .addArgument(new Argument('<action>', 'what to do').choices(['new', 'show', 'verify', 'rotate', 'revoke']))
-  .argument('<file>', 'of the private key; of verify: an id, or a file of records')
-  .argument('[new]', 'of rotate: the file of the new key, which is made if it is not there')
+  .addArgument(
+    new Argument('<action>', 'what to do').choices([
+      'new',
+      'show',
+      'verify',
+      'rotate',
+      'revoke',
+      'pins',
+      'unpin',
+    ]),
+  )
+  .argument(
+    '<file>',
+    'of the private key; of verify: an id, or a file of records; of pins and unpin: of firstUse()',
+  )
+  .argument(
+    '[other]',
+    'of rotate: the file of the new key, which is made if it is not there; of unpin: the address',
+  )
   .option('--days <count>', 'of rotate: how long the old key counts as well', count, 30)
   .addHelpText('after', ID)
   .action(
@@ -270,6 +286,15 @@ function nodeCommand(usage: string): Command {
         .default('raw'),
     )
     .option('-x, --hex', 'lines are bytes in hex, on stdin and stdout')
+    .option(
+      '-i, --identity <file>',
+      'prove this key, over TLS, and want one of the far side: see socktools id',
+    )
+    .option(
+      '--trust <id>',
+      'speak with this one; may be given again (default: with who dials in, and who is dialed by id)',
+      collect,
+    )
     .option(
       '-j, --json',
       'print one JSON object a line: event, peer, address, and text, base64, hex or type and data',

@@ -1,19 +1,23 @@
-import { Identity, identityTls, type SockOptions } from 'socktools'
+import { Identity, identityTls, known, type SockOptions } from 'socktools'
 
-/** Options of the commands that speak wire v1. */
+/** Options of the commands that prove who they are. */
 export interface Secured {
   /** The file of a private key. */
   readonly identity?: string
+  /** Ids. */
+  readonly trust?: readonly string[]
   readonly insecure?: boolean
 }
 
 export async function securityOf({
   identity: file,
+  trust,
   insecure,
-}: Secured): Promise<Pick<SockOptions, 'security' | 'insecure'>> {
+}: Secured): Promise<Pick<SockOptions, 'security' | 'trust' | 'insecure'>> {
   const identity = file === undefined ? undefined : await Identity.load(file)
   return {
     ...(identity === undefined ? {} : { security: identityTls(() => identity) }),
+    ...(trust === undefined ? {} : { trust: known({ ids: trust }) }),
     ...(insecure === undefined ? {} : { insecure }),
   }
 }

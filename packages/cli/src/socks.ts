@@ -10,11 +10,12 @@ export interface Places {
   readonly keep?: readonly string[]
 }
 
-/** For all socks of a node. Over UDP `framing` does not apply, and `maxFrame` as far as a datagram goes. */
-export type Wire = Required<Pick<SockOptions<Codec<unknown>>, 'framing'>> & {
-  readonly codec: Codec<unknown>
-  readonly maxFrame?: number
-}
+/** For all socks of a node. Over UDP neither `framing` nor security apply, and `maxFrame` as far as a datagram goes. */
+export type Wire = Required<Pick<SockOptions<Codec<unknown>>, 'framing'>> &
+  Pick<SockOptions, 'security' | 'trust'> & {
+    readonly codec: Codec<unknown>
+    readonly maxFrame?: number
+  }
 
 /** One dial that is to be made. */
 export type Dial = () => Promise<unknown>

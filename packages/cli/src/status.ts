@@ -14,8 +14,11 @@ export function tellEvents<C extends Codec, P extends Protocol | undefined>(
   sock.on('peer', ({ peer }) => {
     const { address, dialed } = peer
     // Nobody answers a dial over UDP.
-    const what = isUdp(address) && dialed ? `sending to ${address}` : `${address} joined`
-    printer.status('peer', { peer: printer.idOf(peer), address, dialed }, what)
+    const { identity } = peer
+    const joined =
+      identity === undefined ? `${address} joined` : `${address} joined, proven to be ${identity}`
+    const what = isUdp(address) && dialed ? `sending to ${address}` : joined
+    printer.status('peer', { peer: printer.idOf(peer), address, dialed, identity }, what)
   })
   sock.on('gone', ({ peer, error, lost }) => {
     const { address } = peer

@@ -3,7 +3,8 @@ import assert from 'node:assert/strict'
 import { readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
-import { Cli, run, temporary } from './cli.ts'
+import { Identity } from 'socktools'
+import { ANY, Cli, run, temporary } from './cli.ts'
 
 const ID = /^sock1[02-9ac-hj-np-z]{58}\n$/
 
@@ -84,5 +85,73 @@ export const handlers = { ping: () => undefined }`,
     const open = await run(t, ['serve', file, '--bind', 'tcp://0.0.0.0:0'])
     assert.equal(open.code, 1)
     assert.match(open.stderr, /--insecure[^\n]*\[INSECURE\]/)
+  })
+
+  test('listen and connect: over TLS, by id or by --trust, and nobody else', async (t) => {
+    const folder = temporary(t)
+    const [server, client, stranger] = ['server', 'client', 'stranger'].map((name) => join(folder, name)) as [
+      string,
+      string,
+      string,
+    ]
+    for (const one of [server, client, stranger]) await run(t, ['id', 'new', one])
+    const [serverId, clientId] = await Promise.all(
+      [server, client].map(async (one) => (await run(t, ['id', 'show', one])).stdout.trim()),
+    )
+    const listener = new Cli(t, ['listen', ANY, '--identity', server, '--trust', clientId ?? ''])
+    const address = await listener.address()
+    assert.ok(address.startsWith(`tcp://${serverId}@127.0.0.1:`))
+    const bare = address.replace(/sock1\w+@/, '')
+    const sent = await run(t, ['connect', '--identity', client, address], 'by id')
+    assert.deepEqual([sent.code, sent.stderr.includes(`joined, proven to be ${serverId}`)], [0, true])
+    await listener.shows(/by id\n/)
+    await listener.shows(new RegExp(`joined, proven to be ${clientId}`), 'stderr')
+    assert.equal(
+      (await run(t, ['connect', '--identity', client, '--trust', serverId ?? '', bare], 'by trust')).code,
+      0,
+    )
+    await listener.shows(/by trust\n/)
+    const fails = async (args: string[], code: number, words: RegExp): Promise<void> => {
+      const ended = await run(t, ['connect', ...args], 'never')
+      assert.equal(ended.code, code, ended.stderr)
+      assert.match(ended.stderr, words)
+    }
+    await fails(['--identity', client, bare], 1, /--trust[^\n]*\[UNKNOWN_ID\]/)
+    await fails(['--identity', client, address.replace(serverId ?? '', clientId ?? '')], 1, /\[WRONG_ID\]/)
+    await fails([address], 1, /--identity[^\n]*\[UNPROVEN\]/)
+    await fails(['--trust', clientId ?? '', address], 2, /without --identity/)
+    await fails(['--identity', client, 'unix:/tmp/x'], 2, /--identity is for tcp: alone/)
+    await fails(['--identity', client, 'udp://127.0.0.1:1'], 2, /--identity is for tcp: alone/)
+    await fails(['--identity', `${client}.not`, address], 1, /\[NO_KEY_FILE\]/)
+    await run(t, ['connect', '--identity', stranger, address], 'never')
+    await listener.shows(/refused[^\n]*UNKNOWN_ID/, 'stderr')
+    await run(t, ['connect', bare], 'never')
+    await listener.shows(/refused[^\n]*no TLS[^\n]*FOREIGN_PROTOCOL/, 'stderr')
+    assert.equal(
+      listener.lines.some((line) => line.includes('never')),
+      false,
+    )
+  })
+
+  test('pins shows a file of firstUse(), and unpin takes one back', async (t) => {
+    const file = join(temporary(t), 'pins.json')
+    const { id } = Identity.generate()
+    writeFileSync(file, JSON.stringify({ 'tcp://a:1': id, 'tcp://b:2': id }), { mode: 0o600 })
+    assert.equal((await run(t, ['id', 'pins', file])).stdout, `tcp://a:1 ${id}\ntcp://b:2 ${id}\n`)
+    const unpinned = await run(t, ['id', 'unpin', file, 'tcp://A:1/'])
+    assert.deepEqual([unpinned.code, unpinned.stderr], [0, ''])
+    assert.match(unpinned.stdout, new RegExp(`^tcp://A:1/ was ${id}`))
+    assert.equal((await run(t, ['id', 'pins', file])).stdout, `tcp://b:2 ${id}\n`)
+    for (const [args, code] of [
+      [['unpin', file, 'tcp://a:1'], 1],
+      [['unpin', file, 'a:1'], 1],
+      [['unpin', file], 2],
+      [['pins', file, 'x'], 2],
+      [['pins', `${file}.not`], 1],
+    ] as const) {
+      const ended = await run(t, ['id', ...args])
+      assert.deepEqual([ended.code, ended.stdout], [code, ''], ended.stderr)
+      assert.match(ended.stderr, /^socktools: [^\n]+\n$/)
+    }
   })
 })

@@ -37,7 +37,8 @@ const ADVICE = {
   DRAINING:
     'this sock, or its connection to this peer, is ending: what was sent before is written, nothing new is taken',
   DUPLICATE: 'the two keep one connection: use the peer that there is, which connectTo resolves to',
-  FOREIGN_PROTOCOL: 'the other side speaks another protocol; check the port, or choose another framing',
+  FOREIGN_PROTOCOL:
+    'the other side speaks another protocol; check the port, or choose another framing; a sock with an `identity` speaks TLS, and with nobody who has none',
   FRAME_STALLED: 'the peer began a frame and sent less than the minimum rate; see frameGrace and frameRate',
   FRAME_TOO_LARGE:
     'raise maxFrame if this peer may send so much; an odd length means that the two sides use different framings',
@@ -73,7 +74,7 @@ const ADVICE = {
     'somebody else answers at this address, or its key was changed without a record: ask its owner before you remove the pin',
   PIPE_FAILED: 'the cause tells what the system said of this connection',
   PROTOCOL_ERROR: 'the other side broke the rules of wire v1, see PROTOCOL.md; one of the two has a bug',
-  REFUSED: 'goodAddress or goodPeer said no',
+  REFUSED: 'goodAddress or goodPeer said no, or the far side refused us, and its log tells why',
   REMOTE_ERROR: 'what the far side said of it is in `remote`; its own log has more',
   REVOKED_ID: 'this key is not trusted any more; use the id that took its place',
   SEND_FAILED: 'the cause tells what the system said of this datagram',
@@ -202,7 +203,13 @@ export function needFunction(value: unknown, what: string): void {
   if (typeof value !== 'function') fail('BAD_OPTION', `${what} must be a function`)
 }
 
-/** The same of options: one that does not exist would do nothing, in silence. Throws BAD_OPTION. */
+/** What an error about a value that is of no use says behind it, where that is a promise of one that may be. */
+export const unawaited = (value: unknown): string =>
+  typeof (value as { then?: unknown } | null | undefined)?.then === 'function'
+    ? '; this is a promise: await it'
+    : ''
+
+/** Options that are known: one that does not exist would do nothing, in silence. Throws BAD_OPTION. */
 export function needKnown(options: object, known: readonly string[], what: string): void {
   for (const name of Object.keys(options)) {
     if (!known.includes(name)) fail('BAD_OPTION', `${what} has no "${name}"; it has ${known.join(', ')}`)

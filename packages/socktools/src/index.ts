@@ -46,6 +46,7 @@ export { Identity, type LoadOptions } from './identity/identity.ts'
 export { identityTls } from './identity/secure.ts'
 export {
   firstUse,
+  type FirstUse,
   type FirstUseOptions,
   isJoinProof,
   type Joined,

@@ -1,11 +1,11 @@
-import { readFile } from 'node:fs/promises'
-import { Identity, isId, known, revocation, rotation, SockError } from 'socktools'
+import { access, readFile } from 'node:fs/promises'
+import { firstUse, type FirstUse, Identity, isId, known, revocation, rotation, SockError } from 'socktools'
 import { explain, type Fixes, UsageError } from '../errors.ts'
 import { forTerminal } from '../escape.ts'
 import { EXIT, type ExitCode } from '../exit.ts'
 import { Stdout } from '../stdout.ts'
 
-export type IdAction = 'new' | 'show' | 'verify' | 'rotate' | 'revoke'
+export type IdAction = 'new' | 'show' | 'verify' | 'rotate' | 'revoke' | 'pins' | 'unpin'
 
 export interface IdOptions {
   /** Of rotate: days for which the old key counts as well. */
@@ -15,6 +15,12 @@ export interface IdOptions {
 const FIX: Fixes = {
   BAD_KEY_FILE: 'give a file that `socktools id new` made',
   NO_KEY_FILE: 'make one with `socktools id new`',
+}
+
+/** What those take that take two. */
+const TWO: Partial<Record<IdAction, string>> = {
+  rotate: 'two files: the old and the new key',
+  unpin: 'a file of pins and an address: tcp://host:port',
 }
 
 const DAY = 86_400_000
@@ -28,10 +34,9 @@ export async function runId(
 ): Promise<ExitCode> {
   const out = new Stdout()
   try {
-    if ((next !== undefined) !== (action === 'rotate'))
-      throw new UsageError(
-        `${action} takes ${action === 'rotate' ? 'two files: the old and the new key' : 'one'}`,
-      )
+    const two = TWO[action]
+    if ((next !== undefined) !== (two !== undefined))
+      throw new UsageError(`${action} takes ${two ?? 'one file'}`)
     for (const line of await linesOf(action, file, next ?? '', options)) await out.line([line])
     return EXIT.ok
   } catch (error) {
@@ -55,6 +60,13 @@ async function linesOf(action: IdAction, file: string, next: string, { days }: I
     }
     case 'revoke':
       return [JSON.stringify(revocation(await Identity.load(file)))]
+    case 'pins':
+      return [...(await (await pinsOf(file)).pins())].map(([address, id]) => `${address} ${id}`)
+    case 'unpin': {
+      const was = await (await pinsOf(file)).unpin(next)
+      if (was === undefined) throw new Error(`nobody is pinned at ${next}: see socktools id pins ${file}`)
+      return [`${next} was ${was}; who answers there next is pinned`]
+    }
   }
 }
 
@@ -66,6 +78,12 @@ async function made(file: string): Promise<Identity> {
   })
   if (there !== undefined) throw new Error(`${file} holds a key already, of ${there.id}`)
   return Identity.load(file, { create: true })
+}
+
+/** To the library one that is not there has no pins. */
+async function pinsOf(file: string): Promise<FirstUse> {
+  await access(file)
+  return firstUse(file)
 }
 
 /** A file of records, one a line. */

@@ -8,8 +8,16 @@
  */
 import { fstatSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type Codec, type Lost, type MetaSock, type Peer, type SockError, lengthPrefixed } from 'socktools'
-import { isUsage } from '../errors.ts'
+import {
+  type Codec,
+  type Lost,
+  type MetaSock,
+  type Peer,
+  type SockError,
+  type SockOptions,
+  lengthPrefixed,
+} from 'socktools'
+import { isUsage, UsageError } from '../errors.ts'
 import { EXIT, type ExitCode } from '../exit.ts'
 import type { MakeFraming } from '../framing-names.ts'
 import { firstInterrupt } from '../interrupt.ts'
@@ -17,12 +25,13 @@ import { type CodecName, type Notation, notationOf } from '../notation.ts'
 import { Printer } from '../printer.ts'
 import type { ReporterOptions } from '../reporter.ts'
 import { readLines } from '../read-lines.ts'
+import { type Secured, securityOf } from '../secured.ts'
 import { type Dial, type Places, gather, isUdp } from '../socks.ts'
 import { watchStalls } from '../stall.ts'
 import { counted, tellEvents } from '../status.ts'
 import { checkAddresses } from '../transports.ts'
 
-export interface NodeOptions extends ReporterOptions {
+export interface NodeOptions extends ReporterOptions, Secured {
   /** Default: the plain wire's. */
   readonly framing?: MakeFraming
   readonly codec?: CodecName
@@ -50,11 +59,23 @@ export async function runNode(places: Places, options: NodeOptions): Promise<Exi
     // Node would take it for an empty file.
     if (fstatSync(0).isDirectory()) throw new Error('stdin is a directory: give it a file or a pipe')
     await checkAddresses(places)
-    return await new Node(places, options, notation, printer).run()
+    checkProvable(places, options)
+    return await new Node(places, options, notation, printer, await securityOf(options)).run()
   } catch (error) {
     printer.error(error)
     return isUsage(error) ? EXIT.usage : EXIT.failed
   }
+}
+
+/** Who is there is proven over TCP alone. */
+function checkProvable({ bind = [], dial = [], keep = [] }: Places, { identity, trust }: Secured): void {
+  if (identity === undefined) {
+    if (trust === undefined) return
+    throw new UsageError('--trust is for ids, which nobody proves without --identity')
+  }
+  const other = [...bind, ...dial, ...keep].find((address) => !address.startsWith('tcp:'))
+  if (other !== undefined)
+    throw new UsageError(`--identity is for tcp: alone: run ${other} as a node of its own, without it`)
 }
 
 class Node {
@@ -78,7 +99,13 @@ class Node {
   #leaving = false
   #failed = false
 
-  constructor(places: Places, options: NodeOptions, notation: Notation, printer: Printer) {
+  constructor(
+    places: Places,
+    options: NodeOptions,
+    notation: Notation,
+    printer: Printer,
+    security: Pick<SockOptions, 'security' | 'trust'>,
+  ) {
     const { bind = [], keep = [] } = places
     const { maxFrame, framing = () => lengthPrefixed() } = options
     this.#options = options
@@ -89,6 +116,7 @@ class Node {
     const { meta, dials } = gather(places, {
       codec: notation.codec(maxFrame),
       framing: framing(maxFrame ?? MAX_FRAME),
+      ...security,
       ...(maxFrame === undefined ? {} : { maxFrame }),
     })
     this.#sock = meta

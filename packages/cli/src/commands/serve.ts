@@ -2,7 +2,6 @@ import {
   type Codec,
   type Identity,
   identityTls,
-  known,
   PipeSock,
   type Protocol,
   type SockOptions,
@@ -20,7 +19,6 @@ import { PARTS } from '../transports.ts'
 
 export interface ServeOptions extends ReporterOptions, Secured {
   readonly bind?: string
-  readonly trust?: readonly string[]
   /** Default: what the module says, else both. */
   readonly codec?: 'json' | 'msgpack'
 }
@@ -41,7 +39,7 @@ export async function runServe(file: string, options: ServeOptions): Promise<Exi
 async function serve(
   file: string,
   { protocol, handlers, options: own }: Service,
-  { bind = own.bind ?? ANY_PORT, codec, trust, ...secured }: ServeOptions,
+  { bind = own.bind ?? ANY_PORT, codec, ...secured }: ServeOptions,
   reporter: Reporter,
 ): Promise<ExitCode> {
   const interrupted = firstInterrupt()
@@ -49,7 +47,6 @@ async function serve(
     {
       ...ofModule(own),
       ...(await securityOf(secured)),
-      ...(trust === undefined ? {} : { trust: known({ ids: trust }) }),
       protocol,
       handlers: handlers as NonNullable<SockOptions<Codec, Protocol>['handlers']>,
       bind,

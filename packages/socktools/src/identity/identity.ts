@@ -1,4 +1,4 @@
-import { fail, reasonOf } from '../errors.ts'
+import { fail, reasonOf, unawaited } from '../errors.ts'
 import { type KeyPair, keyPairOf, newKeyPair, verified } from '../platform/node-keys.ts'
 import { createSecret, readSecret } from '../platform/node-secrets.ts'
 import { certificate, certificateBody, publicKeyInfo } from './der.ts'
@@ -79,6 +79,12 @@ export class Identity {
   toJSON(): string {
     return this.id
   }
+}
+
+/** Callers in JavaScript may pass anything. Throws BAD_OPTION. */
+export function needIdentity(given: unknown, what: string): Identity {
+  if (given instanceof Identity) return given
+  return fail('BAD_OPTION', `${what} is what Identity.load() or Identity.generate() gave${unawaited(given)}`)
 }
 
 interface Pems {

@@ -33,6 +33,8 @@ export interface CertificateFacts {
   readonly publicKey: Uint8Array | undefined
   /** Its signature is right, by its own key. */
   readonly signsItself: boolean
+  /** No others came with it. */
+  readonly alone: boolean
 }
 
 /** The id of the far side. Throws why there is none. */
@@ -52,6 +54,7 @@ export function judgeTls({ certificate, verdict, version, alpn, resumed }: TlsFa
       'NOT_SELF_SIGNED',
       `its certificate is not its own: ${verdict ?? 'signed by somebody else'}`,
     )
+  if (!certificate.alone) return refuse('BAD_CERTIFICATE', 'other certificates came with its own')
   if (!certificate.signsItself) return refuse('BAD_CERTIFICATE', 'the signature of its certificate is wrong')
   return idOf(certificate.publicKey)
 }

@@ -1,6 +1,7 @@
 import { parseAddress } from '../address.ts'
 import { SockError } from '../errors.ts'
-import type { Proven, Trust } from './trust.ts'
+import { isId } from './id.ts'
+import type { Trust } from './trust.ts'
 
 /** Where pins are kept: which id answered at an address. */
 export interface PinStore {
@@ -22,7 +23,7 @@ export function firstUseOf(pins: PinStore, roster: Trust | undefined): Trust {
       if (refused !== undefined) return refused
       // Who dials in comes from a port of the moment; who is dialed by id needs no pin.
       if (!dialed || named) return undefined
-      const pinned = await pins.pin(placeOf(who), id)
+      const pinned = await pins.pin(placeOf(who.address), id)
       if (pinned === id || roster?.follows?.(pinned, id) === true) return undefined
       return new SockError('PIN_CHANGED', `${id} answered, and so far it was ${pinned}`)
     },
@@ -30,8 +31,21 @@ export function firstUseOf(pins: PinStore, roster: Trust | undefined): Trust {
   }
 }
 
-/** However it is written: what names no other host and port is no other place. */
-const placeOf = ({ address }: Proven): string => {
+/** However it is written: what names no other host and port is no other place. Throws BAD_ADDRESS. */
+export function placeOf(address: string): string {
   const { protocol, hostname, port } = parseAddress(address)
   return hostname === '' ? address : `${protocol}//${hostname.toLowerCase()}:${Number(port)}`
+}
+
+/** What a file of pins says. Throws why it is none: a pin that is not read would have its address pinned anew. */
+export function pinsIn(text: string): Map<string, string> {
+  const pins = JSON.parse(text) as unknown
+  if (typeof pins !== 'object' || pins === null || Array.isArray(pins))
+    throw new TypeError('it is no object of addresses and ids')
+  for (const [address, id] of Object.entries(pins)) {
+    if (/^[^/:]+:\d+$/.test(address)) throw new TypeError(`"${address}" is not written tcp://${address}`)
+    if (placeOf(address) !== address) throw new TypeError(`"${address}" is not written ${placeOf(address)}`)
+    if (!isId(id)) throw new TypeError(`what stands at "${address}" is no id`)
+  }
+  return new Map(Object.entries(pins as Record<string, string>))
 }

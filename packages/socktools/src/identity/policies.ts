@@ -1,15 +1,14 @@
 /* Policies for the option `trust`, with Node's keys, files and clock. */
-import { asSockError, fail, needKnown } from '../errors.ts'
+import { asSockError, fail, isSockError, needKnown, reasonOf, unawaited } from '../errors.ts'
 import { fromBase64, hmac, sameBytes, toBase64 } from '../platform/node-keys.ts'
 import { nodeDisk } from '../platform/node-disk.ts'
 import { inTurn, readSecret, replaceSecret } from '../platform/node-secrets.ts'
 import type { Proof } from '../net/pipe.ts'
-import { isId } from './id.ts'
-import { type Identity, isSignedBy } from './identity.ts'
-import { firstUseOf } from './pins.ts'
+import { type Identity, isSignedBy, needIdentity } from './identity.ts'
+import { firstUseOf, pinsIn, placeOf } from './pins.ts'
 import { type Revocation, revocationBytes, type Rotation, rotationBytes, type Verify } from './records.ts'
 import { Roster } from './roster.ts'
-import type { Trust } from './trust.ts'
+import { isTrust, type Trust } from './trust.ts'
 
 export interface KnownOptions {
   /** The ids that may come and be dialed. Absent: whoever dials in, and whom we dial by id. */
@@ -37,41 +36,84 @@ export interface FirstUseOptions {
   readonly roster?: Trust
 }
 
+/** A policy for `trust`, and the pins that it goes by: those of the file, as it is now. */
+export interface FirstUse extends Trust {
+  /** The id that is pinned at each address. Rejects with UNSAFE_FILE, BAD_PIN_FILE. */
+  pins(): Promise<ReadonlyMap<string, string>>
+  /**
+   * Forgets who is at this address: who answers there next is pinned. Gives the id that it was; undefined: there was none. Rejects with
+   * BAD_ADDRESS, and as `pins` does.
+   */
+  unpin(address: string): Promise<string | undefined>
+}
+
 /**
  * A policy for `trust`: who answers first at an address that we dial is pinned, in this file; if another one answers there later,
- * the dial fails with PIN_CHANGED. Rejects with UNSAFE_FILE, BAD_PIN_FILE.
+ * the dial fails with PIN_CHANGED. Several processes of one machine may use the file. Rejects with UNSAFE_FILE, BAD_PIN_FILE.
  */
-export async function firstUse(path: string, { roster }: FirstUseOptions = {}): Promise<Trust> {
-  await readPins(path)
+export async function firstUse(path: string, options: FirstUseOptions = {}): Promise<FirstUse> {
+  needKnown(options, ['roster'], 'firstUse()')
+  const { roster } = options
+  if (roster !== undefined && !isTrust(roster))
+    fail('BAD_OPTION', `the roster of firstUse() is what known() gave${unawaited(roster)}`)
+  const pins = (): Promise<Map<string, string>> => readPins(path)
+  const write = (all: ReadonlyMap<string, string>): Promise<void> =>
+    replaceSecret(path, `${JSON.stringify(Object.fromEntries(all), undefined, 2)}\n`)
+  // Read anew each time: others use the file as well.
   const pin = async (address: string, id: string): Promise<string> => {
-    // Read anew each time: others may use the file as well.
-    const pins = await readPins(path)
-    const there = pins.get(address)
-    if (there !== undefined) return there
-    pins.set(address, id)
-    await replaceSecret(path, `${JSON.stringify(Object.fromEntries(pins), undefined, 2)}\n`)
-    return id
+    const all = await pins()
+    const there = all.get(address)
+    if (there === undefined) await write(all.set(address, id))
+    return there ?? id
   }
-  return firstUseOf({ pin: (address, id) => inTurn(path, () => pin(address, id)) }, roster)
+  const alone = <T>(fn: () => Promise<T>): Promise<T> =>
+    inTurn(path, fn).catch((thrown: unknown) => {
+      throw asSockError(thrown, 'BAD_PIN_FILE', `${path} cannot be changed`)
+    })
+  await pins()
+  return {
+    ...firstUseOf(
+      { pin: async (address, id) => (await pins()).get(address) ?? alone(() => pin(address, id)) },
+      roster,
+    ),
+    pins,
+    unpin: (address) =>
+      alone(async () => {
+        const all = await pins()
+        const place = placeOf(address)
+        const was = all.get(place)
+        if (all.delete(place)) await write(all)
+        return was
+      }),
+  }
 }
 
 async function readPins(path: string): Promise<Map<string, string>> {
   try {
     const text = await readSecret(path)
-    if (text === undefined) return new Map()
-    const entries = Object.entries(JSON.parse(text) as object)
-    if (entries.every(([, id]) => isId(id))) return new Map(entries as [string, string][])
+    return text === undefined ? new Map() : pinsIn(text)
   } catch (thrown) {
-    if (!(thrown instanceof SyntaxError)) throw asSockError(thrown, 'BAD_PIN_FILE', path)
+    if (isSockError(thrown) && thrown.code === 'UNSAFE_FILE') throw thrown
+    return fail('BAD_PIN_FILE', `${path} holds no pins: ${reasonOf(thrown)}`, { cause: thrown })
   }
-  return fail('BAD_PIN_FILE', `${path} holds no pins`)
 }
 
-/** Says that `next` takes the place of `old`, which counts until `until` (milliseconds since 1970) as well. */
+/** Late is who says "now". */
+const MOMENT = 60_000
+
+/**
+ * Says that `next` takes the place of `old`, which counts until `until` (milliseconds since 1970) as well. Throws BAD_OPTION,
+ * also where that is over for more than a minute.
+ */
 export function rotation(old: Identity, next: Identity, until: number): Rotation {
-  const facts = { old: old.id, next: next.id, until }
-  if (!Number.isSafeInteger(until) || until < 0 || old.id === next.id)
-    return fail('BAD_OPTION', 'a rotation is of two keys, and until is a time in milliseconds since 1970')
+  const facts = { old: needIdentity(old, 'old').id, next: needIdentity(next, 'next').id, until }
+  if (old.id === next.id) return fail('BAD_OPTION', 'a rotation is of two keys, and these are one')
+  const now = nodeDisk.wallClock()
+  if (!Number.isSafeInteger(until) || until < now - MOMENT)
+    return fail(
+      'BAD_OPTION',
+      `until is when the old key ends, in milliseconds since 1970, and not over: Date.now() + 30 * 86_400_000, say; it is ${String(until)}`,
+    )
   const bytes = rotationBytes(facts)
   return {
     record: 'rotation',
@@ -83,7 +125,7 @@ export function rotation(old: Identity, next: Identity, until: number): Rotation
 
 /** Says that nobody may use this key any more. */
 export function revocation(identity: Identity): Revocation {
-  const { id } = identity
+  const { id } = needIdentity(identity, 'the identity')
   return { record: 'revocation', id, by: toBase64(identity.sign(revocationBytes(id))) }
 }
 

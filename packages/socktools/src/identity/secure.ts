@@ -46,8 +46,7 @@ function factsOf({ certificate, ...done }: Finished): TlsFacts {
 function certificateFacts(shown: NonNullable<Finished['certificate']>): TlsFacts['certificate'] {
   const { length } = shown.raw
   // Not even looked at.
-  if (length > MAX_CERTIFICATE)
-    return { length, keyType: undefined, publicKey: undefined, signsItself: false }
+  if (length > MAX_CERTIFICATE) return { ...NOTHING, length }
   try {
     const key = shown.publicKey
     const keyType = key.asymmetricKeyType
@@ -57,9 +56,12 @@ function certificateFacts(shown: NonNullable<Finished['certificate']>): TlsFacts
       keyType,
       publicKey: isOurs ? rawOf(key) : undefined,
       signsItself: isOurs && shown.verify(key),
+      alone: shown.issuerCertificate === undefined,
     }
   } catch {
     // A key that cannot be read is of no type.
-    return { length, keyType: undefined, publicKey: undefined, signsItself: false }
+    return { ...NOTHING, length }
   }
 }
+
+const NOTHING = { keyType: undefined, publicKey: undefined, signsItself: false, alone: false }

@@ -1,4 +1,4 @@
-import { asSockError, fail, SockError } from '../errors.ts'
+import { asSockError, fail, SockError, unawaited } from '../errors.ts'
 import type { Proof } from '../net/pipe.ts'
 import { isId } from './id.ts'
 
@@ -32,9 +32,13 @@ export function trustOf(given: TrustOption | undefined): Trust | undefined {
   if (given === undefined) return undefined
   if (typeof given === 'function') return { judge: async (who) => answered(await given(who)) }
   if (Array.isArray(given)) return only(given as readonly string[])
-  if (typeof (given as Partial<Trust> | null)?.judge === 'function') return given as Trust
-  return fail('BAD_OPTION', 'trust is a list of ids, a function, or what known() or firstUse() gave')
+  if (isTrust(given)) return given
+  const kinds = 'trust is a list of ids, a function, or what known() or firstUse() gave'
+  return fail('BAD_OPTION', kinds + unawaited(given))
 }
+
+export const isTrust = (given: unknown): given is Trust =>
+  typeof (given as Partial<Trust> | null | undefined)?.judge === 'function'
 
 /** Nothing but `true` opens. */
 const answered = (yes: unknown): SockError | undefined =>

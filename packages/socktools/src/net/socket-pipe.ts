@@ -13,9 +13,22 @@ export function socketPipe(socket: net.Socket, remote: Endpoint, reads?: WideRea
   return new SocketPipe(socket, remote, reads)
 }
 
-/** The pipe of a socket that proved itself, in the place of the one of the socket under it. */
-export function provenPipe(socket: net.Socket, under: net.Socket, remote: Endpoint, proof: Proof): Pipe {
-  return new SocketPipe(socket, remote, undefined, { proof, under })
+/**
+ * The pipe of a socket that proved itself, in the place of the one of the socket under it. `explain` gives what an error of it is, where it
+ * is more than one.
+ */
+export function provenPipe(
+  socket: net.Socket,
+  under: net.Socket,
+  remote: Endpoint,
+  proof: Proof,
+  explain: (error: Error, address: string) => Error | undefined,
+): Pipe {
+  return new SocketPipe(socket, remote, undefined, {
+    proof,
+    under,
+    explain: (error) => explain(error, remote.address) ?? error,
+  })
 }
 
 /** The socket of a pipe that nobody has attached to; undefined: it has none. The pipe is of no use after that. */
@@ -41,7 +54,11 @@ class SocketPipe implements Pipe {
     socket: net.Socket,
     remote: Endpoint,
     reads: WideReads | undefined,
-    proven?: { readonly proof: Proof; readonly under: net.Socket },
+    proven?: {
+      readonly proof: Proof
+      readonly under: net.Socket
+      readonly explain: (error: Error) => Error
+    },
   ) {
     this.#socket = socket
     this.remote = remote
@@ -52,7 +69,7 @@ class SocketPipe implements Pipe {
     socket.pause()
     // From the first tick: a socket without an error listener ends the process.
     socket.on('error', (error) => {
-      this.#error ??= error
+      this.#error ??= proven?.explain(error) ?? error
       // After an error of TLS, which a byte that changed on the way is, Node leaves it open under it, and never tells a close.
       this.#under?.destroy()
     })

@@ -1,10 +1,11 @@
 import type { X509Certificate } from 'node:crypto'
 import type net from 'node:net'
 import tls from 'node:tls'
-import { type ErrorCode, fail, reasonOf, SockError } from '../errors.ts'
+import { fail } from '../errors.ts'
 import type { Endpoint, Proof } from './pipe.ts'
 import type { SecureOptions, Security } from './security.ts'
 import { provenPipe, socketOf } from './socket-pipe.ts'
+import { ENDED, refusalIn, tlsError } from './tls-errors.ts'
 
 export interface TlsParts {
   readonly name: string
@@ -70,7 +71,7 @@ export function tlsSecurity({ name, id, credentials, judge }: TlsParts): Securit
         const proven = judge(finished(socket, how))
         const exported = (label: string): Uint8Array =>
           new Uint8Array(socket.exportKeyingMaterial(32, `EXPORTER-${label}`, Buffer.alloc(0)))
-        return provenPipe(socket, raw, remote, { ...proven, by: name, exported })
+        return provenPipe(socket, raw, remote, { ...proven, by: name, exported }, refusalIn)
       } catch (thrown) {
         socket.on('error', () => undefined)
         socket.destroy()
@@ -205,7 +206,7 @@ class Attempt {
   }
 
   readonly #onClose = (): void => {
-    this.failed(new Error('the far side ended the connection'))
+    this.failed(new Error(ENDED))
   }
 
   isWith(socket: tls.TLSSocket): void {
@@ -224,9 +225,7 @@ class Attempt {
   }
 
   readonly failed = (cause: unknown): void => {
-    const { address } = this.#remote
-    const code = codeOf(cause)
-    this.#end(new SockError(code, `the TLS handshake failed: ${reasonOf(cause)}`, { address, cause }))
+    this.#end(tlsError(cause, this.#remote.address))
   }
 
   #end(error: unknown): void {
@@ -244,20 +243,6 @@ class Attempt {
     this.#signal.removeEventListener('abort', this.#onAbort)
   }
 }
-
-/** What OpenSSL refuses by itself, before there is anything to judge. */
-const CODES: Readonly<Record<string, ErrorCode>> = {
-  ERR_SSL_UNSUPPORTED_PROTOCOL: 'TLS_VERSION',
-  ERR_SSL_TLSV1_ALERT_PROTOCOL_VERSION: 'TLS_VERSION',
-  ERR_SSL_NO_APPLICATION_PROTOCOL: 'TLS_ALPN',
-  ERR_SSL_TLSV1_ALERT_NO_APPLICATION_PROTOCOL: 'TLS_ALPN',
-  ERR_SSL_WRONG_VERSION_NUMBER: 'FOREIGN_PROTOCOL',
-  ERR_SSL_HTTP_REQUEST: 'FOREIGN_PROTOCOL',
-  ERR_SSL_PACKET_LENGTH_TOO_LONG: 'FOREIGN_PROTOCOL',
-}
-
-const codeOf = (cause: unknown): ErrorCode =>
-  CODES[String((cause as { code?: unknown } | null)?.code)] ?? 'TLS_FAILED'
 
 const endsOf = ({ remoteAddress, remotePort, localAddress, localPort }: net.Socket): string =>
   `${remoteAddress} ${remotePort} ${localAddress} ${localPort}`

@@ -21,12 +21,26 @@ export interface KeyPair {
 
 export const newKeyPair = (): KeyPair => pairOf(generateKeyPairSync('ed25519').privateKey)
 
-/** Throws where it is none. */
+/** Throws, in words of our own, where it is none: what OpenSSL says of it helps nobody. */
 export function keyPairOf(pem: string): KeyPair {
-  const key = createPrivateKey(pem)
+  const key = privateKeyOf(pem)
   if (key.asymmetricKeyType !== 'ed25519')
     throw new Error(`it is a key of ${key.asymmetricKeyType ?? 'no known kind'}, not ed25519`)
   return pairOf(key)
+}
+
+function privateKeyOf(pem: string): KeyObject {
+  const [, label] = /^-----BEGIN ([A-Z0-9 ]+)-----/m.exec(pem) ?? []
+  if (label === undefined) throw new Error('it has no "-----BEGIN PRIVATE KEY-----"')
+  if (label.startsWith('ENCRYPTED') || /^Proc-Type: 4,ENCRYPTED/m.test(pem))
+    throw new Error('it is encrypted: write it without a passphrase, by `openssl pkey -in FILE -out NEW`')
+  if (label.startsWith('OPENSSH')) throw new Error('it is in the form of OpenSSH, and must be in PKCS #8')
+  if (label.endsWith('PUBLIC KEY')) throw new Error('it is a public key')
+  try {
+    return createPrivateKey(pem)
+  } catch {
+    throw new Error('what stands in it is no key')
+  }
 }
 
 function pairOf(key: KeyObject): KeyPair {

@@ -17,6 +17,12 @@ export interface AdmissionLimits {
 /** Remote hosts whose rate is remembered; the one heard of longest ago is forgotten first. */
 const HOSTS = 4096
 
+/** For so long nothing is taken of a host that showed what no sock shows, in seconds: it can cost 100 ms to look at. */
+const PENALTY = 3
+
+/** What no sock shows, whatever it is set to: a certificate or several that are no identity. */
+const FORGERIES: readonly ErrorCode[] = ['BAD_CERTIFICATE', 'NOT_SELF_SIGNED', 'WRONG_KEY_TYPE']
+
 /** Who may become a peer. Asked in this order: limits, goodAddress, then, once connected, goodPeer. */
 export class Admission {
   /** Connections between accept and goodPeer's answer. */
@@ -47,7 +53,10 @@ export class Admission {
       if (waiting >= maxPendingPerHost)
         return refuse('TOO_MANY_PENDING', `${waiting} connections of this host wait`)
       if (!this.#takeToken(host)) {
-        return refuse('TOO_MANY_PENDING', `this host connects more than ${maxConnectRate} times a second`)
+        return refuse(
+          'TOO_MANY_PENDING',
+          `this host connects more than ${maxConnectRate} times a second, or showed a wrong certificate`,
+        )
       }
     }
     if (goodAddress === undefined) return undefined
@@ -74,6 +83,15 @@ export class Admission {
     }
     if (bucket.tokens < 1) return false
     bucket.tokens--
+    return true
+  }
+
+  /** What came of somebody at this host: whether that was an attack, and nothing more is taken of it for a time. */
+  wasForged({ host, local }: Endpoint, { code }: SockError): boolean {
+    const { maxConnectRate } = this.#limits
+    if (local || !FORGERIES.includes(code) || maxConnectRate === Infinity) return false
+    this.#buckets.delete(host)
+    this.#buckets.set(host, { tokens: 1 - PENALTY * maxConnectRate, at: this.#platform.now() })
     return true
   }
 

@@ -28,17 +28,23 @@ export interface Arrival {
   readonly signal: AbortSignal
 }
 
+export interface CheckpointHost {
+  /** Others can reach this address, with nothing proven there. */
+  onInsecure(address: string): void
+  /** Lets go of one that dialed us, and has proven who it is, and is not taken. */
+  turnAway(pipe: Pipe): void
+}
+
 /** Between the pipe and the handshake: who is there, proven before a byte of it is read; and where that must be. */
 export class Checkpoint {
   readonly #settings: CheckpointSettings
   readonly #deadlines: Deadlines
-  readonly #onInsecure: (address: string) => void
+  readonly #host: CheckpointHost
 
-  /** `onInsecure` hears of each address that others can reach, with nothing proven there. */
-  constructor(settings: CheckpointSettings, deadlines: Deadlines, onInsecure: (address: string) => void) {
+  constructor(settings: CheckpointSettings, deadlines: Deadlines, host: CheckpointHost) {
     this.#settings = settings
     this.#deadlines = deadlines
-    this.#onInsecure = onInsecure
+    this.#host = host
   }
 
   /** There is a Security: every pipe has to pass. */
@@ -52,7 +58,7 @@ export class Checkpoint {
     if (!isExposed || wire === 'plain' || security !== undefined) return
     if (!insecure)
       fail('INSECURE', `wire v1 ${what} an address that others can reach, without security`, { address })
-    this.#onInsecure(address)
+    this.#host.onInsecure(address)
   }
 
   /** The id that a dialed address names. Throws INSECURE, UNPROVEN, BAD_ID, BAD_ADDRESS. */
@@ -127,7 +133,9 @@ export class Checkpoint {
       await unlessAborted(judging, aborter.signal)
       return proven
     } catch (thrown) {
-      ;(proven ?? pipe).destroy()
+      // Whom we dial, and a stranger, hears nothing.
+      if (proven?.proof !== undefined && !dialed && !aborter.signal.aborted) this.#host.turnAway(proven)
+      else (proven ?? pipe).destroy()
       throw asSockError(thrown, 'TLS_FAILED', security.name, address)
     } finally {
       deadline.cancel()

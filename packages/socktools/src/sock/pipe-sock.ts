@@ -83,8 +83,15 @@ export class PipeSock<
     const { settings, counters, drops } = core
     this.#deadlines = new Deadlines(platform)
     this.#partings = new Partings(this.#deadlines)
-    const checkpoint = new Checkpoint(settings, this.#deadlines, (address) => {
-      this.#toldInsecure(address)
+    const checkpoint = new Checkpoint(settings, this.#deadlines, {
+      onInsecure: (address) => {
+        this.#toldInsecure(address)
+      },
+      turnAway: (pipe) => {
+        // Only where all who come speak v1.
+        if (this.#v1 === undefined || settings.wire !== 'v1') pipe.destroy()
+        else this.#v1.turnAway(pipe)
+      },
     })
     this.#doors = new Doors<AnyPeer<C>>(settings, parts, this.#deadlines, checkpoint, {
       get life() {

@@ -1,5 +1,5 @@
 import type net from 'node:net'
-import { Identity } from '../identity/identity.ts'
+import { type Identity, needIdentity } from '../identity/identity.ts'
 import { identityTls } from '../identity/secure.ts'
 import { adopt } from '../net/adopt.ts'
 import { memory } from '../net/memory.ts'
@@ -52,7 +52,7 @@ export class TcpSock<C extends Codec = RawCodec, P extends Protocol | undefined 
   readonly #identity: { now: Identity } | undefined
 
   constructor({ sock, transports = [], identity, ...options }: TcpSockOptions<C, P> = {}) {
-    const held = identity === undefined ? undefined : { now: needIdentity(identity) }
+    const held = identity === undefined ? undefined : { now: needIdentity(identity, 'identity') }
     if (held !== undefined && options.security !== undefined)
       fail('BAD_OPTION', 'identity is a security of its own: give one of the two')
     super(held === undefined ? options : { ...options, security: identityTls(() => held.now) }, {
@@ -74,7 +74,7 @@ export class TcpSock<C extends Codec = RawCodec, P extends Protocol | undefined 
    */
   changeIdentity(next: Identity): void {
     if (this.#identity === undefined) fail('BAD_OPTION', 'this sock was made without an identity')
-    this.#identity.now = needIdentity(next)
+    this.#identity.now = needIdentity(next, 'the next identity')
   }
 
   /**
@@ -86,10 +86,4 @@ export class TcpSock<C extends Codec = RawCodec, P extends Protocol | undefined 
   ): Promise<TcpSock<C, P>> {
     return started(new this<C, P>(options))
   }
-}
-
-/** Callers in JavaScript may pass anything. */
-function needIdentity(identity: unknown): Identity {
-  if (identity instanceof Identity) return identity
-  return fail('BAD_OPTION', 'identity is what Identity.load() or Identity.generate() gave')
 }

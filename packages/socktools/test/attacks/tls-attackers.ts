@@ -1,7 +1,7 @@
 /** Who attacks: programs that share no code with the library. */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import net, { type AddressInfo } from 'node:net'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
@@ -53,8 +53,12 @@ export class Python {
   }
 }
 
+/** There is more in this file than the first. */
+const isChain = (cert: string): boolean => readFileSync(cert, 'utf8').split('BEGIN CERTIFICATE').length > 2
+
 const shown = ({ key, cert, alpn = 'socktools/1', version }: Guise): string[] => [
-  ...(cert === undefined ? [] : ['-cert', cert, '-cert_chain', cert, '-key', key ?? cert]),
+  ...(cert === undefined ? [] : ['-cert', cert, '-key', key ?? cert]),
+  ...(cert !== undefined && isChain(cert) ? ['-cert_chain', cert] : []),
   ...(alpn === '' ? [] : ['-alpn', alpn]),
   ...(version === undefined ? [] : ['-tls1_2']),
 ]
@@ -106,9 +110,17 @@ export async function sServer(
   process.stdout.on('data', (chunk: Buffer) => (heard += chunk.length))
   const closed = once(process, 'close')
   // It says that it listens only where it says much else as well.
-  while (!existsSync(path) && process.exitCode === null)
-    await new Promise((resolve) => setTimeout(resolve, 5))
+  while (!listensAt(path) && process.exitCode === null) await new Promise((resolve) => setTimeout(resolve, 5))
   return { over: closed.then(() => heard) }
+}
+
+/** Between bind and listen its file is there, and whoever dials it is refused. */
+function listensAt(path: string): boolean {
+  if (!existsSync('/proc/net/unix')) return existsSync(path)
+  const line = readFileSync('/proc/net/unix', 'utf8')
+    .split('\n')
+    .find((one) => one.endsWith(` ${path}`))
+  return line?.split(' ')[3] === '00010000'
 }
 
 /** Passes what comes on to wherever `to` says at that time: a port of this host, or a Unix socket. */

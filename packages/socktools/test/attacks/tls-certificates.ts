@@ -76,6 +76,15 @@ export class Certificates {
     return { key, cert }
   }
 
+  /** Of this host, signed by itself; in PEM. */
+  authority(host: string): { readonly key: string; readonly cert: string } {
+    const key = this.key('ed25519')
+    const cert = this.#file('pem')
+    const names = ['-subj', `/CN=${host}`, '-addext', `subjectAltName=DNS:${host}`]
+    this.#openssl('req', '-x509', '-new', '-key', key, ...names, '-days', '30', '-out', cert)
+    return { key: readFileSync(key, 'utf8'), cert: readFileSync(cert, 'utf8') }
+  }
+
   /** Of another name, by an authority, which comes along. */
   chain(): Pair {
     const authority = this.selfSigned('ed25519')
@@ -84,6 +93,14 @@ export class Certificates {
     const by = ['-CA', authority.cert, '-CAkey', authority.key, '-CAcreateserial', '-days', '30']
     this.#openssl('x509', '-req', '-in', this.#request(key, 'y'), ...by, '-out', cert)
     writeFileSync(cert, readFileSync(cert, 'utf8') + readFileSync(authority.cert, 'utf8'))
+    return { key, cert }
+  }
+
+  /** Its own, and so many others, which cost whoever reads them. */
+  crowd(count: number): Pair {
+    const { key, cert } = this.selfSigned('ed25519')
+    const other = readFileSync(this.selfSigned('ed25519').cert, 'utf8')
+    writeFileSync(cert, readFileSync(cert, 'utf8') + other.repeat(count))
     return { key, cert }
   }
 

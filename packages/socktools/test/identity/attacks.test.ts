@@ -6,7 +6,16 @@ import { describe, test, type TestContext } from 'node:test'
 import tls from 'node:tls'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { SockError } from '../../src/index.ts'
-import { type Candidate, Identity, msg, nothing, TcpSock, type TcpSockOptions } from '../../src/index.ts'
+import {
+  type Candidate,
+  Identity,
+  msg,
+  nothing,
+  tcp,
+  TcpSock,
+  type TcpSockOptions,
+  type Transport,
+} from '../../src/index.ts'
 import { pemOf } from '../../src/platform/node-keys.ts'
 import { forged, type Forgery } from './forge.ts'
 
@@ -130,6 +139,31 @@ describe('whoever dials in', GUARD, () => {
       assert.equal(error.code, 'HANDSHAKE_TIMEOUT')
     }
     assert.equal(sock.stats().pending, 0)
+  })
+
+  test('certificates of others behind its own; of 30 such at once from one host nearly all are given up unread', async (t) => {
+    const door = tcp()
+    const afar: Transport = {
+      ...{ scheme: door.scheme, dial: (to, how) => door.dial(to, how) },
+      listen: (at, options, onPipe) =>
+        door.listen(at, options, (pipe) => {
+          Object.assign(pipe.remote, { local: false, host: '192.0.2.1' })
+          onPipe(pipe)
+        }),
+    }
+    const { sock, port } = await server(t, { transports: [afar] })
+    const { key, cert } = honest(own)
+    const secureContext = tls.createSecureContext({
+      key,
+      cert: cert + honest(Identity.generate()).cert.repeat(50),
+    })
+    const all = Array.from({ length: 30 }, () => attacker(t, port, { secureContext }).resume())
+    await Promise.all(all.map((socket) => new Promise((resolve) => socket.on('close', resolve))))
+    while (sock.stats().pending > 0) await sleep(1)
+    const { BAD_CERTIFICATE: read = 0, TOO_MANY_PENDING: unread = 0 } = sock.stats().refused
+    assert.equal(read + unread, 30)
+    assert.ok(read > 0 && read < 10, `${read} were read`)
+    assert.deepEqual(sock.knownPeers, [])
   })
 
   test('closing the sock ends the handshakes that are underway', async (t) => {

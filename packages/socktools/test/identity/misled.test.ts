@@ -12,6 +12,7 @@ import {
   known,
   msg,
   nothing,
+  revocation,
   rotation,
   TcpSock,
   type TcpSockOptions,
@@ -33,13 +34,13 @@ async function open(
 }
 
 test('a key whose place is taken names no other heir, and has no more time', () => {
-  const roster = known({ ids: [a.id], records: [rotation(a, b, NOW - HOUR)] })
+  const roster = known({ ids: [a.id], records: [rotation(a, b, NOW - 1)] })
   assert.throws(() => roster.add(rotation(a, c, NOW + HOUR)), { code: 'BAD_RECORD' })
   roster.add(rotation(a, b, NOW + HOUR))
   const codeOf = ({ id }: Identity): string | undefined =>
     roster.judge({ id, proof: { by: 'tls', id }, address: 'tcp://h:1', dialed: false, named: false })?.code
   assert.deepEqual([a, b, c].map(codeOf), ['REVOKED_ID', undefined, 'UNKNOWN_ID'])
-  const shorter = known({ ids: [a.id], records: [rotation(a, b, NOW + HOUR), rotation(a, b, NOW - HOUR)] })
+  const shorter = known({ ids: [a.id], records: [rotation(a, b, NOW + HOUR), rotation(a, b, NOW - 1)] })
   assert.equal(
     shorter.judge({
       id: a.id,
@@ -109,6 +110,40 @@ test('an identity listens on and dials what can prove it, or says so at once', G
   await assert.rejects(open(t, { bind: `unix:${join(tmpdir(), 'never.sock')}` }), { code: 'UNSUPPORTED' })
   await assert.rejects(open(t, { bind: 'memory:never' }), { code: 'UNSUPPORTED' })
   await assert.rejects((await open(t, {})).connectTo('memory:never'), { code: 'UNSUPPORTED' })
+})
+
+test('an end that is over, or in another unit, is no end of a rotation; one of this very moment is', () => {
+  for (const until of [30, NOW / 1000, NOW - HOUR, -1, 1.5, NaN, Infinity, '30'])
+    assert.throws(
+      () => rotation(a, b, until as number),
+      { code: 'BAD_OPTION', message: /Date\.now\(\) \+ 30 \* 86_400_000/ },
+      String(until),
+    )
+  assert.equal(rotation(a, b, NOW).until, NOW)
+})
+
+test('what is no identity, or no policy, is told as that; a promise of one is to be awaited', async (t) => {
+  const path = join(await fs.mkdtemp(join(tmpdir(), 'id-')), 'id.pem')
+  t.after(() => fs.rm(join(path, '..'), { recursive: true }))
+  const told = (fn: () => unknown, message: RegExp): void => {
+    assert.throws(fn, { code: 'BAD_OPTION', message })
+  }
+  const loading = Identity.load(path, { create: true })
+  await loading
+  const promise = loading as never
+  told(() => new TcpSock({ identity: promise }), /await/)
+  told(() => new TcpSock({ identity: a, trust: firstUse(join(path, '..', 'pins')) as never }), /await/)
+  told(() => rotation(promise, b, NOW), /await/)
+  told(() => rotation(a, promise, NOW), /await/)
+  told(() => revocation(promise), /await/)
+  for (const wrong of [undefined, null, 'x', a.id, { id: a.id }, {}] as never[]) {
+    told(() => rotation(wrong, b, NOW), /Identity/)
+    told(() => rotation(a, wrong, NOW), /Identity/)
+    told(() => revocation(wrong), /Identity/)
+  }
+  for (const wrong of [{ roster: {} }, { roster: [a.id] }, { roster: null }, { rooster: known() }] as never[])
+    await assert.rejects(firstUse(path, wrong), { code: 'BAD_OPTION' })
+  await assert.rejects(firstUse(path, { roster: promise }), { code: 'BAD_OPTION', message: /await/ })
 })
 
 test('a join token that is none proves nothing', () => {

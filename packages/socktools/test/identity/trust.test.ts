@@ -101,7 +101,7 @@ describe('policies', GUARD, () => {
     await client.connectTo(bare(server))
     const other = await open(t, { identity: stranger, trust: [friend.id] })
     await assert.rejects(other.connectTo(bare(server)), { code: 'UNKNOWN_ID' })
-    await assert.rejects(other.connectTo(addressOf(server)), { code: 'PEER_NOT_SESSION' })
+    await assert.rejects(other.connectTo(addressOf(server)), { code: 'REFUSED' })
     assert.deepEqual([server.stats().refused['UNKNOWN_ID'], server.knownPeers.length], [1, 1])
   })
 
@@ -120,7 +120,7 @@ describe('policies', GUARD, () => {
       () => Promise.reject(new Error('no')),
     ]) {
       answer = one
-      await assert.rejects((await open(t)).connectTo(addressOf(server)), { code: 'PEER_NOT_SESSION' })
+      await assert.rejects((await open(t)).connectTo(addressOf(server)), { code: 'REFUSED' })
     }
     assert.deepEqual(server.stats().refused, { UNKNOWN_ID: 5 })
   })

@@ -1,7 +1,7 @@
 /** Limits and deadlines: what a peer may cost before it has to go, and who is let in at all. */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import type { SockError } from '../../src/index.ts'
+import { msg, nothing, SockError } from '../../src/index.ts'
 import { noCrashes } from '../support/crashes.ts'
 import { all, next } from '../support/events.ts'
 import { knocking } from '../support/knock.ts'
@@ -291,6 +291,59 @@ describe('who is let in', GUARD, () => {
       assert.equal(knock(15), 10, 'no more than the burst')
       assert.deepEqual(new Set(codes(refused)), new Set(['TOO_MANY_PENDING']))
       assert.match(refused[0]?.error.message ?? '', /more than 2 times a second/)
+    }))
+
+  test('a host that shows what is no identity: the others of it are given up, and nothing more is taken for 3 s', () =>
+    knocking(async (world, door) => {
+      const ways: ((code: 'BAD_CERTIFICATE' | 'NO_CERTIFICATE') => void)[] = []
+      const server = await world.open({
+        ...{ protocol: { hi: msg(nothing()) }, bind: 'knock:any', maxPendingPerHost: 10, maxConnectRate: 2 },
+        security: {
+          name: 'test',
+          secure: (_pipe: unknown, { signal }: { signal: AbortSignal }) =>
+            new Promise((_, reject) => {
+              ways.push((code) => {
+                reject(new SockError(code, 'of the test'))
+              })
+              signal.addEventListener('abort', () => {
+                reject(signal.reason as Error)
+              })
+            }),
+        },
+      } as never)
+      const refused = all(server, 'refused')
+      const knock = async (n: number, host: string, local = false): Promise<void> => {
+        for (let i = 0; i < n; i++) door.knock(host, local)
+        await world.quiet()
+      }
+      await knock(4, '10.0.0.1')
+      await knock(2, '10.0.0.2')
+      await knock(2, '127.0.0.1', true)
+      // Whoever has no certificate may be a sock that was set up wrongly.
+      ways[0]?.('NO_CERTIFICATE')
+      await world.quiet()
+      assert.deepEqual(codes(refused), ['NO_CERTIFICATE'])
+      ways[1]?.('BAD_CERTIFICATE')
+      ways[6]?.('BAD_CERTIFICATE')
+      await world.quiet()
+      assert.deepEqual(codes(refused).slice(1).sort(), [
+        ...['BAD_CERTIFICATE', 'BAD_CERTIFICATE'],
+        ...['TOO_MANY_PENDING', 'TOO_MANY_PENDING'],
+      ])
+      assert.deepEqual(server.stats().pending, 3)
+      refused.length = 0
+      await knock(1, '127.0.0.1', true)
+      await knock(1, '10.0.0.2')
+      await world.sim.sleep(2_900)
+      await knock(1, '10.0.0.1')
+      assert.deepEqual(
+        refused.map(({ host, error }) => [host, error.code]),
+        [['10.0.0.1', 'TOO_MANY_PENDING']],
+      )
+      await world.sim.sleep(200)
+      await knock(1, '10.0.0.1')
+      assert.equal(refused.length, 1)
+      assert.equal(server.stats().pending, 6)
     }))
 
   test('a refused connection costs goodAddress and goodPeer nothing', () =>

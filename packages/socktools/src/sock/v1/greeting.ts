@@ -4,7 +4,7 @@
  *   dialer    HELLO ──▶            ──▶ WELCOME read ──▶ tables, if the contracts differ ──▶ gate ──▶ peer
  *   acceptor        ──▶ HELLO read ──▶ gate ──▶ WELCOME, or the rejection ──▶ tables ──▶ peer
  */
-import { fail, SockError } from '../../errors.ts'
+import { fail, isSockError, SockError } from '../../errors.ts'
 import type { Pipe } from '../../net/pipe.ts'
 import { readU32 } from '../../wire/length-header.ts'
 import { decodeGoodbye, encodeGoodbye, encodePing } from '../../wire/v1/bodies.ts'
@@ -93,13 +93,15 @@ export class Greeting {
     this.#host = pipe.remote.host
     this.#proven = pipe.proof?.id
     // Who goes on with a session, or has had a WELCOME, knows what the far side speaks.
-    this.#pipe = new HandshakePipe(pipe, () =>
-      dialed && again === undefined && !this.#agreed
-        ? this.#error(
-            'PEER_NOT_SESSION',
-            'the far side ended the connection before it answered HELLO: it refused us, or does not speak v1',
-          )
-        : this.#error('PEER_GONE', 'the connection ended during the handshake'),
+    this.#pipe = new HandshakePipe(pipe, (error) =>
+      isSockError(error)
+        ? error
+        : dialed && again === undefined && !this.#agreed
+          ? this.#error(
+              'PEER_NOT_SESSION',
+              'the far side ended the connection before it answered HELLO: it refused us, or does not speak v1',
+            )
+          : this.#error('PEER_GONE', 'the connection ended during the handshake'),
     )
   }
 

@@ -1,8 +1,10 @@
-import { fail, type SockError } from '../../errors.ts'
+import { fail, SockError } from '../../errors.ts'
 import type { Pipe } from '../../net/pipe.ts'
 import { foreignProtocol } from '../../wire/foreign.ts'
 import { readU32, writeU32 } from '../../wire/length-header.ts'
 import { HEADER, writeHeader } from '../../wire/v1/frame.ts'
+import { rejection } from '../../wire/v1/hello.ts'
+import { encodeWelcome } from '../../wire/v1/hello-bytes.ts'
 import type { Partings } from '../partings.ts'
 import { Waiter } from '../waiter.ts'
 import { joined } from './data.ts'
@@ -20,10 +22,10 @@ export class HandshakePipe {
   #ended = false
   /** Why no more comes. */
   #over: SockError | undefined
-  readonly #onClose: () => SockError
+  readonly #onClose: (error?: Error) => SockError
 
   /** `onClose` is called when the far side ends or breaks the connection: what that means now. */
-  constructor(pipe: Pipe, onClose: () => SockError) {
+  constructor(pipe: Pipe, onClose: (error?: Error) => SockError) {
     this.#pipe = pipe
     this.#onClose = onClose
     pipe.attach({
@@ -40,16 +42,16 @@ export class HandshakePipe {
       end: () => {
         this.#end()
       },
-      close: () => {
-        this.#end()
+      close: (error) => {
+        this.#end(error)
       },
     })
   }
 
-  #end(): void {
+  #end(error?: Error): void {
     this.#ended = true
     if (this.#done) this.#pipe.destroy()
-    else this.giveUp(this.#onClose())
+    else this.giveUp(this.#onClose(error))
   }
 
   /** Whoever waits for this pipe hears `why`. */
@@ -135,8 +137,9 @@ export class HandshakePipe {
       this.#pipe.destroy()
       return
     }
-    if (this.#pipe.write([framed(payload)])) partings.add(this.#pipe)
-    else this.#pipe.destroy()
+    // Not asked whether it was taken: under TLS none is at once, and a pipe that is ended writes what it holds.
+    this.#pipe.write([framed(payload)])
+    partings.add(this.#pipe)
   }
 
   /** The handshake is over; the peer hears of the pipe from now on. Throws if there is none any more, and it `needs` one. */
@@ -145,6 +148,12 @@ export class HandshakePipe {
     this.#done = true
     this.#pipe.pause()
   }
+}
+
+/** One that has proven a key that is not taken hears that, and not why; nothing that it says is read. */
+export function turnAway(pipe: Pipe, partings: Partings): void {
+  const refused = new SockError('REFUSED', 'this connection is not taken')
+  new HandshakePipe(pipe, () => refused).refuse(encodeWelcome(rejection(refused)), partings)
 }
 
 function framed(payload: Uint8Array): Uint8Array {

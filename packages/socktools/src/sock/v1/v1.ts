@@ -19,6 +19,7 @@ import type { DataCodec } from './data.ts'
 import { FrameWriter } from './frame-writer.ts'
 import type { Again, GreetedV1, Terms } from './greeted.ts'
 import { Greeting } from './greeting.ts'
+import { turnAway } from './handshake-pipe.ts'
 import type { V1Host } from './host.ts'
 import { NodeSessions } from './node-sessions.ts'
 import { V1Peer } from './peer.ts'
@@ -213,6 +214,11 @@ export class V1<C extends Codec> {
   /** `again`: to go on with a session that we dialed. */
   greet(pipe: Pipe, dialed: boolean, again?: Again): Greeting {
     return new Greeting(pipe, dialed, this.#terms, this.#host, again)
+  }
+
+  /** One that dialed us, and has proven a key that is not taken. */
+  turnAway(pipe: Pipe): void {
+    turnAway(pipe, this.#host.partings)
   }
 
   /** `dialedAt`: the address that was dialed, where it can be dialed again. */
