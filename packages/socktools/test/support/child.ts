@@ -8,7 +8,7 @@ export interface Ending {
   after(fn: () => unknown): void
 }
 
-/** A process of its own, that runs one of children/*.ts. It is ended with the test at the latest. */
+/** A process of its own, that runs one of children/*.ts, or .mjs on what was built. It is ended with the test at the latest. */
 export class Child {
   readonly process: ChildProcess
   /** Resolves when it has ended, to how. */
@@ -31,8 +31,10 @@ export class Child {
 
   /** The same, by a command that runs what comes behind it. */
   static under(t: Ending, command: readonly string[], name: string, ...args: string[]): Child {
-    const script = fileURLToPath(new URL(`children/${name}.ts`, import.meta.url))
-    const [file = '', ...rest] = [...command, process.execPath, '--import', 'tsx', script, ...args]
+    const built = name.endsWith('.mjs')
+    const script = fileURLToPath(new URL(`children/${built ? name : `${name}.ts`}`, import.meta.url))
+    const run = built ? [script] : ['--import', 'tsx', script]
+    const [file = '', ...rest] = [...command, process.execPath, ...run, ...args]
     const child = new Child(spawn(file, rest))
     t.after(() => child.process.kill('SIGKILL'))
     return child

@@ -36,7 +36,7 @@ export async function kills(
   const start = async (role: 'send' | 'take'): Promise<Child> => {
     const child = Child.start(
       t,
-      'posts',
+      'posts.mjs',
       role,
       directory,
       role === 'take' ? inbox : String(++lives * 1_000_000),

@@ -3,13 +3,15 @@
  * told anything it posts no more, and says `empty` when all of it is settled. `take DIRECTORY INBOX` handles what comes.
  * With the inbox `file` a line of a file is its transaction: what was done and how far it got, in one write. With `store` the cursor
  * is on disk behind that.
+ *
+ * It runs what was built: hundreds are started, and from its sources each takes a second of processor time.
  */
 import { appendFileSync, existsSync, readFileSync } from 'node:fs'
 import { z } from 'zod'
-import { type Inbox, msg, TcpSock } from '../../../src/index.ts'
-import { Store } from '../../../src/store/index.ts'
-import { say } from './say.ts'
+import { msg, TcpSock } from 'socktools'
+import { Store } from 'socktools/store'
 
+const say = (what) => process.stdout.write(`${JSON.stringify(what)}\n`)
 const protocol = { work: msg(z.object({ serial: z.number(), fill: z.string() })) }
 const [role = '', directory = '', more = ''] = process.argv.slice(2)
 const address = `unix:${directory}/socket`
@@ -24,7 +26,7 @@ if (role === 'send') {
   let ended = false
   process.stdin.once('data', () => (stopped = true))
   // It may not listen yet.
-  const dial = async (): Promise<void> => {
+  const dial = async () => {
     await sock.connectTo(address).catch(() => {
       if (!ended) setTimeout(() => void dial(), 20)
     })
@@ -33,7 +35,7 @@ if (role === 'send') {
   void dial()
   let serial = Number(more)
   say('ready')
-  const work = async (): Promise<void> => {
+  const work = async () => {
     while (!stopped) {
       const own = serial++
       await sock.post('far', 'work', { serial: own, fill: 'x'.repeat(own % 300) }).accepted
@@ -49,14 +51,14 @@ if (role === 'send') {
   await store.close()
 } else {
   const log = `${directory}/done`
-  const cursors = new Map<string, number>()
+  const cursors = new Map()
   if (existsSync(log)) {
     for (const line of readFileSync(log, 'utf8').split('\n').slice(0, -1)) {
-      const { store, n } = JSON.parse(line) as { store: string; n: number }
+      const { store, n } = JSON.parse(line)
       cursors.set(store, n)
     }
   }
-  const inbox: Inbox = { cursor: (store) => cursors.get(store) ?? 0, advance: () => undefined }
+  const inbox = { cursor: (store) => cursors.get(store) ?? 0, advance: () => undefined }
   const kept = more === 'file' ? { inbox } : { store: await Store.open(`${directory}/inbox`) }
   const sock = await TcpSock.open({
     ...{ protocol, bind: address, ...kept },
