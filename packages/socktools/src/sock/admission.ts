@@ -23,6 +23,10 @@ const PENALTY = 3
 /** What no sock shows, whatever it is set to: a certificate or several that are no identity. */
 const FORGERIES: readonly ErrorCode[] = ['BAD_CERTIFICATE', 'NOT_SELF_SIGNED', 'WRONG_KEY_TYPE']
 
+interface Waiting {
+  readonly end: ((why: SockError) => void) | undefined
+}
+
 /** Who may become a peer. Asked in this order: limits, goodAddress, then, once connected, goodPeer. */
 export class Admission {
   /** Connections between accept and goodPeer's answer. */
@@ -30,7 +34,7 @@ export class Admission {
   readonly #limits: AdmissionLimits
   readonly #platform: Platform
   readonly #deadlines: Deadlines
-  readonly #pendingByHost = new Map<string, number>()
+  readonly #waiting = new Map<string, Set<Waiting>>()
   readonly #buckets = new Map<string, Bucket>()
 
   constructor(limits: AdmissionLimits, platform: Platform, deadlines: Deadlines) {
@@ -49,7 +53,7 @@ export class Admission {
     if (this.pending >= maxPending)
       return refuse('TOO_MANY_PENDING', `${this.pending} connections wait at the gate`)
     if (!local) {
-      const waiting = this.#pendingByHost.get(host) ?? 0
+      const waiting = this.#waiting.get(host)?.size ?? 0
       if (waiting >= maxPendingPerHost)
         return refuse('TOO_MANY_PENDING', `${waiting} connections of this host wait`)
       if (!this.#takeToken(host)) {
@@ -72,6 +76,13 @@ export class Admission {
   #takeToken(host: string): boolean {
     const { maxConnectRate, maxPendingPerHost } = this.#limits
     const bucket = refill(this.#buckets.get(host), this.#platform.now(), maxConnectRate, maxPendingPerHost)
+    this.#remember(host, bucket)
+    if (bucket.tokens < 1) return false
+    bucket.tokens--
+    return true
+  }
+
+  #remember(host: string, bucket: Bucket): void {
     // Set anew, so that the order of the map is the order of last use.
     this.#buckets.delete(host)
     this.#buckets.set(host, bucket)
@@ -81,29 +92,30 @@ export class Admission {
         break
       }
     }
-    if (bucket.tokens < 1) return false
-    bucket.tokens--
-    return true
   }
 
-  /** What came of somebody at this host: whether that was an attack, and nothing more is taken of it for a time. */
-  wasForged({ host, local }: Endpoint, { code }: SockError): boolean {
+  /**
+   * Somebody at this host has proven nothing, and why: if that was an attack, all others of it that are to prove something are ended, since
+   * each may cost as much, and nothing more is taken of it for a time.
+   */
+  unproven({ host, local }: Endpoint, { code }: SockError): void {
     const { maxConnectRate } = this.#limits
-    if (local || !FORGERIES.includes(code) || maxConnectRate === Infinity) return false
-    this.#buckets.delete(host)
-    this.#buckets.set(host, { tokens: 1 - PENALTY * maxConnectRate, at: this.#platform.now() })
-    return true
+    if (local || !FORGERIES.includes(code) || maxConnectRate === Infinity) return
+    this.#remember(host, { tokens: 1 - PENALTY * maxConnectRate, at: this.#platform.now() })
+    const why = new SockError('TOO_MANY_PENDING', 'this host showed a wrong certificate')
+    for (const { end } of this.#waiting.get(host) ?? []) end?.(why)
   }
 
-  /** One more waits to become a peer, until the returned function is called. */
-  enter(host: string): () => void {
+  /** One more waits to become a peer, until the returned function is called. `end`: ends it while it is to prove who it is. */
+  enter(host: string, end?: Waiting['end']): () => void {
+    const one: Waiting = { end }
+    const all = this.#waiting.get(host) ?? new Set()
     this.pending++
-    this.#pendingByHost.set(host, (this.#pendingByHost.get(host) ?? 0) + 1)
+    this.#waiting.set(host, all.add(one))
     return () => {
       this.pending--
-      const left = (this.#pendingByHost.get(host) ?? 1) - 1
-      if (left > 0) this.#pendingByHost.set(host, left)
-      else this.#pendingByHost.delete(host)
+      all.delete(one)
+      if (all.size === 0) this.#waiting.delete(host)
     }
   }
 

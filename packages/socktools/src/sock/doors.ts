@@ -43,8 +43,6 @@ export class Doors<P> {
   readonly #admission: Admission
   /** What gives up a connection that waits at the gate; when we drain, that of a stranger alone. */
   readonly #giveUps = new Set<(drained: boolean) => void>()
-  /** What ends those that are to prove who they are, by the host that they come from. */
-  readonly #proving = new Map<string, Set<(why: SockError) => void>>()
   /** Dials without a pipe yet: each may become a peer. */
   #dialing = 0
 
@@ -229,33 +227,23 @@ export class Doors<P> {
   /** One that dialed us proves who it is, before anything that it says is read. */
   async #admitProven(pipe: Pipe): Promise<P> {
     const { address, host } = pipe.remote
-    const leave = this.#admission.enter(host)
     const aborter = new AbortController()
+    const leave = this.#admission.enter(host, (why) => {
+      aborter.abort(withAddress(why, address))
+    })
     const giveUp = (drained = false): void => {
       // It may be one that goes on with a session: it has not said.
       if (!drained)
         aborter.abort(new SockError('CLOSED', 'the sock was closed during the handshake', { address }))
     }
     this.#giveUps.add(giveUp)
-    const end = (why: SockError): void => {
-      aborter.abort(withAddress(why, address))
-    }
-    const proving = this.#proving.get(host) ?? new Set()
-    this.#proving.set(host, proving.add(end))
     let proven: Pipe
     try {
       proven = await this.#prove(pipe, { dialed: false, address, signal: aborter.signal })
     } catch (thrown) {
-      proving.delete(end)
-      if (this.#admission.wasForged(pipe.remote, thrown as SockError)) {
-        // Each of them may cost as much.
-        const why = new SockError('TOO_MANY_PENDING', 'this host showed a wrong certificate')
-        for (const other of proving) other(why)
-      }
+      this.#admission.unproven(pipe.remote, thrown as SockError)
       throw thrown
     } finally {
-      proving.delete(end)
-      if (proving.size === 0) this.#proving.delete(host)
       this.#giveUps.delete(giveUp)
       leave()
     }
