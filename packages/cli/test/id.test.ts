@@ -2,11 +2,26 @@
 import assert from 'node:assert/strict'
 import { readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { describe, test } from 'node:test'
+import { describe, test, type TestContext } from 'node:test'
 import { Identity } from 'socktools'
 import { ANY, Cli, run, temporary } from './cli.ts'
 
 const ID = /^sock1[02-9ac-hj-np-z]{58}\n$/
+
+/** The files of three keys, and the ids of two. */
+async function newKeys(
+  t: TestContext,
+  folder: string,
+): Promise<Record<'server' | 'client' | 'stranger' | 'serverId' | 'clientId', string>> {
+  const made = async (name: string): Promise<[file: string, id: string]> => {
+    const file = join(folder, name)
+    return [file, (await run(t, ['id', 'new', file])).stdout.trim()]
+  }
+  const [server, serverId] = await made('server')
+  const [client, clientId] = await made('client')
+  const [stranger] = await made('stranger')
+  return { server, client, stranger, serverId, clientId }
+}
 
 describe('id', () => {
   test('new makes a key for its owner alone, and no second one; show tells the same id', async (t) => {
@@ -56,13 +71,7 @@ describe('id', () => {
 
   test('serve and call: by id, and nobody else', async (t) => {
     const folder = temporary(t)
-    const [server, client, stranger] = ['server', 'client', 'stranger'].map((name) => join(folder, name)) as [
-      string,
-      string,
-      string,
-    ]
-    for (const one of [server, client, stranger]) await run(t, ['id', 'new', one])
-    const clientId = (await run(t, ['id', 'show', client])).stdout.trim()
+    const { server, client, stranger, clientId } = await newKeys(t, folder)
     const file = join(folder, 'service.mjs')
     const socktools = import.meta.resolve('socktools')
     writeFileSync(
@@ -88,17 +97,8 @@ export const handlers = { ping: () => undefined }`,
   })
 
   test('listen and connect: over TLS, by id or by --trust, and nobody else', async (t) => {
-    const folder = temporary(t)
-    const [server, client, stranger] = ['server', 'client', 'stranger'].map((name) => join(folder, name)) as [
-      string,
-      string,
-      string,
-    ]
-    for (const one of [server, client, stranger]) await run(t, ['id', 'new', one])
-    const [serverId, clientId] = await Promise.all(
-      [server, client].map(async (one) => (await run(t, ['id', 'show', one])).stdout.trim()),
-    )
-    const listener = new Cli(t, ['listen', ANY, '--identity', server, '--trust', clientId ?? ''])
+    const { server, client, stranger, serverId, clientId } = await newKeys(t, temporary(t))
+    const listener = new Cli(t, ['listen', ANY, '--identity', server, '--trust', clientId])
     const address = await listener.address()
     assert.ok(address.startsWith(`tcp://${serverId}@127.0.0.1:`))
     const bare = address.replace(/sock1\w+@/, '')
@@ -107,7 +107,7 @@ export const handlers = { ping: () => undefined }`,
     await listener.shows(/by id\n/)
     await listener.shows(new RegExp(`joined, proven to be ${clientId}`), 'stderr')
     assert.equal(
-      (await run(t, ['connect', '--identity', client, '--trust', serverId ?? '', bare], 'by trust')).code,
+      (await run(t, ['connect', '--identity', client, '--trust', serverId, bare], 'by trust')).code,
       0,
     )
     await listener.shows(/by trust\n/)
@@ -117,9 +117,9 @@ export const handlers = { ping: () => undefined }`,
       assert.match(ended.stderr, words)
     }
     await fails(['--identity', client, bare], 1, /--trust[^\n]*\[UNKNOWN_ID\]/)
-    await fails(['--identity', client, address.replace(serverId ?? '', clientId ?? '')], 1, /\[WRONG_ID\]/)
+    await fails(['--identity', client, address.replace(serverId, clientId)], 1, /\[WRONG_ID\]/)
     await fails([address], 1, /--identity[^\n]*\[UNPROVEN\]/)
-    await fails(['--trust', clientId ?? '', address], 2, /without --identity/)
+    await fails(['--trust', clientId, address], 2, /without --identity/)
     await fails(['--identity', client, 'unix:/tmp/x'], 2, /--identity is for tcp: alone/)
     await fails(['--identity', client, 'udp://127.0.0.1:1'], 2, /--identity is for tcp: alone/)
     await fails(['--identity', `${client}.not`, address], 1, /\[NO_KEY_FILE\]/)

@@ -17,6 +17,7 @@ import {
   TcpSock,
   type TcpSockOptions,
 } from '../../src/index.ts'
+import { opened } from './opened.ts'
 
 const GUARD = { timeout: 20_000 }
 const protocol = { hi: msg(nothing()) }
@@ -24,14 +25,10 @@ const NOW = Date.now()
 const HOUR = 3_600_000
 const [a, b, c] = [Identity.generate(), Identity.generate(), Identity.generate()]
 
-async function open(
+const open = (
   t: TestContext,
-  options: Partial<TcpSockOptions<never, typeof protocol>>,
-): Promise<TcpSock<never, typeof protocol>> {
-  const sock = await TcpSock.open({ identity: Identity.generate(), protocol, ...options })
-  t.after(() => sock.close())
-  return sock
-}
+  options?: Partial<TcpSockOptions<never, typeof protocol>>,
+): ReturnType<typeof opened<typeof protocol>> => opened(t, protocol, options)
 
 test('a key whose place is taken names no other heir, and has no more time', () => {
   const roster = known({ ids: [a.id], records: [rotation(a, b, NOW - 1)] })

@@ -19,20 +19,15 @@ import {
   type TcpSockOptions,
 } from '../../src/index.ts'
 import { bytes } from '../../src/schema.ts'
+import { opened } from './opened.ts'
 
 const GUARD = { timeout: 20_000 }
 const protocol = { hi: msg(nothing()), join: call(bytes(), nothing()) }
 type Options = TcpSockOptions<never, typeof protocol>
 const LATER = Date.now() + 3_600_000
 
-async function open(
-  t: TestContext,
-  options: Partial<Options> = {},
-): Promise<TcpSock<never, typeof protocol>> {
-  const sock = await TcpSock.open({ identity: Identity.generate(), protocol, ...options })
-  t.after(() => sock.close())
-  return sock
-}
+const open = (t: TestContext, options?: Partial<Options>): ReturnType<typeof opened<typeof protocol>> =>
+  opened(t, protocol, options)
 
 const serve = (t: TestContext, options: Partial<Options> = {}): ReturnType<typeof open> =>
   open(t, { bind: 'tcp://127.0.0.1:0', ...options })

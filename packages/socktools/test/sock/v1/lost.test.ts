@@ -80,6 +80,27 @@ async function unheard({ world, cuts }: CutPair<typeof protocol>, send: () => vo
   await world.quiet()
 }
 
+/**
+ * Beside another session with the same node the connection of `there` breaks for good, with one message that has come, unheard, and one
+ * that has not left. `hears`: acknowledgements come over the other one.
+ */
+async function lostBeside(
+  pair: CutPair<typeof protocol>,
+  hears: boolean,
+): Promise<{ other: CutPair<typeof protocol>['there']; sent: Receipt[] }> {
+  const { world, cuts, client, there } = pair
+  const [first] = cuts.pipes
+  const other = await client.connectTo('memory:a')
+  const sent: Receipt[] = []
+  await unheard(pair, () => sent.push(there.send('say', 1)))
+  if (hears) for (const pipe of cuts.pipes) pipe.deaf = false
+  cuts.refuse = true
+  first?.cut()
+  await world.quiet()
+  sent.push(there.send('say', 2))
+  return { other, sent }
+}
+
 /** Another process of the server, at the same address. */
 async function restarted(world: World, server: Sock, heard: Heard): Promise<Sock> {
   await server.close()
@@ -350,16 +371,8 @@ describe('resend', GUARD, () => {
     return cutPair(
       protocol,
       async (pair) => {
-        const { world, cuts, client, there } = pair
-        const [first] = cuts.pipes
-        const other = await client.connectTo('memory:a')
-        const sent: Receipt[] = []
-        await unheard(pair, () => sent.push(there.send('say', 1)))
-        for (const pipe of cuts.pipes) pipe.deaf = false
-        cuts.refuse = true
-        first?.cut()
-        await world.quiet()
-        sent.push(there.send('say', 2))
+        const { world, there } = pair
+        const { other, sent } = await lostBeside(pair, true)
         await world.sim.sleep(6000)
         assert.deepEqual([there.state, other.state], ['gone', 'open'])
         assert.deepEqual(await outcomes(sent), Array(2).fill(DELIVERED))
@@ -375,14 +388,7 @@ describe('resend', GUARD, () => {
       protocol,
       async (pair) => {
         const { world, cuts, client, there } = pair
-        const [first] = cuts.pipes
-        const other = await client.connectTo('memory:a')
-        const sent: Receipt[] = []
-        await unheard(pair, () => sent.push(there.send('say', 1)))
-        cuts.refuse = true
-        first?.cut()
-        await world.quiet()
-        sent.push(there.send('say', 2))
+        const { other, sent } = await lostBeside(pair, false)
         await world.sim.sleep(4000)
         cuts.cut()
         await world.sim.sleep(2000)

@@ -350,8 +350,8 @@ describe('a feed or a channel that nobody has heard of yet', () => {
           cuts.refuse = true
           cuts.cut()
           await world.quiet()
-          const { signal: given, abort } = abortable()
-          const options = { signal: given }
+          const aborter = new AbortController()
+          const options = { signal: aborter.signal }
           const ch = there.channel('echo', options)
           const both = [ch, there.stream('count', 3, options)].map((one) => one[Symbol.asyncIterator]())
           const ends = both.map((one) =>
@@ -360,7 +360,7 @@ describe('a feed or a channel that nobody has heard of yet', () => {
           void ch.send(1)
           await there.sendMsg('say', 1)
           await world.quiet()
-          if (how === 'a signal') abort()
+          if (how === 'a signal') aborter.abort()
           else if (how === 'leaving') for (const one of both) await one.return?.()
           const drained = how === 'a drain' ? there.drain() : undefined
           assert.deepEqual(await Promise.all(ends), [code, code])
@@ -392,11 +392,6 @@ describe('a feed or a channel that nobody has heard of yet', () => {
       )
     })
 })
-
-function abortable(): { signal: AbortSignal; abort: () => void } {
-  const aborter = new AbortController()
-  return { signal: aborter.signal, abort: () => aborter.abort() }
-}
 
 async function first(peer: Ends['there'], n: number): Promise<number | undefined> {
   for await (const item of peer.stream('count', n)) return item

@@ -16,7 +16,7 @@ import {
   TABLE,
   VOLATILE,
 } from '../../../src/wire/v1/frame.ts'
-import { filled, In, payload } from './frames.ts'
+import { Far, filled, In, payload } from './frames.ts'
 
 const KIB = 1024
 const MIB = 1024 * KIB
@@ -30,26 +30,14 @@ function opened(maxMessage = MIB, window = WINDOW): In {
   return into
 }
 
-/**
- * Lets chunks of 32 KiB of one message come on a lane, as long as they may and `most` bytes have not come by this call.
- * Returns how many did.
- */
-function flooder(into: In): (lane: number, most: number) => number {
-  const limits = new Map<number, number>()
-  const came = new Map<number, number>()
-  return (lane, most) => {
-    const before = came.get(lane) ?? 0
-    let now = before
-    for (;;) {
-      for (const [granted, limit] of into.credits) limits.set(granted, limit)
-      if (now - before >= most || now + 32 * KIB > (limits.get(lane) ?? WINDOW)) break
-      into.got(lane, 32 * KIB - HEADER, ITEM, MORE)
-      now += 32 * KIB
-    }
-    came.set(lane, now)
-    return now - before
+/** Lets chunks of one message come on a lane, as long as they may and `most` bytes have not come by this call. Returns how many did. */
+const flooder =
+  (far: Far) =>
+  (lane: number, most: number): number => {
+    const before = far.came(lane)
+    far.flood(lane, most)
+    return far.came(lane) - before
   }
-}
 
 describe('a message', () => {
   test('of one frame is the payload itself', () => {
@@ -248,8 +236,9 @@ describe('credit', () => {
 
 describe('partial messages', () => {
   test('one grows to maxMessage, all others together by 4 MiB; when it is whole, the next does', () => {
-    const into = opened(16 * MIB)
-    const flood = flooder(into)
+    const far = new Far([5, 7, 9], WINDOW, 16 * MIB)
+    const { into } = far
+    const flood = flooder(far)
     assert.equal(flood(5, 15 * MIB), 15 * MIB)
     const seven = flood(7, 15 * MIB)
     const nine = flood(9, 15 * MIB)
@@ -264,11 +253,12 @@ describe('partial messages', () => {
   })
 
   test('the one that grows is none that waits for the application', () => {
-    const into = opened(16 * MIB)
+    const far = new Far([1, 5], WINDOW, 16 * MIB)
+    const { into } = far
     // A handler of lane 1 has not taken its message, since it waits for the answer on lane 5.
     into.got(1, 1000)
     into.got(1, 100, EVENT, MORE)
-    assert.equal(flooder(into)(5, 10 * MIB), 10 * MIB)
+    assert.equal(flooder(far)(5, 10 * MIB), 10 * MIB)
     into.got(5, 10, ITEM)
     into.lanes.taken(1, 1024)
     assert.deepEqual(

@@ -2,62 +2,13 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { EVENT, HEADER, ITEM, MAX_CHUNK, MORE, RESET, VOLATILE } from '../../../src/wire/v1/frame.ts'
-import { In } from './frames.ts'
+import { Far, FAR_CHUNK as CHUNK } from './frames.ts'
 
 const KIB = 1024
 const MIB = 1024 * KIB
 const WINDOW = 64 * KIB
 /** What all partial messages but one are granted beyond their windows. */
 const ADVANCE = 4 * MIB
-const CHUNK = 32 * KIB
-
-/** The far side: it knows the limits that it was told, and keeps to them. */
-class Far {
-  readonly into: In
-  readonly limits = new Map<number, number>()
-  readonly #came = new Map<number, number>()
-
-  constructor(lanes: readonly number[], window = WINDOW, maxMessage = 64 * MIB) {
-    this.into = new In(maxMessage)
-    for (const lane of lanes) {
-      this.into.lanes.open(lane, window)
-      this.limits.set(lane, window)
-    }
-  }
-
-  /** Hears what is due: the lanes, and what was told. */
-  hear(): [lane: number, limit: number][] {
-    const told = this.into.credits
-    for (const [lane, limit] of told) this.limits.set(lane, limit)
-    return told
-  }
-
-  /** One frame of so many bytes, header included. */
-  frame(lane: number, bytes: number, kind = ITEM, flags = 0): Uint8Array | undefined {
-    this.#came.set(lane, this.came(lane) + bytes)
-    return this.into.got(lane, bytes - HEADER, kind, flags)
-  }
-
-  came(lane: number): number {
-    return this.#came.get(lane) ?? 0
-  }
-
-  /** Chunks of one message, until no other fits. Returns how far the lane may go at last. */
-  flood(lane: number, most = Infinity): number {
-    const kind = lane < 4 ? EVENT : ITEM
-    this.hear()
-    for (let sent = 0; sent + CHUNK <= most; sent += CHUNK) {
-      if (this.came(lane) + CHUNK > this.limit(lane)) break
-      this.frame(lane, CHUNK, kind, MORE)
-      this.hear()
-    }
-    return this.limit(lane)
-  }
-
-  limit(lane: number): number {
-    return this.limits.get(lane) ?? 0
-  }
-}
 
 describe('a limit is told', () => {
   test('once half a window was taken, and a byte before it is not', () => {

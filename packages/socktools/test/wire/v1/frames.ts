@@ -6,6 +6,7 @@ import {
   HEADER,
   Header,
   HEADERS,
+  ITEM,
   MORE,
   nameOfKind,
   TABLE,
@@ -115,5 +116,56 @@ export class In {
     const limits: [number, number][] = []
     this.lanes.credits((lane, limit) => limits.push([lane, limit]))
     return limits
+  }
+}
+
+/** How long a chunk of `Far` is, header included. */
+export const FAR_CHUNK = 32 * 1024
+
+/** The far side: it knows the limits that it was told, and keeps to them. */
+export class Far {
+  readonly into: In
+  readonly limits = new Map<number, number>()
+  readonly #came = new Map<number, number>()
+
+  constructor(lanes: readonly number[], window = 64 * 1024, maxMessage = 64 * 1024 * 1024) {
+    this.into = new In(maxMessage)
+    for (const lane of lanes) {
+      this.into.lanes.open(lane, window)
+      this.limits.set(lane, window)
+    }
+  }
+
+  /** Hears what is due: the lanes, and what was told. */
+  hear(): [lane: number, limit: number][] {
+    const told = this.into.credits
+    for (const [lane, limit] of told) this.limits.set(lane, limit)
+    return told
+  }
+
+  /** One frame of so many bytes, header included. */
+  frame(lane: number, bytes: number, kind = ITEM, flags = 0): Uint8Array | undefined {
+    this.#came.set(lane, this.came(lane) + bytes)
+    return this.into.got(lane, bytes - HEADER, kind, flags)
+  }
+
+  came(lane: number): number {
+    return this.#came.get(lane) ?? 0
+  }
+
+  /** Chunks of one message, until no other fits. Returns how far the lane may go at last. */
+  flood(lane: number, most = Infinity): number {
+    const kind = lane < 4 ? EVENT : ITEM
+    this.hear()
+    for (let sent = 0; sent + FAR_CHUNK <= most; sent += FAR_CHUNK) {
+      if (this.came(lane) + FAR_CHUNK > this.limit(lane)) break
+      this.frame(lane, FAR_CHUNK, kind, MORE)
+      this.hear()
+    }
+    return this.limit(lane)
+  }
+
+  limit(lane: number): number {
+    return this.limits.get(lane) ?? 0
   }
 }
