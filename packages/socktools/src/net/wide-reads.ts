@@ -12,13 +12,18 @@ const LEAST = 64 * 1024
  * stops the process for each so many bytes. Room for the headers besides, so that reads of MANY fill it.
  */
 const BLOCK = 2 * WIDE + 4096
-/**
- * Where every socket reads while little comes. One for all, which is sound where the system fills it only when
- * its turn has come: libuv reads and calls back in one go. On Windows a read may stand waiting with its memory.
- */
-let shared: Uint8Array | undefined
-/** The rest of a block that its socket has no use for any more: nobody was handed any of it. */
-let spare: Uint8Array | undefined
+/** What the sockets of a process share. */
+export interface ReadMemory {
+  /**
+   * Where every socket reads while little comes. One for all, which is sound where the system fills it only when
+   * its turn has come: libuv reads and calls back in one go. On Windows a read may stand waiting with its memory.
+   */
+  idle?: Uint8Array
+  /** The rest of a block that its socket has no use for any more: nobody was handed any of it. */
+  spare?: Uint8Array | undefined
+}
+
+const common: ReadMemory = {}
 
 /**
  * Where the reads of one socket go. What is handed out belongs to the receiver: much is handed out where it was read,
@@ -36,6 +41,12 @@ export class WideReads {
   #rest: Uint8Array | undefined
   /** Where the system reads to, as far as it was told. */
   #handed: Uint8Array | undefined
+
+  readonly #shared: ReadMemory
+
+  constructor(shared = common) {
+    this.#shared = shared
+  }
 
   /** The option of net.connect. */
   get option(): Pick<net.TcpSocketConnectOpts, 'onread'> {
@@ -60,7 +71,7 @@ export class WideReads {
 
   /** Where the next read goes. */
   get memory(): Uint8Array {
-    return this.#own ?? (shared ??= new Uint8Array(WIDE))
+    return this.#own ?? (this.#shared.idle ??= new Uint8Array(WIDE))
   }
 
   /** The `n` bytes that were read just now. */
@@ -78,8 +89,8 @@ export class WideReads {
   #readOn(n: number): void {
     let rest = this.#rest?.subarray(n)
     if (rest === undefined || rest.length < LEAST) {
-      rest = spare ?? newBlock()
-      spare = undefined
+      rest = this.#shared.spare ?? newBlock()
+      this.#shared.spare = undefined
     }
     this.#rest = rest
     this.#own = rest.subarray(0, WIDE)
@@ -87,7 +98,7 @@ export class WideReads {
 
   /** Who reads widely next need not take, and the collector not free, as much again. */
   #letGo(): void {
-    spare = this.#rest ?? spare
+    if (this.#rest) this.#shared.spare = this.#rest
     this.#own = this.#rest = undefined
   }
 }

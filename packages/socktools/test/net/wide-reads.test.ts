@@ -13,9 +13,15 @@ function read(reads: WideReads, bytes: Uint8Array): Uint8Array {
   return reads.take(bytes.length)
 }
 
+/** Two sockets of a process that has read nothing yet: they find nothing that another test left. */
+function two(): [WideReads, WideReads] {
+  const shared = {}
+  return [new WideReads(shared), new WideReads(shared)]
+}
+
 describe('wide reads', () => {
   test('what was handed out stays as it is, however long it was and whatever is read after it', () => {
-    const reads = new WideReads()
+    const reads = new WideReads({})
     const sizes = [1, WIDE, WIDE, WIDE / 2, WIDE / 2 - 1, WIDE - 1, 3, WIDE, 0, WIDE]
     const chunks = sizes.map((size, i) => read(reads, pattern(size, i)))
     for (const [i, size] of sizes.entries()) {
@@ -31,7 +37,7 @@ describe('wide reads', () => {
     const turns = fc.array(fc.tuple(fc.nat(1), size), { minLength: 1, maxLength: 24 })
     fc.assert(
       fc.property(turns, (all) => {
-        const sockets = [new WideReads(), new WideReads()]
+        const sockets = two()
         const chunks = all.map(([who, n], i) => {
           const fits = Math.min(n, sockets[who]!.memory.length)
           return [read(sockets[who]!, pattern(fits, i)), pattern(fits, i)] as const
@@ -43,7 +49,7 @@ describe('wide reads', () => {
   })
 
   test('two sockets do not see each other’s bytes', () => {
-    const [one, other] = [new WideReads(), new WideReads()]
+    const [one, other] = two()
     const chunks = [1, WIDE, WIDE, 1].map((size, i) => [
       read(one, pattern(size, i)),
       read(other, pattern(size, 99 - i)),
@@ -55,7 +61,7 @@ describe('wide reads', () => {
   })
 
   test('short reads keep no more than their bytes; after one, a socket holds no memory of its own', () => {
-    const reads = new WideReads()
+    const reads = new WideReads({})
     const idle = reads.memory
     assert.equal(read(reads, pattern(10)).buffer.byteLength, 10)
     assert.equal(reads.memory, idle)
@@ -66,7 +72,7 @@ describe('wide reads', () => {
   })
 
   test('a flood is read into memory that is handed on uncopied', () => {
-    const reads = new WideReads()
+    const reads = new WideReads({})
     read(reads, pattern(WIDE))
     const { memory } = reads
     assert.equal(read(reads, pattern(WIDE)).buffer, memory.buffer)
@@ -74,7 +80,7 @@ describe('wide reads', () => {
   })
 
   test('what is left of a block is read into before another is taken, by whoever reads next', () => {
-    const [one, other] = [new WideReads(), new WideReads()]
+    const [one, other] = two()
     read(one, pattern(WIDE / 2))
     const block = one.memory.buffer
     for (let i = 0; i < 3; i++) assert.equal(read(one, pattern(WIDE / 2)).buffer, block)
