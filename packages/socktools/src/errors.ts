@@ -92,7 +92,7 @@ const ADVICE = {
   STORE_LOCKED: 'one process at a time has a store; close it there, or give this one a directory of its own',
   TLS_ALPN: 'the far side speaks TLS for something else; check the port',
   TLS_FAILED:
-    'the cause tells what TLS said; the far side may have refused us (its log tells why), have no identity, or be another port',
+    'the cause tells what TLS said; the other side may have ended it because it does not know your key, or took you for another (its log tells why), have no identity, or be another port',
   TLS_RESUMED: 'no sock resumes TLS sessions: the far side is another program',
   TLS_VERSION: 'upgrade the far side to TLS 1.3',
   TOO_LARGE:

@@ -24,6 +24,21 @@ export interface Trust {
   follows?(before: string, now: string): boolean
 }
 
+/** Whether `now` is `before`, or has taken its place. */
+export const isSameKey = (
+  trust: Trust | undefined,
+  before: string | undefined,
+  now: string | undefined,
+): boolean =>
+  before === now || (before !== undefined && now !== undefined && trust?.follows?.(before, now) === true)
+
+/** The same, whichever was first. */
+export const isOneNode = (
+  trust: Trust | undefined,
+  one: string | undefined,
+  other: string | undefined,
+): boolean => isSameKey(trust, one, other) || isSameKey(trust, other, one)
+
 /** What the option `trust` takes. */
 export type TrustOption = Trust | readonly string[] | ((who: Proven) => Maybe<boolean>)
 

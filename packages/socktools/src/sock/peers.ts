@@ -3,21 +3,50 @@ import { SessionLost } from '../wire/v1/resumption.ts'
 import { unlessAborted } from './attempts.ts'
 import type { AnyPeer } from './sends.ts'
 
+/** Whose far side has left has so long, in milliseconds, until what it sent is handled; then its place can be another's. */
+const LEFT = 30_000
+
 /** The peers of a sock that have a say: connected, waiting for another connection, or with something left to handle. */
 export class Peers<C extends Codec> {
+  readonly #now: () => number
   readonly #all = new Set<AnyPeer<C>>()
   /** Those that have no connection now, in the order in which they lost it. */
-  readonly detached = new Set<AnyPeer<C>>()
+  readonly #detached = new Set<AnyPeer<C>>()
+  /** Those that have only something left to handle, in the order in which they left, and when that was. */
+  readonly #left = new Map<AnyPeer<C>, number>()
+  /** The same of those whose session ended while they were detached: they had their time. */
+  readonly #late = new Set<AnyPeer<C>>()
   /** Told of each that dialed us, while somebody waits for one of them. */
   readonly #onCame = new Set<(peer: AnyPeer<C>) => void>()
+
+  constructor(now: () => number) {
+    this.#now = now
+  }
 
   add(peer: AnyPeer<C>): void {
     this.#all.add(peer)
   }
 
   delete(peer: AnyPeer<C>): void {
-    this.#all.delete(peer)
-    this.detached.delete(peer)
+    for (const peers of [this.#all, this.#detached, this.#left, this.#late]) peers.delete(peer)
+  }
+
+  /** Its connection broke, and another one may come. */
+  detached(peer: AnyPeer<C>): void {
+    this.#left.delete(peer)
+    this.#detached.add(peer)
+  }
+
+  /** It has a connection again. */
+  resumed(peer: AnyPeer<C>): void {
+    this.#detached.delete(peer)
+  }
+
+  /** Nothing more comes of its far side. */
+  left(peer: AnyPeer<C>): void {
+    if (this.#detached.delete(peer)) this.#late.add(peer)
+    else if (this.#all.has(peer) && !this.#late.has(peer) && !this.#left.has(peer))
+      this.#left.set(peer, this.#now())
   }
 
   has(peer: AnyPeer<C>): boolean {
@@ -28,17 +57,38 @@ export class Peers<C extends Codec> {
     return this.#all.size
   }
 
+  /** Those in whose place nobody can come. */
+  get fixed(): number {
+    return this.#all.size - this.#detached.size - [...this.#overdue()].length
+  }
+
   /** Those that there are now, whatever becomes of them meanwhile. */
   get all(): AnyPeer<C>[] {
     return [...this.#all]
   }
 
-  /** Ends the session of whoever dialed us and has waited longest for another connection, if anybody does. */
-  makeRoom(): void {
-    for (const peer of this.detached) {
+  /**
+   * For one more where `most` may be. A handler that never ends keeps no place for ever: who has had time enough is closed. If there is
+   * nobody, whoever dialed us and has waited longest for another connection loses the session.
+   */
+  makeRoom(most: number): void {
+    if (this.#all.size < most) return
+    for (const peer of this.#overdue()) {
+      peer.close()
+      if (this.#all.size < most) return
+    }
+    for (const peer of this.#detached) {
       if (peer.wire !== 'v1' || peer.dialed) continue
       peer.session?.lose(new SessionLost('expired', undefined, peer.address))
       return
+    }
+  }
+
+  *#overdue(): Generator<AnyPeer<C>> {
+    yield* this.#late
+    for (const [peer, since] of this.#left) {
+      if (since + LEFT > this.#now()) return
+      yield peer
     }
   }
 
@@ -47,10 +97,10 @@ export class Peers<C extends Codec> {
     for (const tell of this.#onCame) tell(peer)
   }
 
-  /** The peer that dialed us from this node; it may be about to come. */
-  twin(nodeId: string, proven: string | undefined, signal: AbortSignal): Promise<AnyPeer<C>> {
+  /** The peer that dialed us from this node; it may be about to come. `isOne`: whether this proven id is its. */
+  twin(nodeId: string, isOne: (id: string | undefined) => boolean, signal: AbortSignal): Promise<AnyPeer<C>> {
     const isIt = (peer: AnyPeer<C>): boolean =>
-      peer.wire === 'v1' && peer.nodeId === nodeId && peer.identity === proven && peer.state !== 'gone'
+      peer.wire === 'v1' && peer.nodeId === nodeId && isOne(peer.identity) && peer.state !== 'gone'
     const all = this.all.filter(isIt)
     const found = all.find(({ state }) => state === 'open') ?? all[0]
     if (found !== undefined) return Promise.resolve(found)

@@ -1,6 +1,7 @@
 import { SockError, asSockError, fail } from '../errors.ts'
 import type { Adopted } from '../net/adopt.ts'
 import type { Pipe } from '../net/pipe.ts'
+import { isOneNode } from '../identity/trust.ts'
 import type { Listener, Transport } from '../net/transport.ts'
 import type { Platform } from '../platform/platform.ts'
 import type { Protocol } from '../contract/protocol.ts'
@@ -65,7 +66,7 @@ export class PipeSock<
   readonly #v1: V1<C> | undefined
   /** Undefined: there is no store. */
   readonly #desk: Desk<C> | undefined
-  readonly #peers = new Peers<C>()
+  readonly #peers: Peers<C>
   readonly #keepers: Keepers<AnyPeer<C>>
   readonly #reunions: Reunions<AnyPeer<C>>
   /** An address that others can reach was listened on or dialed, with nothing proven there. */
@@ -81,6 +82,7 @@ export class PipeSock<
     super(settle(options), platform)
     const { core } = this
     const { settings, counters, drops } = core
+    this.#peers = new Peers<C>(platform.now)
     this.#deadlines = new Deadlines(platform)
     this.#partings = new Partings(this.#deadlines)
     const checkpoint = new Checkpoint(settings, this.#deadlines, {
@@ -97,10 +99,11 @@ export class PipeSock<
       get life() {
         return core.life
       },
-      countPeers: () => this.#peers.size - this.#peers.detached.size,
+      countPeers: () => this.#peers.fixed,
       greet: (pipe, dialed) => this.#v1?.greet(pipe, dialed),
       join: (pipe, dialed, greeted, dialedAt) => this.#join(pipe, dialed, greeted, dialedAt),
-      twin: (nodeId, proven, signal) => this.#peers.twin(nodeId, proven, signal),
+      twin: (nodeId, proven, signal) =>
+        this.#peers.twin(nodeId, (id) => isOneNode(settings.trust, id, proven), signal),
       refused: (who, error) => {
         core.refused(who, error)
       },
@@ -144,8 +147,10 @@ export class PipeSock<
       },
       onEnding: (peer) => {
         this.#sends.unreachable(peer)
+        if (peer.state === 'gone') this.#peers.left(peer)
       },
       onFarEnd: (peer) => {
+        this.#peers.left(peer)
         core.events.emit('ended', { peer: peer as Peer<C> })
       },
       onGone: (peer, error, lost) => {
@@ -164,7 +169,7 @@ export class PipeSock<
           this.#onDetached(peer, error)
         },
         onResumed: (peer) => {
-          this.#peers.detached.delete(peer)
+          this.#peers.resumed(peer)
           core.events.emit('resumed', { peer: peer as unknown as Peer<C> })
         },
         hurry: (peer) => {
@@ -293,7 +298,7 @@ export class PipeSock<
         : new LivePeer<C>(id, pipe, dialed, this.#peerHost)
     if (dialed) core.counters.dialed++
     else core.counters.accepted++
-    if (this.#peers.size >= core.settings.maxPeers) this.#peers.makeRoom()
+    this.#peers.makeRoom(core.settings.maxPeers)
     this.#peers.add(peer)
     this.#sends.join(peer)
     core.begin()
@@ -310,7 +315,7 @@ export class PipeSock<
   }
 
   #onDetached(peer: V1Peer<C>, error: SockError | undefined): void {
-    this.#peers.detached.add(peer)
+    this.#peers.detached(peer)
     this.core.events.emit('detached', { peer: peer as unknown as Peer<C>, error })
     const { dialedAt, session } = peer
     const moved = session?.moved ?? false

@@ -171,6 +171,12 @@ describe('the words of both sides are ours', GUARD, () => {
     const at = (address: string): string => address.replace(/sock1\w+/, Identity.generate().id)
     const { here, there } = await refusal(t, { identity }, { identity: Identity.generate() }, at)
     assert.deepEqual([here.code, there.code], ['WRONG_ID', 'TLS_FAILED'])
+    // No more is told to whom we did not mean; where to look is.
+    assert.match(
+      there.message,
+      /the far side ended the connection.* does not know your key, or took you for another \(its log tells why\)/,
+    )
+    assert.doesNotMatch(there.message, /sock1/)
     isOurs(there)
   })
 

@@ -231,6 +231,54 @@ describe('who is let in', GUARD, () => {
       assert.deepEqual([codes(turned), gated.stats().pending], [['TOO_MANY_PEERS'], 2])
     }))
 
+  test('maxPeers: whose far side has left, while a handler of it never ends, has its place for 30 s', () =>
+    knocking(async (world, door) => {
+      const handlers = { 0: () => new Promise<void>(() => undefined) }
+      const server = await world.open({ bind: 'knock:any', maxPeers: 2, handlers })
+      const [refused, gone] = [all(server, 'refused'), all(server, 'gone')]
+      const pipes = [door.knock(), door.knock()]
+      await world.quiet()
+      for (const pipe of pipes) for (let i = 0; i < 3; i++) pipe.say(frame('x'))
+      pipes[1]!.break()
+      await world.sim.sleep(1)
+      pipes[0]!.finish()
+      await world.sim.sleep(29_998)
+      door.knock()
+      assert.deepEqual(codes(refused), ['TOO_MANY_PEERS'])
+      await world.sim.sleep(1)
+      // Who left first, and nobody else yet.
+      const stays = door.knock()
+      door.knock()
+      const told = (): unknown[] => gone.map(({ peer, lost }) => [peer.id, lost])
+      assert.deepEqual(told(), [['p2', { unsent: 0, unhandled: 2 }]])
+      assert.deepEqual(codes(refused), ['TOO_MANY_PEERS', 'TOO_MANY_PEERS'])
+      await world.sim.sleep(1)
+      door.answer = () => door.pipe()
+      await server.connectTo('knock:any')
+      assert.deepEqual(told()[1], ['p1', { unsent: 0, unhandled: 2 }])
+      assert.ok(pipes[0]!.destroyed && !stays.destroyed)
+      assert.deepEqual([server.knownPeers.length, server.stats().dropped.closed], [2, 4])
+    }))
+
+  test('maxPeers: as long as there is room, who has left is handled to the end', () =>
+    knocking(async (world, door) => {
+      let handled = 0
+      const slow = async (): Promise<void> => {
+        await world.sim.sleep(40_000)
+        handled++
+      }
+      const server = await world.open({ bind: 'knock:any', maxPeers: 2, handlers: { 0: slow } })
+      const gone = all(server, 'gone')
+      const pipe = door.knock()
+      await world.quiet()
+      for (let i = 0; i < 3; i++) pipe.say(frame('x'))
+      pipe.break()
+      await world.sim.sleep(100_000)
+      door.knock()
+      await world.sim.sleep(20_001)
+      assert.deepEqual([handled, gone.map(({ lost }) => lost)], [3, [{ unsent: 0, unhandled: 0 }]])
+    }))
+
   test('maxPending: connections that wait at the gate, 128 by default', () =>
     knocking(async (world, door) => {
       const server = await world.open({ bind: 'knock:any', ...yes })

@@ -19,6 +19,8 @@ export class Duplicate extends SockError {
 
 /** The peer that one of them became. */
 export interface TwinPeer {
+  /** Who it is now, proven: a session may go on with a key that took the place of the one before. */
+  readonly identity: string | undefined
   /** See Signs. */
   readonly signs: { lives(): Promise<boolean>; stands(): Promise<boolean> }
 }
@@ -55,6 +57,17 @@ export interface Visit {
 /** One connection with a node; without a peer: not yet. */
 interface Met {
   peer: TwinPeer | undefined
+  /** The id that was proven in its handshake. */
+  readonly proven: string | undefined
+  /** It dialed us, is no peer yet, and may be refused. */
+  coming: boolean
+}
+
+export interface TwinsHost {
+  readonly nodeId: Uint8Array
+  now(): number
+  /** Whether two proven ids are of one node: it may change its key. */
+  isOne(one: string | undefined, other: string | undefined): boolean
 }
 
 /**
@@ -70,7 +83,7 @@ interface Met {
  *   dialer    4. the lower one gives up a dial that met a node which has dialed us
  *
  * Who is refused so goes on with the connection that there is. A node is told by its nodeId and its incarnation,
- * and by its id where that is proven.
+ * and by its id where that is proven: nobody else is taken for it, whatever he says of himself.
  * A connection for whose sake another is refused or given up has to live: where nothing was heard of it lately it is
  * asked for a sign. Of one that is dead 1 has its session go on first, and 4 thinks nothing.
  */
@@ -80,31 +93,38 @@ export class Twins {
   readonly #waiting = new Map<Dial, string>()
   /** Nodes that we dialed and met. */
   readonly #met = new Map<string, Set<Met>>()
-  /** Nodes that dialed us; and how many of those are not a peer yet, and may be refused. */
+  /** Nodes that dialed us. */
   readonly #came = new Map<string, Set<Met>>()
-  readonly #coming = new Map<string, number>()
   #changed = new Waiter()
   /** By host: when a dial to it failed last that had got no answer. By node: when one that we had met was over. */
   readonly #doubts = new Map<string, number>()
-  readonly #now: () => number
+  readonly #host: TwinsHost
   /** Called when a dial was answered, or failed. */
   readonly #onAnswered = new Set<() => void>()
 
-  constructor({ nodeId, now }: { readonly nodeId: Uint8Array; readonly now: () => number }) {
-    this.#own = keyOf(nodeId)
-    this.#now = now
+  constructor(host: TwinsHost) {
+    this.#own = keyOf(host.nodeId)
+    this.#host = host
+  }
+
+  /** Those of this node, that there are when each is looked at. */
+  *#of(all: Map<string, Set<Met>>, name: string, proven: string | undefined): Generator<Met> {
+    for (const met of all.get(name) ?? [])
+      if (this.#host.isOne(met.peer?.identity ?? met.proven, proven)) yield met
   }
 
   /** We have said HELLO to somebody at this host. */
   dialing(host: string, proven?: string): Dial {
     let key: string | undefined
-    const met: Met = { peer: undefined }
+    const met: Met = { peer: undefined, proven, coming: false }
     const dial: Dial = {
       met: async (who, address) => {
-        const theirs = nameOf(who, proven)
+        const theirs = nameOf(who)
+        const came = (): Generator<Met> => this.#of(this.#came, theirs, proven)
         if (this.#isLower(who)) {
-          while (this.#coming.has(theirs) && this.#waiting.has(dial)) await this.#changed.promise
-          for (const { peer } of this.#came.get(theirs) ?? [])
+          while (this.#waiting.has(dial) && [...came()].some(({ coming }) => coming))
+            await this.#changed.promise
+          for (const { peer } of came())
             if (peer === undefined || (await peer.signs.lives()))
               throw new Duplicate(keyOf(who.nodeId), address)
         }
@@ -138,7 +158,7 @@ export class Twins {
   }
 
   #doubt(whom: string): void {
-    const now = this.#now()
+    const now = this.#host.now()
     // The oldest first.
     for (const [one, at] of this.#doubts) {
       if (now - at < BELIEVED) break
@@ -149,7 +169,7 @@ export class Twins {
   }
 
   #isDoubted(whom: string): boolean {
-    return this.#now() - (this.#doubts.get(whom) ?? -Infinity) < BELIEVED
+    return this.#host.now() - (this.#doubts.get(whom) ?? -Infinity) < BELIEVED
   }
 
   #change(): void {
@@ -160,30 +180,28 @@ export class Twins {
 
   /** Somebody at this host has said HELLO. Resolves when it may be answered. Rejects with DUPLICATE. */
   async admit(who: Offer, host: string, proven?: string): Promise<Visit> {
-    const key = nameOf(who, proven)
+    const key = nameOf(who)
+    const metHere = (): Met | undefined => (isSelf ? [] : [...this.#of(this.#met, key, proven)])[0]
     // One that dials itself has two ends of one connection.
     const isSelf = keyOf(who.nodeId) === this.#own
     for (;;) {
       if (this.#isLower(who)) while ([...this.#waiting.values()].includes(host)) await this.#changed.promise
-      const [met] = (!isSelf && this.#met.get(key)) || []
+      const met = metHere()
       if (met === undefined) break
       if (met.peer === undefined || (await met.peer.signs.stands())) throw new Duplicate(this.#own)
       // It is gone, though it may still handle what had come.
       take(this.#met, key, met)
     }
-    const came: Met = { peer: undefined }
+    const came: Met = { peer: undefined, proven, coming: true }
     put(this.#came, key, came)
-    add(this.#coming, key, 1)
-    let state: 'coming' | 'settled' | 'over' = 'coming'
     const settled = (): void => {
-      if (state !== 'coming') return
-      state = 'settled'
-      add(this.#coming, key, -1)
+      if (!came.coming) return
+      came.coming = false
       this.#change()
     }
     return {
       check: () => {
-        if (!isSelf && this.#met.has(key)) throw new Duplicate(this.#own)
+        if (metHere() !== undefined) throw new Duplicate(this.#own)
       },
       decided: () => this.#decided(who, host),
       doubted: () => this.#own > keyOf(who.nodeId) && (this.#isDoubted(host) || this.#isDoubted(key)),
@@ -192,9 +210,7 @@ export class Twins {
         came.peer = peer
       },
       over: () => {
-        if (state === 'over') return
         settled()
-        state = 'over'
         take(this.#came, key, came)
       },
     }
@@ -218,15 +234,7 @@ export class Twins {
   }
 }
 
-/** Where its id is proven, nobody else has this name, whatever he says of himself. */
-const nameOf = ({ nodeId, incarnation }: Offer, proven = ''): string =>
-  `${keyOf(nodeId)} ${keyOf(incarnation)} ${proven}`
-
-function add(counts: Map<string, number>, key: string, n: number): void {
-  const count = (counts.get(key) ?? 0) + n
-  if (count > 0) counts.set(key, count)
-  else counts.delete(key)
-}
+const nameOf = ({ nodeId, incarnation }: Offer): string => `${keyOf(nodeId)} ${keyOf(incarnation)}`
 
 function put(all: Map<string, Set<Met>>, key: string, one: Met): void {
   const some = all.get(key)

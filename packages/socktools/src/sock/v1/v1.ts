@@ -1,7 +1,7 @@
 import { isCallError, type SockError } from '../../errors.ts'
 import { fingerprint, structureHash } from '../../contract/fingerprint.ts'
 import type { Contract, TypeInfo } from '../../contract/protocol.ts'
-import type { Trust } from '../../identity/trust.ts'
+import { isOneNode, isSameKey } from '../../identity/trust.ts'
 import type { Pipe } from '../../net/pipe.ts'
 import type { Codec } from '../../wire/codec.ts'
 import { encodeTable } from '../../wire/v1/bodies.ts'
@@ -30,6 +30,8 @@ import { Twins } from './twins.ts'
 /** What a sock that speaks v1 has for it: what it says of itself, and how its application is reached. */
 export class V1<C extends Codec> {
   readonly #terms: Terms
+  /** Whether the second id is the first one, or has taken its place. */
+  readonly #isSameKey: (before: string | undefined, now: string | undefined) => boolean
   readonly #host: V1Host<C>
   /** By the id of their session: those that a dialer may come back to. */
   readonly #sessions = new Map<string, V1Peer<C>>()
@@ -54,12 +56,16 @@ export class V1<C extends Codec> {
     this.#nodes = new NodeSessions(settings.maxSessionsPerNode)
     const contract = settings.contract as Contract
     const hash = platform.hash
-    const isSameKey = (before: string | undefined, now: string | undefined): boolean =>
-      before === now || follows(settings.trust, before, now)
+    const { trust } = settings
+    this.#isSameKey = (before, now) => isSameKey(trust, before, now)
     const nodeId = platform.randomBytes(16)
     this.#terms = {
       ...settings,
-      twins: new Twins({ nodeId, now: platform.now }),
+      twins: new Twins({
+        nodeId,
+        now: platform.now,
+        isOne: (one, other) => isOneNode(trust, one, other),
+      }),
       wire: settings.wire === 'auto' ? 'auto' : 'v1',
       contract,
       offer: {
@@ -91,7 +97,7 @@ export class V1<C extends Codec> {
         const { session, identity } = this.#sessions.get(key) ?? {}
         if (session === undefined) throw this.#tombstones.tell(hello, key)
         // A session is its key's: who has its token, and another key, has stolen it.
-        if (!isSameKey(identity, proven)) throw new SessionLost('not-yours')
+        if (!this.#isSameKey(identity, proven)) throw new SessionLost('not-yours')
         const refusal = session.resumption.refusal(hello)
         if (refusal !== undefined) throw new SessionLost(refusal)
         return session
@@ -110,7 +116,7 @@ export class V1<C extends Codec> {
       sessionTtl: settings.sessionTtl,
       maxRetained: settings.maxRetained,
       codecNamed: (name) => codecs.get(name) as DataCodec,
-      isSameKey,
+      isSameKey: this.#isSameKey,
     })
     const clock = { deadlines: owner.deadlines, now: platform.now }
     this.#host = {
@@ -205,8 +211,8 @@ export class V1<C extends Codec> {
     const live = this.#live.get(key)
     if (live?.session === undefined) return this.#tombstones.received(key, incarnation)
     if (live.session === session || !equal(live.incarnation, incarnation)) return undefined
-    // Of a session that is another key's it hears nothing, and ends nothing.
-    if (live.identity !== identity) return undefined
+    // Of a session that is another key's it hears nothing, and ends nothing; a key may have taken the place of one.
+    if (!this.#isSameKey(live.identity, identity)) return undefined
     if (live.state !== 'gone') live.session.lose(new SessionLost('ended', undefined, live.address))
     return live.session.received
   }
@@ -274,9 +280,6 @@ export class V1<C extends Codec> {
 
 /** A nodeId is only said: nobody with another key, or where none is proven at another host, can take the place of one. */
 const nodeAt = (from: string, nodeId: string): string => `${from} ${nodeId}`
-
-const follows = (trust: Trust | undefined, before: string | undefined, now: string | undefined): boolean =>
-  before !== undefined && now !== undefined && trust?.follows?.(before, now) === true
 
 /** As the wire can say it: options may be Infinity. */
 const u32 = (n: number): number => Math.min(Math.floor(n), 0xffff_ffff)

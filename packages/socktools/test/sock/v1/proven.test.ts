@@ -7,11 +7,22 @@ import {
   msg,
   type Pipe,
   type PipeSock,
+  type Security,
   type SockOptions,
   type Trust,
 } from '../../../src/index.ts'
+import { encodePrefix, prefixFlags } from '../../../src/wire/v1/bodies.ts'
+import { EVENT, HEADER, writeHeader } from '../../../src/wire/v1/frame.ts'
 import { decodeHello, decodeWelcome, encodeHello, encodeWelcome } from '../../../src/wire/v1/hello-bytes.ts'
-import { type Hello, type Offer, SESSIONS, type Welcome } from '../../../src/wire/v1/hello.ts'
+import {
+  type Hello,
+  type Offer,
+  RESENDS,
+  type Session,
+  SESSIONS,
+  type Welcome,
+} from '../../../src/wire/v1/hello.ts'
+import { keyOf } from '../../../src/wire/v1/resumption.ts'
 import { frame } from '../../support/tcp.ts'
 import { simulate, type World } from '../../support/world.ts'
 import { offerOf, payloadsIn } from './far.ts'
@@ -41,6 +52,15 @@ class Player {
 
   say(payload: Uint8Array): void {
     this.pipe.write([frame(payload)])
+  }
+
+  /** The first message of its session. */
+  send(text: string, headers?: Record<string, string>): void {
+    const prefix = headers === undefined ? new Uint8Array() : encodePrefix(undefined, headers)
+    const payload = new Uint8Array(HEADER + prefix.length)
+    writeHeader(payload, 0, EVENT, prefixFlags(undefined, headers), 0, 1, 1, 0)
+    payload.set(prefix, HEADER)
+    this.say(Buffer.concat([payload, Buffer.from(JSON.stringify(text))]))
   }
 
   get payloads(): Buffer[] {
@@ -109,6 +129,38 @@ describe('a session belongs to a key', () => {
       follows: (before, now) => before === 'alice' && now === 'alice-2',
     }))
 
+  /** Whoever says where a message was sent before shows the key `as`: what is heard, and which sessions end by that. */
+  async function resent(as: string): Promise<[string[], string[]]> {
+    const [heard, ended]: [string[], string[]] = [[], []]
+    await simulate(async (world) => {
+      const server = await node(world, 'server', {
+        trust: { judge: () => undefined, follows: (before, now) => before === 'alice' && now === 'alice-2' },
+        handlers: { say: (text, { redelivered }) => void heard.push(redelivered ? `${text} again` : text) },
+      })
+      server.on('sessionLost', ({ peer }) => void ended.push(peer.identity ?? ''))
+      const begin = async (id: string): Promise<[Player, string]> => {
+        const player = await Player.dial(world, id, 'memory:server')
+        const { session } = (await player.hello(world, { features: SESSIONS | RESENDS })) as {
+          session: Session
+        }
+        return [player, keyOf(session.sessionId)]
+      }
+      const [before, session] = await begin('alice')
+      before.send('once')
+      await world.quiet()
+      const [now] = await begin(as)
+      now.send('once', { '-resent': `${session}/1` })
+      await world.quiet()
+    })
+    return [heard, ended]
+  }
+
+  test('what was sent before is known by the key that took its place, and ends nothing by another', async () => {
+    assert.deepEqual(await resent('alice'), [['once'], ['alice']])
+    assert.deepEqual(await resent('alice-2'), [['once'], ['alice']])
+    assert.deepEqual(await resent('mallory'), [['once', 'once again'], []])
+  })
+
   test('a dialer goes on with nobody but the one whom it had dialed', () =>
     simulate(async (world) => {
       const came: Player[] = []
@@ -163,6 +215,39 @@ describe('two that dial each other, and have proven who they are', () => {
       }
     })
   }
+
+  for (const [who, dialer] of [
+    ['that was dialed', 'b'],
+    ['that dialed', 'a'],
+  ] as const)
+    test(`one ${who}, and has changed its key since, is no third one`, () =>
+      simulate(async (world) => {
+        let key = 'a'
+        const trust: Trust = {
+          judge: () => undefined,
+          follows: (before, now) => before === 'a' && now === 'a-2',
+        }
+        const security: Security = {
+          name: 'memory',
+          get id() {
+            return key
+          },
+          secure: (pipe, how) => memorySecurity(key).secure(pipe, how),
+        }
+        const a = await node(world, 'a', { trust, security })
+        const b = await node(world, 'b', { trust })
+        const dial = (from: string): Promise<unknown> =>
+          from === 'a' ? a.connectTo('memory:b') : b.connectTo('memory:a')
+        await dial(dialer)
+        await world.quiet()
+        const [here, there] = [a.knownPeers, b.knownPeers]
+        assert.deepEqual([here.length, there.length], [1, 1])
+        key = 'a-2'
+        assert.equal(await dial(dialer === 'a' ? 'b' : 'a'), dialer === 'a' ? there[0] : here[0])
+        await world.sim.sleep(500)
+        assert.deepEqual([a.knownPeers, b.knownPeers], [here, there])
+        assert.deepEqual([here[0]?.state, there[0]?.state], ['open', 'open'])
+      }))
 
   test('a liar who says to be a node that is connected is taken for himself', () =>
     simulate(async (world) => {

@@ -2,7 +2,15 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { z } from 'zod'
-import { call, channel, nothing, type PipeSock, type SockOptions } from '../../../src/index.ts'
+import {
+  call,
+  channel,
+  msg,
+  nothing,
+  type PipeSock,
+  type RawCodec,
+  type SockOptions,
+} from '../../../src/index.ts'
 import * as kinds from '../../../src/wire/v1/frame.ts'
 import { SESSIONS } from '../../../src/wire/v1/hello.ts'
 import { noCrashes } from '../../support/crashes.ts'
@@ -209,5 +217,35 @@ describe('sessions', GUARD, () => {
         sock.knownPeers.map(({ state }) => state),
         Array.from({ length: 5 }, () => 'open'),
       )
+    }))
+
+  test('a handler that never ends keeps no place when the session is over', () =>
+    knocking(async (world, door) => {
+      let running = 0
+      const handlers = {
+        say: () => {
+          running++
+          return new Promise<void>(() => undefined)
+        },
+      }
+      const speech = { say: msg(z.string()) }
+      const sock = await world.open<RawCodec, typeof speech>({
+        protocol: speech,
+        bind: 'knock:any',
+        maxConnectRate: 1e6,
+        maxPeers: 5,
+        handlers,
+      })
+      const gone = all(sock, 'gone')
+      for (let i = 0; i < 20; i++) {
+        const node = { features: SESSIONS, nodeId: new Uint8Array(16).fill(i) }
+        const { far: dialer } = await arrives(world, door, sock, speech, node)
+        dialer.send(kinds.EVENT, { lane: 1 }, '"x"')
+        await world.quiet()
+        dialer.pipe.break()
+      }
+      assert.equal(running, 20)
+      // One whose session was just ended in favour of another is there until the next comes.
+      assert.equal(20 - gone.length, 6)
     }))
 })
