@@ -14,6 +14,7 @@ import {
   ttl,
 } from 'socktools'
 import type { Ledger, Sim, SimProcess } from 'socktools/testing'
+import type { Ids } from './v1-ids.ts'
 import { policyOf } from './v1-plan.ts'
 import type { Sessions } from './v1-sessions.ts'
 import { tallyStates } from './v1-states.ts'
@@ -31,7 +32,7 @@ interface Said {
 
 /** What a handler of messages is told beside that. */
 interface Told {
-  readonly peer: { readonly id: string }
+  readonly peer: { readonly id: string; readonly identity?: string | undefined }
   readonly redelivered: boolean
 }
 
@@ -63,7 +64,9 @@ export interface Node {
   readonly sock: V1Sock
   /** Of this sock in its process: part of the names of lanes. */
   readonly tag: string
-  /** Ends the sock and opens the next. */
+  /** It is about to have another sock. */
+  readonly renewing: boolean
+  /** Ends the sock and opens the next. Asked meanwhile, it does nothing. */
   renew(how: 'close' | 'drain'): Promise<void>
 }
 
@@ -82,12 +85,13 @@ export async function node(
   ledger: Ledger,
   kept: readonly string[],
   sessions: Sessions | undefined,
+  ids?: Ids,
 ): Promise<Node> {
   let generation = 0
   let renewing = false
   const open = async (): Promise<[V1Sock, string]> => {
     const tag = `${me.name}.${me.life}.${++generation}`
-    const sock = socketOf(sim, me, ledger, kept, tag, sessions)
+    const sock = socketOf(sim, me, ledger, kept, tag, sessions, ids)
     await sock.start()
     return [sock, tag]
   }
@@ -99,6 +103,9 @@ export async function node(
     },
     get tag() {
       return tag
+    },
+    get renewing() {
+      return renewing
     },
     async renew(how) {
       if (renewing) return
@@ -120,6 +127,7 @@ function socketOf(
   connect: readonly string[],
   tag: string,
   sessions: Sessions | undefined,
+  ids: Ids | undefined,
 ): V1Sock {
   let closed = false
   let got = 0
@@ -129,6 +137,7 @@ function socketOf(
   const said = ({ lane, n, pad }: Said, { peer, redelivered }: Told): void => {
     alive(`message ${lane} #${n}`)
     if (redelivered) sim.tally('redelivered')
+    ids?.heard(peer)
     sessions?.left.came(me.node, lane, n, redelivered)
     // What was sent to all may come over another session with this node, too, behind what was sent to that one.
     const at =
@@ -140,6 +149,7 @@ function socketOf(
     bind: me.machine.address,
     connect,
     sessions: sessions !== undefined,
+    ...ids?.optionsOf(me),
     sessionLost: policyOf(sim.seed),
     // With some, calls have to wait for each other: those that never leave are NOT_SENT.
     maxCalls: me.node % 2 === 0 ? 3 : 64,
@@ -173,6 +183,7 @@ function socketOf(
     },
   })
   sessions?.watch(sock, me, tag)
+  ids?.watch(sock)
   tallyStates(sim, sock)
   sock.on('closed', () => {
     closed = true

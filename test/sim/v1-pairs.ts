@@ -7,8 +7,12 @@ export class Pairs {
   /** What the application dials beside `connect`, by who dials whom: each may be a connection of its own. */
   readonly #dials = new Map<string, number>()
 
-  constructor(cluster: Cluster<Node>) {
+  readonly #addressOf: (node: SimNode) => string
+
+  /** `addressOf`: as a node is dialed. */
+  constructor(cluster: Cluster<Node>, addressOf: (node: SimNode) => string) {
     this.#cluster = cluster
+    this.#addressOf = addressOf
   }
 
   /** The fault `dial`. */
@@ -17,7 +21,7 @@ export class Pairs {
     if (node === undefined) return undefined
     const name = `${node.tag} ${to.name}`
     this.#dials.set(name, (this.#dials.get(name) ?? 0) + 1)
-    return node.sock.connectTo(to.address)
+    return node.sock.connectTo(this.#addressOf(to))
   }
 
   /** Whether this pair is as it should be: both know the same connections, all dialed by one of them. */
@@ -36,7 +40,7 @@ export class Pairs {
   }
 
   #of(node: SimNode, far: SimNode): V1Peer[] {
-    const host = `tcp://${far.name}:`
-    return (this.#cluster.app(node)?.sock.knownPeers ?? []).filter(({ address }) => address.startsWith(host))
+    const host = new RegExp(`^tcp://([^@]*@)?${far.name}:`)
+    return (this.#cluster.app(node)?.sock.knownPeers ?? []).filter(({ address }) => host.test(address))
   }
 }

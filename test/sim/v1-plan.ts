@@ -7,6 +7,7 @@ import {
   type SimulateOptions,
   SimPlatform,
 } from 'socktools/testing'
+import { breaksOf } from './v1-changes.ts'
 
 /** Ten minutes of virtual time; jobs, nearly all of which send; faults, of which some find nothing to break. */
 const DURATION = 600_000
@@ -37,16 +38,22 @@ export function optionsOf(seed: number): SimulateOptions {
   const within = policyOf(seed) === 'resend' ? { within: 2 * SESSION_TTL + 60_000 } : {}
   const all = { seed, nodes, duration: DURATION, maxEvents: 2_000_000, ...within }
   const { random } = new SimPlatform(seed + 6)
+  const breaks = breaksOf(seed, nodes, DURATION)
   if (isRestless(seed)) {
     const { size, faults: count, lasts: duration } = RESTLESS
     const from = restlessFrom(seed)
     const faults = drawFaults(random, { nodes, duration, kinds: RESTLESS_KINDS, count })
-    return { ...all, size, faults: faults.map((fault) => ({ ...fault, at: from + fault.at })) }
+    return {
+      ...all,
+      size,
+      faults: [...faults.map((fault) => ({ ...fault, at: from + fault.at })), ...breaks],
+    }
   }
   const [least, most] = FAULTS
   const count = least + Math.floor((most - least + 1) * random())
   const faults = drawFaults(random, { nodes, duration: DURATION, kinds: FAULT_KINDS, count })
-  return { ...all, size: SIZE, faults: seed % 4 < 2 ? [...faults, longFault(nodes, random)] : faults }
+  const long = seed % 4 < 2 ? [longFault(nodes, random)] : []
+  return { ...all, size: SIZE, faults: [...faults, ...long, ...breaks] }
 }
 
 /** Longer than a session outlives its connection: it ends on both sides, or on one, and the other comes back. */

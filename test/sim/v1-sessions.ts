@@ -9,6 +9,8 @@ interface Side {
   /** `TAG/PEER`, as in the names of its lanes. */
   readonly name: string
   readonly me: SimProcess
+  /** The node that it is with, by its name. */
+  readonly far: string
   /** When it was announced. */
   readonly since: number
   /** Since when it has no connection, by the time of the simulation. */
@@ -56,6 +58,8 @@ export class Sessions {
   #lookAt = 0
   #kept = false
   readonly #mustBeOver = new Set<string>()
+  /** Nodes whose key is another one for a while, by their names. */
+  readonly #swapping = new Set<string>()
   readonly #endings: { readonly node: string; readonly at: number }[] = []
 
   constructor(sim: Sim) {
@@ -82,9 +86,11 @@ export class Sessions {
       let session = this.#byKey.get(key)
       if (session === undefined) this.#byKey.set(key, (session = []))
       if (session.length === 2) sim.fail('a session is of two', new Error(`${name} is the third`))
+      const far = nodeIn(peer.address)
+      const closed = this.#swapping.has(me.name) || this.#swapping.has(far)
       session.push({
-        ...{ name, me, since: sim.clock.now(), detachedAt: undefined, gone: false },
-        ...{ closed: false, expired: false, displaced: false, unhandled: 0 },
+        ...{ name, me, far, since: sim.clock.now(), detachedAt: undefined, gone: false },
+        ...{ closed, expired: false, displaced: false, unhandled: 0 },
       })
       this.#byName.set(name, session)
     })
@@ -151,6 +157,17 @@ export class Sessions {
       for (const side of session) if (`${side.name}/`.startsWith(`${begin}/`)) side.closed = true
   }
 
+  /**
+   * A node begins, or ceases, to use a key that takes the place of none: sessions of it end as soon as their connection does, and of two
+   * connections the far side may take each for another node's.
+   */
+  swapping(node: string, begins: boolean): void {
+    if (begins) this.#swapping.add(node)
+    for (const session of this.#byName.values())
+      for (const side of session) if (side.me.name === node || side.far === node) this.closing(side.name)
+    if (!begins) this.#swapping.delete(node)
+  }
+
   /** What this side sent ended as it does only where its session is over, or about to be. */
   mustBeOver(name: string): void {
     this.#mustBeOver.add(name)
@@ -210,6 +227,9 @@ export class Sessions {
     return this.#byName.get(name)?.find((side) => side.name !== name)
   }
 }
+
+/** The node at an address of this simulation. */
+const nodeIn = (address: string): string => /^tcp:\/\/(?:[^@]*@)?(n\d+):/.exec(address)?.[1] ?? ''
 
 /** The sender of a lane: `TAG/PEER TYPE`. */
 const sideOf = (lane: string): string => lane.slice(0, lane.indexOf(' '))

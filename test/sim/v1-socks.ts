@@ -6,9 +6,11 @@
  * kept up is up; and what is closed leaves nothing behind. With sessions besides: one ends when a side closes it, dies, or has
  * waited for sessionTtl, and for no other reason; over one that has not ended everything arrives; every receipt tells its
  * outcome; and what is told as delivered has come. Where what a lost session leaves is sent again, it comes, or is told as
- * given up; and what comes twice is said to.
+ * given up; and what comes twice is said to. In one seed of three every node has an identity: see v1-ids.ts.
  */
 import { Ledger, type Scenario, type Sim, type SimNode } from 'socktools/testing'
+import { isProven } from './v1-changes.ts'
+import { addressOf, Ids } from './v1-ids.ts'
 import { type Node, node } from './v1-node.ts'
 import { Pairs } from './v1-pairs.ts'
 import { phasesOf } from './v1-plan.ts'
@@ -37,6 +39,8 @@ export const NEEDED: readonly string[] = [
   ...['outcome delivered', 'outcome not-delivered gone', 'outcome unknown gone', 'outcome unknown lost'],
   ...['outcome unknown closed', 'gone SESSION_LOST'],
   ...['resent', 'resent, both alive', 'redelivered', 'repeated', 'dropped lost'],
+  ...['key rotated', 'key swapped', 'resumed by another key', 'reject not-yours', 'stranger REFUSED'],
+  ...['refused UNKNOWN_ID', 'refused REVOKED_ID', 'refused WRONG_ID'],
   ...['net held', 'net resets', 'net swallowed', 'net unanswered'],
 ]
 
@@ -69,14 +73,17 @@ export const v1Socks =
     sim.always('in order', () => ledger.inOrder())
     sim.always('what is told is true', () => ledger.truthful())
 
+    const ids = isProven(sim.seed) ? new Ids(sim) : undefined
+    const dialable = ids === undefined ? (one: SimNode): string => one.address : addressOf
     // A chain, so that nobody is alone, and any others; some pairs keep each other up.
     const kept = sim.nodes.map((from) =>
       sim.nodes
         .filter((to) => to.index === from.index + 1 || (to.index !== from.index && sim.random() < 0.25))
-        .map(({ address }) => address),
+        .map(dialable),
     )
-    const cluster = await sim.boot((me) => node(sim, me, ledger, kept[me.node] ?? [], sessions))
-    const pairs = new Pairs(cluster)
+    const cluster = await sim.boot((me) => node(sim, me, ledger, kept[me.node] ?? [], sessions, ids))
+    ids?.begin(cluster, sessions)
+    const pairs = new Pairs(cluster, dialable)
     sim.onDial = (from, to) => {
       pairs.dial(from, to)?.catch(() => sim.tally('dial failed'))
     }
@@ -110,7 +117,7 @@ export const v1Socks =
       ) ?? false
     const linked = (one: SimNode, other: SimNode): boolean => {
       const [ours, theirs] = [cluster.app(one), cluster.app(other)]
-      if (sessions === undefined) return dialed(ours, other.address) || dialed(theirs, one.address)
+      if (sessions === undefined) return dialed(ours, dialable(other)) || dialed(theirs, dialable(one))
       const far = theirs?.sock.knownPeers ?? []
       return ours?.sock.knownPeers.some((peer) => far.some((its) => sessions.linked(peer, its))) ?? false
     }
@@ -118,7 +125,9 @@ export const v1Socks =
       'every link is up again',
       seldom(sim, () =>
         sim.nodes.every((one) =>
-          sim.nodes.every((other) => kept[one.index]?.includes(other.address) !== true || linked(one, other)),
+          sim.nodes.every(
+            (other) => kept[one.index]?.includes(dialable(other)) !== true || linked(one, other),
+          ),
         ),
       ),
     )
