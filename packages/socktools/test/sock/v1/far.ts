@@ -54,14 +54,20 @@ export function payloadsIn(bytes: Buffer): Buffer[] {
   return payloads
 }
 
-export class Far {
-  readonly pipe: TestPipe
+/** What it needs of a pipe. */
+export interface Spoken {
+  readonly written: readonly Buffer[]
+  say(bytes: Uint8Array): void
+}
+
+export class Far<P extends Spoken = TestPipe> {
+  readonly pipe: P
   /** Of the frame that it sends next. */
   seq = 1
   /** What it says to have received; undefined: all that came. */
   ack: number | undefined
 
-  constructor(pipe: TestPipe) {
+  constructor(pipe: P) {
     this.pipe = pipe
   }
 

@@ -6,7 +6,17 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { z } from 'zod'
-import { bytes, call, channel, feed, msg, nothing, type PipeSock, type RawCodec } from '../../../src/index.ts'
+import {
+  bytes,
+  call,
+  channel,
+  feed,
+  msg,
+  nothing,
+  type PipeSock,
+  type RawCodec,
+  type SockOptions,
+} from '../../../src/index.ts'
 import { xoshiro128 } from '../../../src/testing/sim-platform.ts'
 import {
   encodeCredit,
@@ -21,7 +31,7 @@ import { HEADER, Header, writeHeader } from '../../../src/wire/v1/frame.ts'
 import { type Knocker, knocking } from '../../support/knock.ts'
 import { frame } from '../../support/tcp.ts'
 import type { World } from '../../support/world.ts'
-import { arrives, type Far, payloadsIn } from './far.ts'
+import { arrives, type Far, payloadsIn, type Spoken } from './far.ts'
 
 /** Sorted: ask 0, chat 1, count 2, say 3, take 4. */
 export const protocol = {
@@ -75,30 +85,38 @@ export function fuzz(first: number, frames: number): void {
 }
 
 export const opened = async (world: World): Promise<Server> => {
-  const server = await world.open<RawCodec, typeof protocol>({
-    protocol,
-    bind: 'knock:any',
-    maxMessage: 200_000,
-    readMark: 65_536,
-    streamWindow: 65_536,
-    maxCalls: 4,
-    maxStreams: 40,
-    maxPeers: 1000,
-    maxConnectRate: 1e9,
-    handlers: {
-      ask: (n, { signal }) =>
-        n % 2 === 0 ? n : new Promise((resolve) => signal.addEventListener('abort', () => resolve(n))),
-      take: () => undefined,
-      say: (text) => (text.length % 2 === 0 ? undefined : world.sim.sleep(0.0001)),
-      async *count(n, { signal }) {
-        for (let i = 0; i < n; i++) yield i
-        if (n < 0) await new Promise((resolve) => signal.addEventListener('abort', resolve))
-      },
-      async chat(ch) {
-        for await (const text of ch) await ch.send(text)
-      },
+  const server = await world.open({ bind: 'knock:any', ...serving((s) => world.sim.sleep(s)) })
+  heard(server)
+  return server
+}
+
+/** Everything small, and a handler of each kind. */
+export const serving = (sleep: (ms: number) => Promise<void>): SockOptions<RawCodec, typeof protocol> => ({
+  protocol,
+  maxMessage: 200_000,
+  readMark: 65_536,
+  streamWindow: 65_536,
+  maxCalls: 4,
+  maxStreams: 40,
+  maxPeers: 1000,
+  maxConnectRate: 1e9,
+  handlers: {
+    ask: (n, { signal }) =>
+      n % 2 === 0 ? n : new Promise((resolve) => signal.addEventListener('abort', () => resolve(n))),
+    take: () => undefined,
+    say: (text) => (text.length % 2 === 0 ? undefined : sleep(0.0001)),
+    async *count(n, { signal }) {
+      for (let i = 0; i < n; i++) yield i
+      if (n < 0) await new Promise((resolve) => signal.addEventListener('abort', resolve))
     },
-  })
+    async chat(ch) {
+      for await (const text of ch) await ch.send(text)
+    },
+  },
+})
+
+/** Throws what is nobody's fault but ours. */
+export function heard(server: Pick<Server, 'on'>): void {
   server.on('invalid', () => undefined)
   server.on('unhandled', () => undefined)
   // What the codec finds wrong with an item is the handler's error.
@@ -106,7 +124,6 @@ export const opened = async (world: World): Promise<Server> => {
     const { code } = error.cause as { code?: string }
     if (code !== 'BAD_MESSAGE' && code !== 'REMOTE_ERROR') throw error
   })
-  return server
 }
 
 interface Tally {
@@ -115,10 +132,25 @@ interface Tally {
   lived: number
 }
 
-async function session(world: World, door: Knocker, server: Server, n: number, tally: Tally): Promise<void> {
+/** `onSaid` hears what the far side says. */
+export async function session(
+  world: World,
+  door: Knocker,
+  server: Server,
+  n: number,
+  tally: Tally,
+  onSaid?: (bytes: Uint8Array) => unknown,
+): Promise<void> {
   const random = xoshiro128(n)
   const dice: Dice = (below) => Math.floor(random() * below)
   const { far, peer } = await arrives(world, door, server, protocol)
+  if (onSaid !== undefined) {
+    const say = far.pipe.say.bind(far.pipe)
+    far.pipe.say = (bytes) => {
+      onSaid(bytes)
+      say(bytes)
+    }
+  }
   const code: { error?: string | undefined } = {}
   const off = server.on('gone', (event) => {
     if (event.peer === peer) code.error = event.error?.code
@@ -194,7 +226,7 @@ export function begin(dice: Dice, peer: Peer): { waits(): string[] } {
 }
 
 /** Good frames that bring it somewhere. */
-export async function state(world: World, dice: Dice, far: Far): Promise<void> {
+export async function state(world: Pick<World, 'quiet'>, dice: Dice, far: Far<Spoken>): Promise<void> {
   for (let some = dice(5); some > 0; some--) {
     const lane = 5 + 2 * dice(4)
     const busy = far.heard.some((one) => one.lane === lane) || open.get(far)?.has(lane) === true
@@ -226,7 +258,7 @@ export async function state(world: World, dice: Dice, far: Far): Promise<void> {
   }
   await world.quiet()
 }
-const open = new WeakMap<Far, Set<number>>()
+const open = new WeakMap<Far<Spoken>, Set<number>>()
 
 const LANES = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 0xffff_fffe, 0xffff_ffff]
 const SEQUENCED = [1, 1, 1, 2, 2, 3, 4, 5, 5, 6, 6, 6, 7, 8, 9, 9, 10]
@@ -248,7 +280,7 @@ const DATA = ['', '1', '-1', '2', '"text"', '"texts"', '{', 'null', '[1,2]', '"\
 const HARMLESS = [1, 1, 1, 2, 2, 5, 5, 9, 9, 10, kinds.ACK, kinds.PING, kinds.PONG, kinds.VOLATILE, 0x41]
 
 /** A frame as a peer might send it now: its seq is the next one, its lane one of few, its body of the right form. */
-export function next(dice: Dice, far: Far, fresh: () => number): Uint8Array {
+export function next(dice: Dice, far: Far<Spoken>, fresh: () => number): Uint8Array {
   const harmless = dice(60) > 0
   const from = harmless ? HARMLESS : dice(4) > 0 ? SEQUENCED : OTHERS
   const kind = from[dice(from.length)]!
@@ -326,6 +358,13 @@ export function say(dice: Dice, { pipe }: Far, bytes: Uint8Array): void {
 
 /** What it wrote is what a good peer writes, whatever it got. */
 function judge(far: Far, alive: boolean): void {
+  const last = inOrder(far)
+  if (!alive) assert.equal(last, kinds.GOODBYE, 'it says that it goes')
+  assert.equal(far.pipe.broken, false)
+}
+
+/** The kind of the last one. */
+export function inOrder(far: Far<Spoken>): number {
   const header = new Header()
   let [seq, ack] = [0, 0]
   let last = 0
@@ -337,8 +376,7 @@ function judge(far: Far, alive: boolean): void {
     ack = header.ack
     last = header.kind
   }
-  if (!alive) assert.equal(last, kinds.GOODBYE, 'it says that it goes')
-  assert.equal(far.pipe.broken, false)
+  return last
 }
 
 /** Nothing of all that harmed the sock. */
