@@ -186,11 +186,18 @@ function jsonCase(n: number): void {
   }
   const payload = new TextEncoder().encode(text)
   if (d.below(5) === 0 && payload.length > 0) payload[d.below(payload.length)] = d.below(256)
+  checkJson(payload)
+}
+
+/** Gives `taken`, or the code under which it is refused; throws if JSON.parse, looked at from outside, says otherwise. */
+export function checkJson(payload: Uint8Array): string {
   const want = readJson(payload)
   let got: unknown
   const code = codeOf(() => (got = codec.decode(payload)))
+  const text = Buffer.from(payload).toString()
   if (code !== (want === undefined ? 'BAD_MESSAGE' : undefined)) assert.fail(`${code ?? 'no error'}: ${text}`)
   if (JSON.stringify(got) !== JSON.stringify(want)) assert.deepEqual(got, want, text)
+  return code ?? 'taken'
 }
 
 function readJson(payload: Uint8Array): { type: string | number; data: unknown } | undefined {

@@ -104,6 +104,11 @@ describe('what is written is what is read', () => {
     const body = encodeTable(entries)
     assert.equal(body.length, 2 + MAX_TYPES * (1 + 1 + 255 + 8))
     assert.equal(decodeTable(behind(body)).length, MAX_TYPES)
+    const more = encodeTable([...entries, { ...entries[0]!, name: 'one more' }])
+    assert.equal(
+      codeOf(() => decodeTable(behind(more))),
+      'PROTOCOL_ERROR',
+    )
   })
 })
 
@@ -155,10 +160,14 @@ describe('a header slot', () => {
       ))
   }
 
-  test('8 KiB are taken', () => {
+  test('8 KiB are taken, and not a byte more', () => {
     const headers = { a: 'x'.repeat(8188) }
     const payload = behind(encodePrefix(undefined, headers))
     assert.deepEqual({ ...decodePrefix(payload, 2).headers }, headers)
+    assert.equal(
+      codeOf(() => decodePrefix(slotOf(['a', 'x'.repeat(8189)]), 2)),
+      'PROTOCOL_ERROR',
+    )
   })
 })
 
@@ -167,6 +176,15 @@ describe('a deadline', () => {
     assert.equal(decodePrefix(behind(encodePrefix(1.9)), 4).deadline, 1)
     assert.equal(decodePrefix(behind(encodePrefix(1e12)), 4).deadline, 2 ** 32 - 1)
     assert.equal(decodePrefix(behind(encodePrefix(Infinity)), 4).deadline, 2 ** 32 - 1)
+  })
+
+  test('that is cut off is PROTOCOL_ERROR, with headers or without', () => {
+    for (const flags of [4, 6])
+      for (let n = 0; n < 4; n++)
+        assert.equal(
+          codeOf(() => decodePrefix(behind(new Uint8Array(n)), flags)),
+          'PROTOCOL_ERROR',
+        )
   })
 
   test('that is none is BAD_OPTION', () => {

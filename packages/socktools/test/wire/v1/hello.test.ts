@@ -8,6 +8,8 @@ import {
   encodeHello,
   encodeWelcome,
   isMagic,
+  MAGIC,
+  mayBeHello,
 } from '../../../src/wire/v1/hello-bytes.ts'
 import {
   agreedFeatures,
@@ -20,6 +22,7 @@ import {
   rejection,
   tooSlow,
   VERSIONS,
+  type Versions,
 } from '../../../src/wire/v1/hello.ts'
 import { codeOf, hex, latin1 } from '../bytes.ts'
 
@@ -65,8 +68,10 @@ const rejected = fc.record(
     version: fc.integer({ min: 1, max: 255 }),
     code,
     text: fc.string({ unit: 'grapheme', maxLength: 100 }),
+    lastRecv: fc.maxSafeNat(),
+    nodeId: fc.uint8Array({ minLength: 16, maxLength: 64 }),
   },
-  plain,
+  { ...plain, requiredKeys: ['result', 'version', 'code', 'text'] },
 )
 
 const side: Offer = {
@@ -128,6 +133,27 @@ test('what an acceptor chooses is judged right by the dialer, whoever they are',
   )
 })
 
+test('what begins a stream may be a HELLO as long as its length and its magic may be', () => {
+  const first = (length: number, ...behind: number[]): Uint8Array =>
+    Uint8Array.of(length >>> 24, length >>> 16, length >>> 8, length, ...behind)
+  for (const [length, may] of [
+    [0, false],
+    [MAGIC.length - 1, false],
+    [MAGIC.length, true],
+    [MAX_HELLO, true],
+    [MAX_HELLO + 1, false],
+    [2 ** 32 - 1, false],
+  ] as const)
+    assert.equal(mayBeHello(first(length)), may, `${length} bytes`)
+  const whole = first(200, ...MAGIC, 1, 1, 1)
+  for (let n = 0; n <= whole.length; n++) assert.ok(mayBeHello(whole.subarray(0, n)), `its first ${n} bytes`)
+  for (let at = 4; at < 4 + MAGIC.length; at++) {
+    const other = whole.with(at, whole[at]! ^ 1)
+    assert.ok(mayBeHello(other.subarray(0, at)) && !mayBeHello(other.subarray(0, at + 1)))
+    assert.ok(!mayBeHello(other), `another byte at ${at}`)
+  }
+})
+
 describe('what is refused', () => {
   test('names what both sides have', () => {
     const hello = { ...side, low: 2, high: 3, codecs: ['cbor', 'bson'] }
@@ -149,6 +175,33 @@ describe('what is refused', () => {
     assert.equal(said('TOO_MANY_PEERS'), 'TOO_MANY_PEERS')
     assert.equal(said('TOMORROW'), 'REFUSED')
     assert.equal(said('toString'), 'REFUSED')
+  })
+
+  test('a HELLO of versions that all lie below or above ours, before its fields are read', () => {
+    const mismatch = (low: number, high: number, ours: Versions): string | undefined => {
+      const payload = encodeHello({ ...side, low, high }).slice(0, MAGIC.length + 3)
+      try {
+        decodeHello(payload, ours)
+      } catch (error) {
+        return (error as SockError).code === 'VERSION_MISMATCH' ? (error as SockError).what : undefined
+      }
+      return undefined
+    }
+    const ours = { low: 3, high: 4 }
+    assert.equal(mismatch(1, 2, ours), 'the dialer speaks version 1 to 2, the acceptor 3 to 4')
+    assert.equal(mismatch(5, 5, ours), 'the dialer speaks version 5, the acceptor 3 to 4')
+    assert.equal(mismatch(1, 3, ours), undefined)
+    assert.equal(mismatch(4, 5, ours), undefined)
+  })
+
+  test('says what the acceptor still knows of the dialer, if anything', () => {
+    const error = new SockError('BAD_HELLO', 'no')
+    const bare = { result: 'rejected', version: VERSIONS.high, code: 'BAD_HELLO', text: 'no' }
+    const nodeId = new Uint8Array(16)
+    assert.deepEqual(rejection(error), bare)
+    assert.deepEqual(rejection(error, 7), { ...bare, version: 7 })
+    assert.deepEqual(rejection(error, 1, { lastRecv: 0 }), { ...bare, lastRecv: 0 })
+    assert.deepEqual(rejection(error, 1, { nodeId }), { ...bare, nodeId })
   })
 
   test('a text that is too long for a WELCOME is cut', () => {

@@ -1,0 +1,90 @@
+/** What the corpus has beyond pure readers: sessions, and first flights of TLS, as drawn by the fuzzing of each. Their run takes a node. */
+import { clientFlight, type Flight } from '../attacks/fuzz-flights.ts'
+import { acceptor, diceOf, type End } from '../attacks/fuzz-tls.ts'
+import { arrives } from '../sock/v1/far.ts'
+import { begin, opened, protocol, session } from '../sock/v1/fuzz.ts'
+import type { Ending } from '../support/child.ts'
+import { knocking } from '../support/knock.ts'
+import { join } from '../wire/bytes.ts'
+
+export interface Drawn {
+  /** What the case of this number says. */
+  readonly draw: (n: number) => Promise<Uint8Array>
+  readonly open: (t: Ending) => Promise<(bytes: Uint8Array) => Promise<End>>
+}
+
+/** Pieces, each behind its length, behind a number. */
+function packed(number: number, pieces: readonly Uint8Array[]): Uint8Array {
+  return join([u32(number), ...pieces.flatMap((piece) => [u32(piece.length), piece])])
+}
+
+function unpacked(bytes: Uint8Array): { number: number; pieces: Uint8Array[] } {
+  const view = Buffer.from(bytes)
+  const pieces: Uint8Array[] = []
+  for (let at = 4; at < view.length; ) {
+    const end = at + 4 + view.readUInt32BE(at)
+    pieces.push(view.subarray(at + 4, end))
+    at = end
+  }
+  return { number: view.readUInt32BE(0), pieces }
+}
+
+function u32(n: number): Uint8Array {
+  const bytes = Buffer.alloc(4)
+  bytes.writeUInt32BE(n)
+  return bytes
+}
+
+/** A peer says these pieces, each after all that came of the one before; the number draws what we have going with it. */
+async function ran(bytes: Uint8Array): Promise<End> {
+  const { number, pieces } = unpacked(bytes)
+  let end: End = { code: 'open' }
+  await knocking(async (world, door) => {
+    const server = await opened(world)
+    const { far, peer } = await arrives(world, door, server, protocol)
+    server.on('gone', ({ error }) => {
+      end = { code: error?.code ?? 'well', why: error?.message.replaceAll(/\d+/g, 'n') }
+    })
+    begin(diceOf(number), peer)
+    for (const piece of pieces) {
+      far.pipe.say(piece)
+      await world.quiet()
+    }
+    const { code, why } = end
+    peer.close()
+    far.pipe.break()
+    await world.quiet()
+    end = { code, why }
+  })
+  return end
+}
+
+const ENDS = ['fin', 'reset', 'silence'] as const
+
+export const drawn = {
+  session: {
+    async draw(n) {
+      const said: Uint8Array[] = []
+      await knocking(async (world, door) => {
+        const tally = { frames: 0, ended: 0, lived: 0 }
+        await session(world, door, await opened(world), n, tally, (bytes) => said.push(bytes.slice()))
+      })
+      return packed(n, said)
+    },
+    open: async () => ran,
+  },
+  'tls-accept': {
+    async draw(n) {
+      const { pieces, end } = clientFlight(diceOf(n))
+      return packed(ENDS.indexOf(end), pieces)
+    },
+    async open(t) {
+      const attack = await acceptor(t)
+      return async (bytes) => {
+        const { number, pieces } = unpacked(bytes)
+        const flight: Flight = { pieces, end: ENDS[number] ?? 'fin' }
+        return attack(() => flight)
+      }
+    },
+  },
+} satisfies Record<string, Drawn>
