@@ -2,6 +2,7 @@
  * npm run mutate [-- --only NAME …]   changes the source a little, in one place after another, and looks whether a test
  *                                     fails. NAME is part of a path, as in `wire/v1/session`
  *                [--survivors]        only what no test found last time, after a test was added
+ *                [--late]             only what was ended by time: on a busy machine a slow run is taken for a loop
  *                [--minutes M]        begins with no file after so long (60)
  *                [--workers W]        mutants at a time (2)
  *                [--table]            runs nothing: what is known, as a table and a list of survivors
@@ -29,6 +30,7 @@ const { values: given } = parseArgs({
   options: {
     only: { type: 'string', multiple: true },
     survivors: { type: 'boolean', default: false },
+    late: { type: 'boolean', default: false },
     minutes: { type: 'string', default: '60' },
     workers: { type: 'string', default: '2' },
     table: { type: 'boolean', default: false },
@@ -65,7 +67,7 @@ async function mutated(name) {
   const source = hashOf([`src/${name}.ts`])
   const tests = hashOf(subjects[name].map((test) => `test/${test}`))
   const sameSource = before?.source === source
-  const again = sameSource && given.survivors ? before.mutants.filter(survived) : undefined
+  const again = sameSource && (given.survivors || given.late) ? before.mutants.filter(wanted) : undefined
   if (sameSource && before.tests === tests && again === undefined) return before
   if (again?.length === 0) return before
   const file = `${library}/src/${name}.ts`
@@ -85,7 +87,12 @@ async function mutated(name) {
 
 function merged(before, ran) {
   const now = new Map(ran.map((mutant) => [keyOf(mutant), mutant]))
-  return before.map((mutant) => (survived(mutant) ? (now.get(keyOf(mutant)) ?? mutant) : mutant))
+  return before.map((mutant) => (wanted(mutant) ? (now.get(keyOf(mutant)) ?? mutant) : mutant))
+}
+
+/** Whether a mutant of last time is to be run again. */
+function wanted(mutant) {
+  return given.late ? mutant.status === 'Timeout' : survived(mutant)
 }
 
 function survived({ status }) {

@@ -12,7 +12,7 @@ const HEAP = 768
 const tools = import.meta.dirname
 const library = 'packages/socktools'
 
-/** What came of each mutant of `file`, or of those in `places` of it. The current folder is the root. */
+/** What came of each mutant of `file`, or of those in `places` of it, ignored ones too. The current folder is the root. */
 export async function stryker({ root, file, places, tests, workers, temp }) {
   const bundle = join(library, 'mutate.bundle.mjs')
   const bail = `--test-reporter=${join(tools, 'bail.mjs')} --test-reporter-destination=stdout`
@@ -35,11 +35,9 @@ export async function stryker({ root, file, places, tests, workers, temp }) {
     cleanTempDir: 'always',
   }).runMutationTest()
   const lines = readFileSync(file, 'utf8').split('\n')
-  return mutants
-    .filter(({ status }) => status !== 'Ignored')
-    .map(({ status, mutatorName, replacement, location }) => {
-      return { status, mutatorName, replacement, location, original: textAt(lines, location) }
-    })
+  return mutants.map(({ status, mutatorName, replacement, location }) => {
+    return { status, mutatorName, replacement, location, original: textAt(lines, location) }
+  })
 }
 
 function textAt(lines, { start, end }) {

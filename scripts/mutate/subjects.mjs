@@ -5,8 +5,11 @@
  */
 const v1 = (...names) => names.map((name) => `wire/v1/${name}.test.ts`)
 const wire = (...names) => names.map((name) => `wire/${name}.test.ts`)
+const msgpack = (...names) => names.map((name) => `wire/msgpack/${name}.test.ts`)
+const durable = (...names) => names.map((name) => `sock/durable/${name}.test.ts`)
 const store = (...names) => names.map((name) => `store/${name}.test.ts`)
-const STORE = store('store', 'retention', 'model')
+/** What a store promises, seen from outside. */
+const SEEN = ['store', 'retention', 'model']
 
 export const subjects = {
   'wire/v1/session': v1('session'),
@@ -23,19 +26,39 @@ export const subjects = {
   'wire/v1/hello': v1('hello', 'vectors'),
   'wire/v1/hello-bytes': v1('hello', 'vectors'),
   'wire/v1/reader': v1('bodies', 'hello', 'vectors'),
+  'wire/v1/resent': v1('marks'),
   'wire/length-header': wire('lengths', 'framing'),
   'wire/length-prefixed': wire('lengths', 'framing'),
   'wire/lines': wire('framing'),
-  'wire/held': wire('lengths', 'framing'),
-  'wire/batch': wire('batch', 'framing'),
-  'wire/codec': wire('codec', 'foreign'),
-  'wire/plain-data': wire('codec', 'foreign'),
+  'wire/held': wire('held', 'framing'),
+  'wire/batch': wire('batch'),
+  'wire/codec': wire('codec'),
+  'wire/plain-data': wire('plain-data', 'codec'),
+  'wire/foreign': wire('foreign'),
+  'wire/msgpack/msgpack': msgpack('msgpack', 'vectors', 'limits'),
+  'wire/msgpack/writer': msgpack('msgpack', 'vectors', 'limits'),
+  'wire/msgpack/put': msgpack('edges', 'msgpack', 'vectors', 'limits'),
+  'wire/msgpack/time': msgpack('edges', 'msgpack', 'vectors'),
+  'wire/msgpack/slab': msgpack('slab'),
+  'wire/msgpack/reader': msgpack('msgpack', 'vectors', 'limits'),
+  'wire/msgpack/text': msgpack('text', 'limits'),
   'store/record': store('record'),
   'store/head': store('record'),
   'store/ledger': store('record', 'store'),
   'store/payloads': store('record'),
-  'store/recover': [...STORE, ...store('damage')],
-  'store/segments': STORE,
-  'store/compact': STORE,
-  'store/expiry': STORE,
+  'store/recover': store('recover', 'store', 'model'),
+  'store/segments': store('segments', ...SEEN, 'faults'),
+  'store/compact': store('compact', 'model'),
+  'store/expiry': store('expiry', 'retention'),
+  'store/log': store('log', 'log-full', ...SEEN, 'faults'),
+  'store/store': store('bounds', 'oldest', ...SEEN),
+  'store/jobs': store('jobs', 'store', 'model'),
+  'store/read': store('read', 'store'),
+  'store/inspect': store('inspect', 'store'),
+  'store/options': store('options', 'retention'),
+  'store/open': store('open', 'store', 'faults'),
+  'sock/outbox': ['sock/outbox.test.ts'],
+  'sock/durable/envelope': durable('envelope'),
+  'sock/durable/options': durable('options'),
+  'sock/durable/intake': durable('intake', 'intake-bounds'),
 }

@@ -18,7 +18,9 @@ export const strykerPlugins = [
       if (!path.isStringLiteral() && !path.isTemplateLiteral()) return undefined
       const call = path.findParent((at) => at.isCallExpression() || at.isNewExpression() || at.isStatement())
       const { callee } = call?.node ?? {}
-      return callee?.type === 'Identifier' && SAYS.has(callee.name) ? 'what an error says' : undefined
+      // Of a method what it is called: `from.refuse`, `this.#refuse`.
+      const name = callee?.name ?? callee?.property?.name ?? callee?.property?.id?.name
+      return SAYS.has(name) ? 'what an error says' : undefined
     },
   }),
 ]

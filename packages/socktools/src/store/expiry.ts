@@ -54,6 +54,6 @@ export class Expiry {
         this.#expire(account, entry)
       }
     }
-    if (next < Infinity) this.watch(next)
+    this.watch(next)
   }
 }

@@ -99,7 +99,7 @@ export class Log {
   }
 
   async #run(): Promise<void> {
-    while (this.#queue.length > 0 && this.failed === undefined) {
+    while (this.#queue.length > 0) {
       const jobs = this.#take()
       try {
         await this.#commit(jobs)
@@ -177,7 +177,6 @@ export class Log {
   async #write(notes: readonly NoteJob[], appends: readonly AppendJob[]): Promise<void> {
     const { segments, ledger, names } = this.#parts
     const all = [...this.#owed, ...notes]
-    if (all.length + appends.length === 0) return
     const { current } = segments
     const { salt, end } = current
     const batch = this.#batch

@@ -113,7 +113,7 @@ export class Segments {
   /** Removes those that hold nothing any more. */
   async sweep(): Promise<void> {
     const done = [...this.all.values()].filter((one) => one.live === 0 && one !== this.#current)
-    if (done.length > 0) await this.remove(done.map(({ number }) => number))
+    await this.remove(done.map(({ number }) => number))
   }
 
   async remove(numbers: readonly number[]): Promise<void> {

@@ -57,7 +57,6 @@ const OPENINGS: readonly (readonly [string, string])[] = [
   ['\xff\x00\x00\x00', 'ZeroMQ'],
   ['\xff\xfb', 'Telnet'],
   ['\xff\xfd', 'Telnet'],
-  ['\xffSMB', 'SMB'],
   ['stat', 'memcached'],
   ['vers', 'memcached'],
   ['get ', 'memcached'],

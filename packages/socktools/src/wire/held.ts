@@ -22,7 +22,6 @@ export class Held {
   /** Adds `bytes[from, to)`, long ones uncopied; `room` is how many bytes the frame may still take, these included. */
   add(bytes: Uint8Array, from: number, to: number, room: number): void {
     const n = to - from
-    if (n === 0) return
     if (n >= KEEP || (n >= KEEP_OF_SHORT && 2 * n >= bytes.buffer.byteLength)) {
       this.#closeSlab(true)
       this.#pieces.push(new Uint8Array(bytes.buffer, bytes.byteOffset + from, n))

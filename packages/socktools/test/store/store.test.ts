@@ -159,6 +159,7 @@ describe('a store', () => {
     const again = await openOn(disk, xoshiro128(3))
     assert.equal((await listed(again)).length, 1)
     await again[Symbol.asyncDispose]()
+    assert.equal(again.stats().state, 'closed')
   })
 
   test('contains a listener that throws', async () => {
@@ -173,6 +174,9 @@ describe('a store', () => {
     })
     for (let i = 0; i < 3; i++) await store.append('anna', 'say', new Uint8Array(3000))
     assert.equal(reports.length, 2)
+    const [{ message, cause } = new Error()] = reports
+    assert.match(message, /a listener of "expired" threw/)
+    assert.equal((cause as Error).message, 'boom')
     await store.close()
   })
 })

@@ -215,6 +215,48 @@ describe('Batch', () => {
     )
   })
 
+  test('a framing that writes more or less than it said is CANNOT_FRAME, and nothing of it waits', () => {
+    const good = lengthPrefixed()
+    const around = good.around!
+    const wrong: [what: string, n: number, framing: Partial<Framing>][] = [
+      ['beyond its end', 5, { write: (into, at, payload) => good.write(into, at, payload) + 1 }],
+      ['before its beginning', 5, { write: (_, at) => at - 1 }],
+      ['no number', 5, { write: () => NaN }],
+      ['a start before its beginning', COPY_MAX + 1, { around: { ...around, before: (_, at) => at - 1 } }],
+      ['an end before its start', COPY_MAX + 1, { around: { ...around, after: (_, at) => at - 1 } }],
+      ['an end beyond its size', COPY_MAX + 1, { around: { ...around, after: (_, at) => at + 1 } }],
+    ]
+    for (const [what, n, part] of wrong) {
+      const batch = new Batch({ ...good, ...part }, new Slabs())
+      for (let i = 0; i < 2; i++)
+        assert.equal(
+          codeOf(() => batch.add(textual(n))),
+          'CANNOT_FRAME',
+          what,
+        )
+      assert.deepEqual([batch.bytes, batch.messages, join(batch.take().chunks).length], [0, 0, 0], what)
+    }
+  })
+
+  test('a framing may write less than it said, or nothing at all', () => {
+    const good = lengthPrefixed()
+    const batch = new Batch({ ...good, size: (n) => n + 9, write: (_, at) => at }, new Slabs())
+    batch.add(textual(5))
+    assert.deepEqual([batch.bytes, batch.messages], [0, 1])
+  })
+
+  test('take ends with the chunk that reaches the limit, and since has no chunk without bytes', () => {
+    const batch = new Batch(lengthPrefixed(), new Slabs())
+    const [long, n] = [textual(COPY_MAX + 1), COPY_MAX + 5]
+    for (let i = 0; i < 4; i++) batch.add(long)
+    const lengths = (cut: Cut): number[] => cut.chunks.map((chunk) => chunk.length)
+    assert.deepEqual(lengths(batch.take(n)), [4, COPY_MAX + 1])
+    assert.deepEqual(lengths(batch.since(n, 1)), [4, COPY_MAX + 1, 4, COPY_MAX + 1])
+    assert.deepEqual(lengths(batch.since(n + 3, 1)), [1, COPY_MAX + 1, 4, COPY_MAX + 1])
+    assert.deepEqual(lengths(batch.take(n + 1)), [4, COPY_MAX + 1, 4])
+    assert.deepEqual(lengths(batch.take()), [COPY_MAX + 1, 4, COPY_MAX + 1])
+  })
+
   test('crowded tells, before it is added, what would not fit into the slab', () => {
     const batch = new Batch(lengthPrefixed(), new Slabs())
     assert.equal(batch.ripe(1_000_000), false, 'an empty batch has nothing to flush')

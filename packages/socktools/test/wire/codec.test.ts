@@ -294,6 +294,14 @@ describe('json', () => {
       ))
   }
 
+  test('objects nest as arrays do, and what has ended counts no more', () => {
+    const said = (n: number): string | undefined => {
+      const nested = `${'{"a":'.repeat(n)}0${'}'.repeat(n)}`
+      return codeOf(() => json().decode(Buffer.from(`["x",[[],{},${nested},{},[]]]`)))
+    }
+    assert.deepEqual([said(MAX_DEPTH - 2), said(MAX_DEPTH - 1)], [undefined, 'BAD_MESSAGE'])
+  })
+
   test('nesting is taken up to its limit, whatever stands in strings', () => {
     const nested = (n: number): Uint8Array =>
       latin1(`["[[\\"[[",${'['.repeat(n)}"{{{${'['.repeat(99)}"${']'.repeat(n)}]`)
@@ -358,6 +366,15 @@ describe('data alone, for wire v1', () => {
       codeOf(() => small.decode(Buffer.from('12345'))),
       'BAD_MESSAGE',
     )
+    assert.equal(small.decode(Buffer.from('1234')), 1234)
+    assert.equal(
+      codeOf(() => json({ maxBytes: 4 } as object)),
+      'BAD_OPTION',
+    )
+  })
+
+  test('a codec says what it is called: both sides must have the same', () => {
+    assert.deepEqual([raw().name, json().name], ['raw', 'json'])
   })
 
   test('raw() has none: what is bytes needs no codec there', () => assert.equal(raw().values, undefined))

@@ -6,6 +6,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { SockError } from '../../src/errors.ts'
+import { foreignProtocol } from '../../src/wire/foreign.ts'
 import { lengthPrefixed } from '../../src/wire/length-prefixed.ts'
 import { hex, latin1, toHex } from './bytes.ts'
 
@@ -129,6 +130,24 @@ describe('openers of other protocols', () => {
       if (typeof outcome === 'string') check([bytes.subarray(0, 4)], outcome)
     })
   }
+
+  test('what differs from one of them in a byte is none of them', () => {
+    for (const [bytes, name] of [
+      ['16030100', 'TLS'],
+      ['15030300', 'TLS'],
+      ['16020100', undefined],
+      ['17030300', undefined],
+      ['10ff0004', 'MQTT'],
+      ['10ff0006', 'MQTT'],
+      ['11ff0004', undefined],
+      ['10ff0104', undefined],
+      ['10ff0005', undefined],
+      ['2a310d0a', 'Redis'],
+      ['2a300d0a', undefined],
+      ['202a310d', undefined],
+    ] as const)
+      assert.equal(foreignProtocol(hex(bytes)), name, bytes)
+  })
 
   test('only the first frame can be an opener: later it is a frame that is too large', () => {
     check([hex('00000001 61'), latin1('GET / HTTP/1.1')], TOO_LARGE)

@@ -60,12 +60,37 @@ describe('lines', () => {
     [['abc\rd'], false],
     [['abc\r', '\r'], false],
     [['abc\r\r\n'], false],
+    [['abc\r', '', '\n'], true],
+    [['ab\nabc\n'], true],
+    [['ab\nabc', '\n'], true],
+    [['ab\nabcd'], false],
+    [['ab\nabc\r', '\n'], true],
   ]
   for (const [chunks, fits] of limits) {
     test(`${JSON.stringify(chunks)} ${fits ? 'is a line' : 'is too long at once, ending or not,'} when max is 3`, () => {
       assert.equal(decode(lines(), 3, chunks.map(latin1)).refused, fits ? false : 'FRAME_TOO_LARGE')
     })
   }
+
+  test('a last line without an ending is as long as max allows, a CR that ends nothing included', () => {
+    const last = (text: string): string[] | string | undefined => {
+      const { decoder, got } = reading(lines(), 3)
+      return (
+        codeOf(() => {
+          decoder.push(latin1(text))
+          decoder.finish?.()
+        }) ?? got
+      )
+    }
+    assert.deepEqual(last('abc'), ['abc'])
+    assert.deepEqual(last('ab\r'), ['ab\r'])
+    assert.equal(last('abc\r'), 'FRAME_TOO_LARGE')
+  })
+
+  test('a line that comes whole is a view of what came', () => {
+    const chunk = latin1('one\ntwo\r\n')
+    for (const line of decode(lines(), 10, [chunk]).frames) assert.equal(line.buffer, chunk.buffer)
+  })
 
   test('what would not come out as one line is not sent, and nothing is written of it', () => {
     for (const bad of ['a\nb', '\n', 'a\r', '\r', 'a\r\n']) {
@@ -90,7 +115,7 @@ describe('lines', () => {
         codeOf(() => lines({ max })),
         'BAD_OPTION',
       )
-    assert.equal(lines().max, 65_536)
+    assert.deepEqual([lines().max, lines({ max: 0 }).max, lines().name], [65_536, 0, 'lines'])
     assert.equal(decode(lines(), Infinity, [textual(65_537)]).refused, 'FRAME_TOO_LARGE')
   })
 

@@ -5,7 +5,7 @@
 import { fail } from '../../errors.ts'
 import { readU32 } from '../length-header.ts'
 import { DEADLINE, HEADER, HEADERS, MAX_SLOT } from './frame.ts'
-import { CODE, cutText, Reader, utf8Length, Writer } from './reader.ts'
+import { CODE, cutText, Reader, Writer } from './reader.ts'
 
 /** The header slot of a message. Without a prototype, so that a key can mean nothing but itself. */
 export type HeaderSlot = Readonly<Record<string, string>>
@@ -48,7 +48,8 @@ function encodeSlot(headers: HeaderSlot): Uint8Array {
       fail('BAD_OPTION', `a header is called by 1 to 255 of a-z, 0-9 and -, not "${key}"`)
     if (typeof value !== 'string')
       fail('BAD_OPTION', `the header ${key} takes a string, not a ${typeof value}`)
-    if (value.length > MAX_SLOT || utf8Length(value) > MAX_SLOT) tooLong()
+    // In bytes it is measured below, once it is no longer than to be written at all.
+    if (value.length > MAX_SLOT) tooLong()
     if (!(value as string & { isWellFormed(): boolean }).isWellFormed())
       fail('BAD_OPTION', `the header ${key} has half a surrogate pair`)
     out.text(key, 1).text(value, 2)

@@ -59,8 +59,7 @@ const OFFERED = [...LIMITS.map((_, i) => FIRST_LIMIT + i), NODE_ID, INCARNATION,
 const CODEC = /^[\x21-\x7e]+$/
 
 /** Whether a payload begins as HELLO and WELCOME do. */
-export const isMagic = (payload: Uint8Array): boolean =>
-  payload.length >= MAGIC.length && MAGIC.every((byte, i) => payload[i] === byte)
+export const isMagic = (payload: Uint8Array): boolean => MAGIC.every((byte, i) => payload[i] === byte)
 
 /** Whether a stream that begins so may begin with the frame of a HELLO, as far as it goes. */
 export function mayBeHello(first: Uint8Array): boolean {

@@ -199,5 +199,3 @@ export function cutText(text: string, most: number): string {
   while (((bytes[end] ?? 0) & 0xc0) === 0x80) end--
   return utf8.decode(bytes.subarray(0, end))
 }
-
-export const utf8Length = (text: string): number => toUtf8.encode(text).length

@@ -1,106 +1,10 @@
-/** msgpack(): what holds of every codec, the golden bytes of spec/vectors/msgpack.json, and what is its own. */
+/** msgpack(): what it sends and what it refuses, its limits, and data alone. */
 import assert from 'node:assert/strict'
-import { isUtf8 } from 'node:buffer'
-import { readFileSync } from 'node:fs'
 import { describe, test } from 'node:test'
-import fc from 'fast-check'
 import { msgpack } from '../../../src/wire/msgpack/msgpack.ts'
-import { readText } from '../../../src/wire/msgpack/text.ts'
-import { simulate } from '../../support/world.ts'
 import { codeOf, hex, toHex } from '../bytes.ts'
-import { codecSuite } from '../codec-suite.ts'
 import { readMsgpack } from './reference.ts'
-
-/** What `{ '$bin': hex }` and its kin mean. */
-const tags: Record<string, (value: any) => unknown> = {
-  $bin: (text: string) => octets(text),
-  $text: (text: string) => Buffer.from(octets(text)).toString(),
-  $int: BigInt,
-  $float: Number,
-  $time: (text: string) => new Date(text),
-  $items: (n: number) => Array<number>(n).fill(0),
-  $nested: (n: number) =>
-    Array.from({ length: n }).reduce<unknown[]>((inner, _, i) => (i === 0 ? [] : [inner]), []),
-}
-
-interface Case {
-  readonly id: string
-  readonly what: string
-  readonly type: string | number
-  readonly data: unknown
-  readonly bytes: string
-  readonly read?: 'only'
-  readonly error?: string
-}
-const vectors = new URL('../../../../../spec/vectors/msgpack.json', import.meta.url)
-const { cases, good, bad } = JSON.parse(readFileSync(vectors, 'utf8'), (_, value: unknown) => {
-  const [tag = '', ...more] = Object.keys((value as object | null) ?? {})
-  const meaning = more.length === 0 ? tags[tag] : undefined
-  return meaning === undefined ? value : meaning((value as Record<string, unknown>)[tag])
-}) as { cases: readonly Case[]; good: number; bad: number }
-
-/** Hex, in which '*' repeats and '+' joins. */
-function octets(text: string): Uint8Array {
-  return Uint8Array.from(
-    text.split('+').flatMap((part) => {
-      const [digits = '', times = '1'] = part.split('*')
-      return Array.from({ length: Number(times) }, () => [...hex(digits)]).flat()
-    }),
-  )
-}
-
-describe('the golden bytes of spec/vectors/msgpack.json', () => {
-  test('are as many as it says, each with an id of its own', () => {
-    assert.equal(new Set(cases.map(({ id }) => id)).size, good + bad)
-    assert.equal(cases.filter(({ error }) => error === undefined).length, good)
-    assert.ok(good >= 90 && bad >= 50)
-  })
-
-  for (const { id, what, type, data, bytes, read, error } of cases) {
-    test(`${id}: ${what}`, () => {
-      const payload = octets(bytes)
-      if (error !== undefined) {
-        assert.equal(
-          codeOf(() => msgpack().decode(payload)),
-          error,
-        )
-        assert.equal(readMsgpack(payload, 262_144), undefined, 'the reference agrees')
-        return
-      }
-      assert.deepEqual(msgpack().decode(payload), { type, data })
-      assert.deepEqual(readMsgpack(payload, 262_144), { type, data }, 'the reference agrees')
-      if (read !== 'only') assert.equal(toHex(msgpack().encode(type, data)), toHex(payload))
-    })
-  }
-})
-
-/** Everything that comes out as it went in. */
-const values = fc.letrec((tie) => ({
-  value: fc.oneof(
-    { maxDepth: 5, withCrossShrink: true },
-    fc.oneof(
-      fc.constantFrom(null, true, false),
-      fc.string({ unit: 'grapheme' }),
-      fc.string({ unit: 'binary-ascii', maxLength: 100 }),
-      fc.string({ minLength: 60, maxLength: 70 }).map((text) => `\ufeff${text}`),
-      fc.uint8Array(),
-      fc.integer(),
-      fc.maxSafeInteger(),
-      fc.double().map((n) => (n === 0 ? 0 : n)), // it knows no -0
-      fc.bigInt({ min: 2n ** 53n + 1n, max: 2n ** 64n - 1n }),
-      fc.bigInt({ min: -(2n ** 63n), max: -(2n ** 53n) - 1n }),
-      fc.date({ noInvalidDate: true }),
-    ),
-    fc.array(tie('value'), { maxLength: 20 }),
-    fc.dictionary(
-      fc.string({ unit: 'grapheme' }).filter((key) => key !== '__proto__'),
-      tie('value'),
-      { maxKeys: 20, noNullPrototype: true },
-    ),
-  ),
-})).value
-
-codecSuite('msgpack()', msgpack(), values)
+import { octets } from './vectors.ts'
 
 /** Itself twice, twice … of which there are 2 ** n to write. */
 const doubled = (n: number): unknown => {
@@ -194,6 +98,50 @@ describe('msgpack', () => {
       assert.throws(() => msgpack().encode('x', sent), { code: 'CANNOT_ENCODE', message })
     })
   }
+
+  test('cannot send what nests too deep, be it arrays or objects, nor too many values, and these stand nowhere', () => {
+    for (const of of [(inner: unknown) => [inner], (inner: unknown) => ({ a: inner })]) {
+      let data: unknown = 1
+      for (let i = 0; i < 63; i++) data = of(data)
+      assert.deepEqual(msgpack().decode(Uint8Array.from(msgpack().encode(0, data))), { type: 0, data })
+      const deeper = of(data)
+      assert.throws(() => msgpack().encode(0, deeper), { code: 'CANNOT_ENCODE', message: /deeper than 63/ })
+    }
+    assert.equal(toHex(msgpack({ maxValues: 2 }).encode(0, 1)), '920001')
+    assert.equal(
+      codeOf(() => msgpack({ maxValues: 1 }).encode(0, 1)),
+      'CANNOT_ENCODE',
+    )
+    assert.throws(
+      () => msgpack({ maxValues: 5 }).encode(0, [{ a: [1, 2] }]),
+      ({ message }: Error) => message.includes('maxValues') && !message.includes('at data'),
+    )
+  })
+
+  test('sends as many properties as there are, none of which is inherited', () => {
+    for (const [n, head] of [
+      [15, '8f'],
+      [16, 'de0010'],
+      [65_535, 'deffff'],
+      [65_536, 'df00010000'],
+    ] as const) {
+      const data = Object.fromEntries(Array.from({ length: n }, (_, i) => [`k${i}`, i]))
+      const body = Uint8Array.from(msgpack().values!.encode(data))
+      assert.equal(toHex(body.subarray(0, head.length / 2)), head)
+      assert.deepEqual(msgpack().values!.decode(body), data)
+    }
+    const child = Object.assign(Object.create({ inherited: 1 }) as object, { a: 1 })
+    assert.equal(toHex(msgpack().values!.encode(child)), '81a16101')
+  })
+
+  test('is called so, and takes names and safe integers for types', () => {
+    assert.equal(msgpack().name, 'msgpack')
+    for (const type of [1.5, 2 ** 53, null])
+      assert.equal(
+        codeOf(() => msgpack().encode(type as number, 1)),
+        'CANNOT_ENCODE',
+      )
+  })
 
   test('cannot send half a surrogate pair for a type', () => {
     for (const type of ['\ud800', `${'x'.repeat(100)}\ud800`])
@@ -300,108 +248,8 @@ describe('msgpack', () => {
     assert.throws(() => msgpack().decode(evil), { code: 'BAD_MESSAGE', message: /an extension type/ })
   })
 
-  test('two socks talk in it: bytes, names and numbers for types', () =>
-    simulate(async (world) => {
-      const got: unknown[] = []
-      const codec = msgpack<{ photo: Uint8Array; size: number }>()
-      const put = (
-        { photo, size }: { photo: Uint8Array; size: number },
-        { type }: { type: unknown },
-      ): unknown => got.push([type, toHex(photo), size])
-      await world.open({ bind: 'memory:a', codec, handlers: { photo: put, 7: put } })
-      const client = await world.open({ codec, connect: 'memory:a' })
-      await client.sendMsg('photo', { photo: Uint8Array.of(1, 2), size: 2 ** 40 })
-      await client.sendMsg(7, { photo: new Uint8Array(0), size: 0 })
-      await world.quiet()
-      assert.deepEqual(got, [
-        ['photo', '0102', 2 ** 40],
-        [7, '', 0],
-      ])
-      await assert.rejects(client.sendMsg('photo', new Map() as never), { code: 'CANNOT_ENCODE' })
-    }))
-
   test('refuses a message before it is read any further, telling where', () => {
     assert.throws(() => msgpack().decode(octets('92 00 c1 00 00')), { message: /after 3 bytes: the byte c1/ })
-  })
-
-  test('any damage to any message is read as the reference reads it', () => {
-    const messages = cases.map(({ bytes }) => octets(bytes)).filter(({ length }) => length < 300)
-    const damage = fc.record({ at: fc.nat(299), cut: fc.nat(3), put: fc.uint8Array({ maxLength: 3 }) })
-    const spliced = fc
-      .tuple(fc.constantFrom(...messages), fc.constantFrom(...messages), fc.array(damage, { maxLength: 3 }))
-      .map(([one, other, damages]) => {
-        // One message in the place of the other's data.
-        const bytes = [...other.subarray(0, 2), ...one.subarray(2), ...other.subarray(2)]
-        for (const { at, cut, put } of damages) bytes.splice(at % (bytes.length + 1), cut, ...put)
-        return Uint8Array.from(bytes)
-      })
-    const nested = fc.array(fc.constantFrom(...messages), { minLength: 1, maxLength: 4 }).map((items) => {
-      const bytes = items.map((item) => [...item.subarray(2)])
-      return Uint8Array.from([0x92, 0x00, 0x90 + bytes.length, ...bytes.flat()])
-    })
-    fc.assert(
-      fc.property(
-        fc.oneof(spliced, nested, fc.uint8Array({ maxLength: 40 })),
-        fc.constantFrom(5, 40, 1000),
-        (bytes, maxValues) => {
-          let got: unknown
-          const code = codeOf(() => (got = msgpack({ maxValues }).decode(bytes)))
-          const want = readMsgpack(bytes, maxValues)
-          assert.equal(code, want === undefined ? 'BAD_MESSAGE' : undefined)
-          assert.deepEqual(got, want)
-        },
-      ),
-      { numRuns: 30_000, seed: 1 },
-    )
-  })
-})
-
-describe('text', () => {
-  /** What is read of it, and whether that is right. */
-  const check = (bytes: Uint8Array, from = 0, to = bytes.length): void => {
-    const part = bytes.subarray(from, to)
-    const want = isUtf8(part) ? Buffer.from(part).toString() : undefined
-    const got = readText(bytes, from, to)
-    if (got !== want) assert.fail(`${toHex(part)} ${want === undefined ? 'is' : 'is not'} read`)
-  }
-
-  test('is read if it is UTF-8, of any length, whole or damaged', () => {
-    const text = fc.string({ unit: 'binary', minLength: 10, maxLength: 60 }).map((one) => Buffer.from(one))
-    fc.assert(
-      fc.property(text, fc.nat(), fc.nat(255), (bytes, at, byte) => {
-        check(bytes)
-        bytes[at % bytes.length] = byte
-        check(bytes)
-      }),
-      { numRuns: 2000 },
-    )
-  })
-
-  test('that is ASCII is read at every length, and refused with a stray byte anywhere', () => {
-    for (let n = 0; n < 70; n++) {
-      const bytes = Uint8Array.from({ length: n + 2 }, (_, i) => 32 + ((i * 7) % 95))
-      check(bytes, 1, n + 1)
-      for (let at = 1; at <= n; at++) check(bytes.with(at, 0xff), 1, n + 1)
-      check(bytes.with(0, 0xff).with(n + 1, 0xff), 1, n + 1)
-    }
-  })
-
-  test('is judged by every sequence of up to four bytes of note', () => {
-    const edges = [
-      0x00, 0x41, 0x7f, 0x80, 0x8f, 0x90, 0x9f, 0xa0, 0xbf, 0xc0, 0xc1, 0xc2, 0xdf, 0xe0, 0xe1, 0xec, 0xed,
-      0xee,
-    ]
-    edges.push(0xef, 0xf0, 0xf1, 0xf3, 0xf4, 0xf5, 0xff)
-    const last = [0x41, 0x7f, 0x80, 0xbf, 0xc0]
-    const bytes = Uint8Array.of(0x80, 0, 0, 0, 0, 0x80)
-    const each = (from: number, bytesOfNote: readonly number[], then?: () => void): void => {
-      for (const byte of bytesOfNote) {
-        bytes[from] = byte
-        check(bytes, 1, from + 1)
-        then?.()
-      }
-    }
-    each(1, edges, () => each(2, edges, () => each(3, edges, () => each(4, last))))
   })
 })
 
