@@ -72,6 +72,8 @@ describe('one that breaks a rule fails the cases of that rule', () => {
     'PONG with other bytes': { fails: ['S15', 'E01'], passes: ['S01', 'S16', 'E05'] },
     'any seq will do': { fails: ['S01', 'S02', 'S05', 'S06', 'S07'], passes: ['S08', 'S15', 'E01'] },
     'says nothing': { fails: ['S01', 'E01'], passes: ['H06'] },
+    'takes whatever begins with the magic for HELLO': { fails: ['H54'], passes: ['H06', 'H17', 'H55'] },
+    'waits on where the other side has ended': { fails: ['H55', 'H57'], passes: ['H54', 'H56'] },
   }
   for (const [what, { fails, passes }] of Object.entries(FAILS) as Entry[]) {
     test(what, async (t) => {

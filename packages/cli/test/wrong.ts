@@ -12,6 +12,10 @@ interface Fault {
   readonly says?: (payload: Buffer) => Buffer | undefined
   /** What it is told. */
   readonly hears?: () => (payload: Buffer) => Buffer | undefined
+  /** In the place of the first frame, which is of the handshake. */
+  readonly first?: (payload: Buffer) => Buffer
+  /** It does not see that the other side has ended. */
+  readonly endless?: true
 }
 
 const withAck = (payload: Buffer, ack: (n: number) => number): Buffer => {
@@ -43,15 +47,26 @@ export const FAULTS = {
   },
   /** It never says anything behind its handshake. */
   'says nothing': { says: () => undefined },
+  'takes whatever begins with the magic for HELLO': {
+    first: (payload) => {
+      payload[16] = 1
+      return payload
+    },
+  },
+  'waits on where the other side has ended': { endless: true },
 } as const satisfies Record<string, Fault>
 
 /** Where an implementation listens that does this wrong. */
-export async function wrong(t: TestContext, address: string, { says, hears }: Fault): Promise<string> {
+export async function wrong(
+  t: TestContext,
+  address: string,
+  { says, hears, first, endless }: Fault,
+): Promise<string> {
   const sockets: net.Socket[] = []
   const server = net.createServer({ allowHalfOpen: true }, (near) => {
     const far = net.connect({ port: portOf(address), host: '127.0.0.1', allowHalfOpen: true })
     sockets.push(near, far)
-    passOn(near, far, hears?.())
+    passOn(near, far, hears?.(), first, endless)
     passOn(far, near, says)
   })
   server.listen(0, '127.0.0.1')
@@ -68,6 +83,8 @@ function passOn(
   from: net.Socket,
   to: net.Socket,
   change: (payload: Buffer) => Buffer | undefined = (it) => it,
+  greet: (payload: Buffer) => Buffer = (it) => it,
+  endless = false,
 ) {
   let bytes = Buffer.alloc(0)
   let first = true
@@ -76,14 +93,14 @@ function passOn(
     while (bytes.length >= 4 && bytes.length >= 4 + bytes.readUInt32BE(0)) {
       const end = 4 + bytes.readUInt32BE(0)
       const payload = Buffer.from(bytes.subarray(4, end))
-      const changed = first || payload.length < 24 ? payload : change(payload)
+      const changed = first ? greet(payload) : payload.length < 24 ? payload : change(payload)
       first = false
       if (changed !== undefined && to.writable) to.write(Buffer.concat([bytes.subarray(0, 4), changed]))
       bytes = bytes.subarray(end)
     }
   })
   from.on('end', () => {
-    if (to.writable) to.end(bytes)
+    if (to.writable && !endless) to.end(bytes)
   })
   from.on('error', () => to.destroy())
   from.on('close', () => to.destroy())

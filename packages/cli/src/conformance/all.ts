@@ -10,11 +10,13 @@ import { returns } from './cases/returns.ts'
 import { seq } from './cases/seq.ts'
 import { sessions } from './cases/sessions.ts'
 import { skew } from './cases/skew.ts'
+import { turnedAways } from './cases/turned-away.ts'
 import type { Role } from './stage.ts'
 import { vectorCases } from './vectors.ts'
 
 const WRITTEN: readonly Case[] = [
   ...handshake,
+  ...turnedAways,
   ...frames,
   ...seq,
   ...lanes,
