@@ -53,10 +53,6 @@ export class Peers<C extends Codec> {
     return this.#all.has(peer)
   }
 
-  get size(): number {
-    return this.#all.size
-  }
-
   /** Those in whose place nobody can come. */
   get fixed(): number {
     return this.#all.size - this.#detached.size - [...this.#overdue()].length
