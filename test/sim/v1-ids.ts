@@ -9,7 +9,7 @@
 import { Identity, known, type Roster, rotation, SockError, type SockOptions } from 'socktools'
 import type { Cluster, Sim, SimNode, SimProcess } from 'socktools/testing'
 import { type Change, changesOf } from './v1-changes.ts'
-import { type Node, protocol, type V1Peer, type V1Sock } from './v1-node.ts'
+import { type Node, nodeAt, protocol, type V1Peer, type V1Sock } from './v1-node.ts'
 import { simSecurity } from './v1-security.ts'
 import type { Sessions } from './v1-sessions.ts'
 
@@ -47,9 +47,6 @@ interface Owner {
   readonly node: number
   readonly spare: boolean
 }
-
-/** Of an address of this simulation, with an id or without. */
-const nodeAt = (address: string): number => Number(/^tcp:\/\/(?:[^@]*@)?n(\d+):/.exec(address)?.[1]) - 1
 
 export class Ids {
   readonly #sim: Sim
@@ -103,7 +100,7 @@ export class Ids {
   /** The node that is there has this id, or had it, and nobody else. */
   #isRight({ identity = 'nobody', address }: V1Peer): Owner | undefined {
     const owner = this.#owners.get(identity)
-    if (owner?.node !== nodeAt(address))
+    if (this.#sim.nodes[owner?.node ?? -1]?.name !== nodeAt(address))
       this.#sim.fail('everybody is who it is', new Error(`${identity} at ${address}`))
     return owner
   }

@@ -70,6 +70,9 @@ export interface Node {
   renew(how: 'close' | 'drain'): Promise<void>
 }
 
+/** The name of the node at an address of this simulation, with an id or without. */
+export const nodeAt = (address: string): string => /^tcp:\/\/(?:[^@]*@)?(n\d+):/.exec(address)?.[1] ?? ''
+
 /** Whatever tells one content from another. */
 export const digestOf = ({ pad }: { readonly pad: string }): number => {
   let digest = pad.length

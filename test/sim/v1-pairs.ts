@@ -1,6 +1,6 @@
 /** The connections that pairs of nodes have with each other: after the heal no more than they are to have. */
 import type { Cluster, SimNode } from 'socktools/testing'
-import type { Node, V1Peer } from './v1-node.ts'
+import { type Node, nodeAt, type V1Peer } from './v1-node.ts'
 
 export class Pairs {
   readonly #cluster: Cluster<Node>
@@ -40,7 +40,8 @@ export class Pairs {
   }
 
   #of(node: SimNode, far: SimNode): V1Peer[] {
-    const host = new RegExp(`^tcp://([^@]*@)?${far.name}:`)
-    return (this.#cluster.app(node)?.sock.knownPeers ?? []).filter(({ address }) => host.test(address))
+    return (this.#cluster.app(node)?.sock.knownPeers ?? []).filter(
+      ({ address }) => nodeAt(address) === far.name,
+    )
   }
 }

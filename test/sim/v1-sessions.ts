@@ -1,6 +1,6 @@
 /** The sessions of a run: which there were, why each ended, and what that excuses. */
 import type { Ledger, Sim, SimProcess } from 'socktools/testing'
-import type { V1Peer, V1Sock } from './v1-node.ts'
+import { nodeAt, type V1Peer, type V1Sock } from './v1-node.ts'
 import { Left } from './v1-left.ts'
 import { SESSION_TTL } from './v1-plan.ts'
 
@@ -86,7 +86,7 @@ export class Sessions {
       let session = this.#byKey.get(key)
       if (session === undefined) this.#byKey.set(key, (session = []))
       if (session.length === 2) sim.fail('a session is of two', new Error(`${name} is the third`))
-      const far = nodeIn(peer.address)
+      const far = nodeAt(peer.address)
       const closed = this.#swapping.has(me.name) || this.#swapping.has(far)
       session.push({
         ...{ name, me, far, since: sim.clock.now(), detachedAt: undefined, gone: false },
@@ -227,9 +227,6 @@ export class Sessions {
     return this.#byName.get(name)?.find((side) => side.name !== name)
   }
 }
-
-/** The node at an address of this simulation. */
-const nodeIn = (address: string): string => /^tcp:\/\/(?:[^@]*@)?(n\d+):/.exec(address)?.[1] ?? ''
 
 /** The sender of a lane: `TAG/PEER TYPE`. */
 const sideOf = (lane: string): string => lane.slice(0, lane.indexOf(' '))

@@ -228,7 +228,7 @@ export function doSomething(work: Work, nodes: readonly Node[]): boolean {
   const [, job] = JOBS.find(([weight]) => (at -= weight) < 0) ?? JOBS[0]!
   // As it is now: a process that is frozen does it later, and may have another sock by then, of which this peer is none.
   const { me, sock, tag } = from
-  const now: Node = { me, sock, tag, renewing: false, renew: (how) => from.renew(how) }
+  const now: Node = { me, sock, tag, renewing: from.renewing, renew: (how) => from.renew(how) }
   // It acts as that process: what it sets in motion ends with it.
   me.run(0, () => job(work, now, peer))
   return true
