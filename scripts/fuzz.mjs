@@ -98,7 +98,7 @@ function search(kind, ms) {
       return run(bytes)
     } catch (error) {
       wrong++
-      console.log(`${kind}: ${Buffer.from(bytes).toString('hex')}\n  ${error.message}`)
+      console.log(`${kind}: ${hexOf(bytes)}\n  ${error.message}`)
       return undefined
     }
   }

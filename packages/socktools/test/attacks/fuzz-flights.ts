@@ -3,7 +3,7 @@
  * should be or not, with anything before and behind them. What stands in them is told by the dice alone.
  */
 import { readCorpus } from '../corpus/corpus.ts'
-import type { Dice } from '../sock/v1/fuzz.ts'
+import type { Dice } from '../support/dice.ts'
 import { join } from '../wire/bytes.ts'
 
 /** What is said, in pieces that are written one by one, and what the one who says it does then. */

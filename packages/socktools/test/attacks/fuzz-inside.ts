@@ -13,10 +13,11 @@ import { pemOf } from '../../src/platform/node-keys.ts'
 import { encodePing } from '../../src/wire/v1/bodies.ts'
 import { PING } from '../../src/wire/v1/frame.ts'
 import { Far, helloOf, type Spoken } from '../sock/v1/far.ts'
-import { begin, damaged, type Dice, heard, inOrder, next, protocol, serving, state } from '../sock/v1/fuzz.ts'
+import { begin, damaged, heard, inOrder, next, protocol, serving, state } from '../sock/v1/fuzz.ts'
+import { type Dice, diceOf } from '../support/dice.ts'
 import { at, frame, GUARD } from '../support/tcp.ts'
 import { damaged as damagedHello } from '../wire/v1/fuzz.ts'
-import { cases, diceOf, type End } from './fuzz-tls.ts'
+import { cases, type End } from './fuzz-tls.ts'
 
 /** How a connection may end that was let in, and how one that was not. `well`: in good order. */
 const ENDS = ['well', 'PROTOCOL_ERROR', 'FRAME_TOO_LARGE', 'PIPE_FAILED', 'TRUNCATED']

@@ -17,9 +17,8 @@ import {
   TcpSock,
   type Transport,
 } from '../../src/index.ts'
-import { xoshiro128 } from '../../src/testing/sim-platform.ts'
-import type { Dice } from '../sock/v1/fuzz.ts'
 import type { Ending } from '../support/child.ts'
+import { diceOf } from '../support/dice.ts'
 import { at, GUARD } from '../support/tcp.ts'
 import { z } from 'zod'
 import { clientFlight, type Flight, serverFlight } from './fuzz-flights.ts'
@@ -51,11 +50,6 @@ export interface End {
   readonly code: string
   /** What TLS, or whoever found it, says of it. */
   readonly why?: unknown
-}
-
-export const diceOf = (seed: number): Dice => {
-  const random = xoshiro128(seed)
-  return (below) => Math.floor(random() * below)
 }
 
 /** Registers a test that runs the cases of `kind` from `first` on, or only that of FUZZ. */

@@ -8,11 +8,11 @@ import net, { type AddressInfo } from 'node:net'
 import type { TestContext } from 'node:test'
 import { z } from 'zod'
 import { call, Identity, type RawCodec, SockError, TcpSock } from '../../src/index.ts'
-import type { Dice } from '../sock/v1/fuzz.ts'
+import { type Dice, diceOf } from '../support/dice.ts'
 import { at } from '../support/tcp.ts'
 import { join } from '../wire/bytes.ts'
 import { anything, bent, record } from './fuzz-flights.ts'
-import { type Attack, cases, diceOf, type End, quiet } from './fuzz-tls.ts'
+import { type Attack, cases, type End, quiet } from './fuzz-tls.ts'
 
 const protocol = { echo: call(z.string(), z.string()) }
 type Sock = TcpSock<RawCodec, typeof protocol>

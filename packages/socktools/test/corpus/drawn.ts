@@ -1,10 +1,12 @@
 /** What the corpus has beyond pure readers: sessions, and first flights of TLS, as drawn by the fuzzing of each. Their run takes a node. */
 import { clientFlight, type Flight } from '../attacks/fuzz-flights.ts'
-import { acceptor, diceOf, type End } from '../attacks/fuzz-tls.ts'
-import { arrives } from '../sock/v1/far.ts'
+import { acceptor, type End } from '../attacks/fuzz-tls.ts'
+import { arrives, payloadsIn } from '../sock/v1/far.ts'
 import { begin, opened, protocol, session } from '../sock/v1/fuzz.ts'
 import type { Ending } from '../support/child.ts'
+import { diceOf } from '../support/dice.ts'
 import { knocking } from '../support/knock.ts'
+import { frame } from '../support/tcp.ts'
 import { join } from '../wire/bytes.ts'
 
 export interface Drawn {
@@ -13,26 +15,16 @@ export interface Drawn {
   readonly open: (t: Ending) => Promise<(bytes: Uint8Array) => Promise<End>>
 }
 
-/** Pieces, each behind its length, behind a number. */
+/** Pieces as frames, behind a number. */
 function packed(number: number, pieces: readonly Uint8Array[]): Uint8Array {
-  return join([u32(number), ...pieces.flatMap((piece) => [u32(piece.length), piece])])
+  const head = Buffer.alloc(4)
+  head.writeUInt32BE(number)
+  return join([head, ...pieces.map(frame)])
 }
 
-function unpacked(bytes: Uint8Array): { number: number; pieces: Uint8Array[] } {
+function unpacked(bytes: Uint8Array): { number: number; pieces: Buffer[] } {
   const view = Buffer.from(bytes)
-  const pieces: Uint8Array[] = []
-  for (let at = 4; at < view.length; ) {
-    const end = at + 4 + view.readUInt32BE(at)
-    pieces.push(view.subarray(at + 4, end))
-    at = end
-  }
-  return { number: view.readUInt32BE(0), pieces }
-}
-
-function u32(n: number): Uint8Array {
-  const bytes = Buffer.alloc(4)
-  bytes.writeUInt32BE(n)
-  return bytes
+  return { number: view.readUInt32BE(0), pieces: payloadsIn(view.subarray(4)) }
 }
 
 /** A peer says these pieces, each after all that came of the one before; the number draws what we have going with it. */

@@ -60,16 +60,22 @@ async function pair(t: TestContext): Promise<Pair> {
   return { server, client, proxy, there, here, up, down, later }
 }
 
+/** Both sides send. */
+const sendMany = ({ there, here }: Pair) => [
+  ...MANY.map((n) => there.send('say', n)),
+  ...MANY.map((n) => here.send('say', n)),
+]
+
 /** Both send, and the server begins to drain, while nothing arrives; then the connection breaks. */
-async function broken(
-  { server, proxy, there, here }: Pair,
-  timeout: number,
-): Promise<{ readonly outcomes: Promise<unknown[]>; readonly drained: Promise<unknown> }> {
-  proxy.blackHole()
-  const sent = [...MANY.map((n) => there.send('say', n)), ...MANY.map((n) => here.send('say', n))]
+async function broken(two: Pair): Promise<{
+  readonly outcomes: Promise<unknown[]>
+  readonly drained: Promise<unknown>
+}> {
+  two.proxy.blackHole()
+  const sent = sendMany(two)
   await Promise.all(sent.map(({ accepted }) => accepted))
-  const drained = server.drain({ timeout }).catch((thrown: unknown) => thrown)
-  proxy.cut()
+  const drained = two.server.drain({ timeout: 20_000 }).catch((thrown: unknown) => thrown)
+  two.proxy.cut()
   return { outcomes: Promise.all(sent.map(({ outcome }) => outcome)), drained }
 }
 
@@ -80,7 +86,7 @@ describe('a connection over TLS that breaks while the side that was dialed drain
       const { server, client, proxy, there, here, up, down, later } = two
       const ends = [next(client, 'gone'), next(server, 'gone')]
       const resumed = next(server, 'resumed')
-      const { outcomes, drained } = await broken(two, 20_000)
+      const { outcomes, drained } = await broken(two)
       if (rotated) client.changeIdentity(later)
       proxy.heal()
       assert.deepEqual(
@@ -103,7 +109,7 @@ describe('a connection over TLS that breaks while the side that was dialed drain
     const asked = there.request('double', 4)
     // In one lane with it: it has come there.
     await there.request('double', 0, { timeout: 1 }).catch(() => undefined)
-    const { drained } = await broken(two, 20_000)
+    const { drained } = await broken(two)
     proxy.heal()
     const to = proxy.address.replace('//', `//${server.identity?.id}@`)
     const stranger = await opened(t, protocol)
@@ -118,18 +124,12 @@ describe('a connection over TLS that breaks while the side that was dialed drain
 
   test('and that nobody can come back over: it is told what became of each message', async (t) => {
     const two = await pair(t)
-    const { client, there, up } = two
-    await two.proxy.close()
-    const { drained, outcomes } = await (async () => {
-      const sent = [...MANY.map((n) => there.send('say', n)), ...MANY.map((n) => two.here.send('say', n))]
-      return {
-        outcomes: Promise.all(sent.map(({ outcome }) => outcome)),
-        drained: two.server.drain({ timeout: 200 }).catch((thrown: unknown) => thrown),
-      }
-    })()
-    await drained
+    const { server, client, proxy, up } = two
+    await proxy.close()
+    const sent = sendMany(two)
+    await server.drain({ timeout: 200 }).catch(() => undefined)
     await client.close()
-    for (const { status } of (await outcomes) as { status: string }[]) assert.notEqual(status, 'delivered')
+    for (const { outcome } of sent) assert.notEqual((await outcome).status, 'delivered')
     assert.deepEqual(up, [])
   })
 })

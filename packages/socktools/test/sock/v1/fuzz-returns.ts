@@ -4,25 +4,14 @@
  */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { xoshiro128 } from '../../../src/testing/sim-platform.ts'
 import { GOODBYE, Header } from '../../../src/wire/v1/frame.ts'
 import { decodeWelcome } from '../../../src/wire/v1/hello-bytes.ts'
 import { SESSIONS, type Session } from '../../../src/wire/v1/hello.ts'
+import { type Dice, diceOf } from '../../support/dice.ts'
 import { type Knocker, knocking } from '../../support/knock.ts'
 import { frame } from '../../support/tcp.ts'
 import type { World } from '../../support/world.ts'
-import {
-  begin,
-  damaged,
-  type Dice,
-  next,
-  opened,
-  protocol,
-  say,
-  type Server,
-  state,
-  stillGood,
-} from './fuzz.ts'
+import { begin, damaged, next, opened, protocol, say, type Server, state, stillGood } from './fuzz.ts'
 import { arrives, Far, helloOf, payloadsIn } from './far.ts'
 
 /** How it may end; undefined: in good order. */
@@ -73,8 +62,7 @@ interface Held {
 }
 
 async function session(world: World, door: Knocker, server: Server, n: number, tally: Tally): Promise<void> {
-  const random = xoshiro128(n)
-  const dice: Dice = (below) => Math.floor(random() * below)
+  const dice = diceOf(n)
   const { far: first, peer } = await arrives(world, door, server, protocol, FEATURES)
   const code: { error?: string | undefined } = {}
   const off = server.on('gone', (event) => {

@@ -17,7 +17,6 @@ import {
   type RawCodec,
   type SockOptions,
 } from '../../../src/index.ts'
-import { xoshiro128 } from '../../../src/testing/sim-platform.ts'
 import {
   encodeCredit,
   encodeDone,
@@ -28,6 +27,7 @@ import {
 } from '../../../src/wire/v1/bodies.ts'
 import * as kinds from '../../../src/wire/v1/frame.ts'
 import { HEADER, Header, writeHeader } from '../../../src/wire/v1/frame.ts'
+import { type Dice, diceOf } from '../../support/dice.ts'
 import { type Knocker, knocking } from '../../support/knock.ts'
 import { frame } from '../../support/tcp.ts'
 import type { World } from '../../support/world.ts'
@@ -46,7 +46,6 @@ Error.stackTraceLimit = 0
 
 export type Server = PipeSock<RawCodec, typeof protocol>
 type Peer = Server['knownPeers'][number]
-export type Dice = (below: number) => number
 
 /** How a connection may end; undefined: in good order. */
 const ENDS = new Set([undefined, 'PROTOCOL_ERROR', 'FRAME_TOO_LARGE', 'PIPE_FAILED'])
@@ -141,8 +140,7 @@ export async function session(
   tally: Tally,
   onSaid?: (bytes: Uint8Array) => unknown,
 ): Promise<void> {
-  const random = xoshiro128(n)
-  const dice: Dice = (below) => Math.floor(random() * below)
+  const dice = diceOf(n)
   const { far, peer } = await arrives(world, door, server, protocol)
   if (onSaid !== undefined) {
     const say = far.pipe.say.bind(far.pipe)

@@ -4,7 +4,7 @@
  */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { xoshiro128 } from '../../../src/testing/sim-platform.ts'
+import { type Dice, diceOf } from '../../support/dice.ts'
 import { join } from '../bytes.ts'
 import { bodies, checkBody, checkHeader, checkHello, checkWelcome, TAKEN } from './readers.ts'
 import { casesOf, octets } from './vectors.ts'
@@ -42,13 +42,6 @@ export function fuzz(kind: Kind, first: number, count: number): void {
     const share = taken / (to - from)
     assert.ok(only !== '' || (share > 0.02 && share < 0.9), `${taken} of ${count} were taken`)
   })
-}
-
-type Dice = (below: number) => number
-
-function diceOf(seed: number): Dice {
-  const random = xoshiro128(seed)
-  return (below) => Math.floor(random() * below)
 }
 
 const seedsOf = (group: string, key: string): Uint8Array[] =>
