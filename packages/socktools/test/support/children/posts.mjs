@@ -14,6 +14,8 @@ import { Store } from 'socktools/store'
 const say = (what) => process.stdout.write(`${JSON.stringify(what)}\n`)
 const protocol = { work: msg(z.object({ serial: z.number(), fill: z.string() })) }
 const [role = '', directory = '', more = ''] = process.argv.slice(2)
+/** What waits to be handled: posting on, while nobody handles, would only have the next process read all of it. */
+const MOST = 500
 const address = `unix:${directory}/socket`
 
 if (role === 'send') {
@@ -38,8 +40,10 @@ if (role === 'send') {
   const work = async () => {
     while (!stopped) {
       const own = serial++
-      await sock.post('far', 'work', { serial: own, fill: 'x'.repeat(own % 300) }).accepted
+      const { accepted, outcome } = sock.post('far', 'work', { serial: own, fill: 'x'.repeat(own % 300) })
+      await accepted
       say({ accepted: own })
+      if (store.stats().pending > MOST) await outcome
     }
   }
   await Promise.all(Array.from({ length: 8 }, work))
