@@ -83,8 +83,13 @@ let dialer
 
 /** @type {import('./index.mjs').Dial} */
 export async function dial(port, onMessage, job) {
-  dialer ??= new TcpSock(/** @type {any} */ (options(onMessage, job)))
-  const peer = /** @type {any} */ (await dialer.connectTo(`tcp://127.0.0.1:${port}`))
+  // A node has few sessions with another one: those that stay idle are of as many nodes.
+  const sock =
+    job.kind === 'idle' || dialer === undefined
+      ? new TcpSock(/** @type {any} */ (options(onMessage, job)))
+      : dialer
+  dialer ??= sock
+  const peer = /** @type {any} */ (await sock.connectTo(`tcp://127.0.0.1:${port}`))
   const typed = job.codec !== undefined
   const line = makeLine(job.fill)
   const answer = Buffer.alloc(job.size)

@@ -1,26 +1,23 @@
 import { fail, type SockError } from '../errors.ts'
-import type { Pipe } from '../net/pipe.ts'
+import type { Pipe, PipeSink } from '../net/pipe.ts'
 import type { Platform } from '../platform/platform.ts'
 import type { Decoder, Framing } from '../wire/framing.ts'
 import type { Deadlines } from './deadlines.ts'
 import { Outbox, type OutboxShared } from './outbox.ts'
-import { type ReadLimits, ReadWatch } from './read-watch.ts'
+import { type ReadLimits, ReadWatch, type Work } from './read-watch.ts'
 
-/** How the bytes of one connection become frames. */
-export interface PeerWire {
+/** How the bytes of one connection become frames: one for all of a kind that a sock has. */
+export interface PeerWire extends ReadLimits {
   readonly framing: Framing
   /** The longest payload of a frame. */
   readonly maxFrame: number
   readonly outboxes: OutboxShared
-  /** As the option. */
-  readonly timeout: number
   /** Whether `letGo` leaves a last word in the outbox, which the far side is to hear. */
   readonly saysWhy: boolean
 }
 
 /** What a connection needs of its sock. */
 export interface ConnectionOwner {
-  readonly settings: Omit<ReadLimits, 'timeout'>
   readonly platform: Pick<Platform, 'now'>
   readonly deadlines: Deadlines
 }
@@ -43,7 +40,7 @@ export interface ConnectionEvents {
 }
 
 /** One pipe of a peer, and what goes with it: the frame that is coming, what waits to be written, who looks at the clock. */
-export class Connection {
+export class Connection implements PipeSink, Work {
   readonly pipe: Pipe
   readonly outbox: Outbox
   readonly decoder: Decoder
@@ -53,41 +50,50 @@ export class Connection {
   readonly #events: ConnectionEvents
 
   constructor(pipe: Pipe, owner: ConnectionOwner, wire: PeerWire, events: ConnectionEvents) {
-    const { settings, platform, deadlines } = owner
     this.pipe = pipe
     this.#events = events
     this.outbox = new Outbox(pipe, wire.outboxes, events)
     this.decoder = newDecoder(wire, (payload) => {
       events.frame(payload)
     })
-    const limits = { ...settings, timeout: wire.timeout }
-    const onLate = (error: SockError): void => {
-      events.late(error)
-    }
-    this.watch = new ReadWatch(limits, deadlines, platform.now, onLate, {
-      excuses: () => events.excuses(),
-      stuckFor: () => this.outbox.stuckFor,
-    })
+    this.watch = new ReadWatch(wire, owner.deadlines, owner.platform.now, this)
   }
 
   /** Hears of the pipe from now on, as long as the peer has it. */
   attach(): void {
-    const events = this.#events
-    const isOurs = (): boolean => this.attached
-    this.pipe.attach({
-      data: (chunk) => {
-        if (isOurs()) events.data(chunk)
-      },
-      drain: () => {
-        if (isOurs()) this.outbox.drained()
-      },
-      end: () => {
-        if (isOurs()) events.end()
-      },
-      close: (error) => {
-        if (isOurs()) events.close(error)
-      },
-    })
+    this.pipe.attach(this)
+  }
+
+  // What it hears of the pipe
+
+  data(chunk: Uint8Array): void {
+    if (this.attached) this.#events.data(chunk)
+  }
+
+  drain(): void {
+    if (this.attached) this.outbox.drained()
+  }
+
+  end(): void {
+    if (this.attached) this.#events.end()
+  }
+
+  close(error: Error | undefined): void {
+    if (this.attached) this.#events.close(error)
+  }
+
+  // What its watch asks, and tells
+
+  excuses(): boolean {
+    return this.#events.excuses()
+  }
+
+  stuckFor(): number {
+    return this.outbox.stuckFor
+  }
+
+  late(error: SockError): void {
+    this.#events.late(error)
   }
 
   /** The far side has finished sending. Throws TRUNCATED where that was in the middle of a frame. */

@@ -90,12 +90,12 @@ export class DatagramPeer<C extends Codec> implements Peer<C> {
       onIdle: ignore,
     })
     const limits = { timeout: settings.timeout, frameGrace: 0, frameRate: 0 }
-    const onLate = (late: SockError): void => {
-      this.#end(late)
-    }
-    this.#watch = new ReadWatch(limits, host.deadlines, platform.now, onLate, {
+    this.#watch = new ReadWatch(limits, host.deadlines, platform.now, {
       excuses: () => !this.#inbox.idle,
       stuckFor: () => 0,
+      late: (error) => {
+        this.#end(error)
+      },
     })
   }
 

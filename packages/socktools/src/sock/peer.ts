@@ -9,6 +9,7 @@ import type { Pipe } from '../net/pipe.ts'
 import type { Codec, Sent } from '../wire/codec.ts'
 import { isMagic } from '../wire/v1/hello-bytes.ts'
 import type { Broadcast, Recipient } from './broadcast.ts'
+import type { PeerWire } from './connection.ts'
 import { Inbox } from './inbox.ts'
 import type { OutboxShared } from './outbox.ts'
 import { encode, lengthOf, unsendable } from './payload.ts'
@@ -20,6 +21,7 @@ import { rejected } from './waiter.ts'
 
 /** What a peer needs of its sock. */
 export interface PeerHost<C extends Codec> extends PeerOwner<C, LivePeer<C>> {
+  readonly wire: PeerWire
   readonly sends: { readonly broadcast: Broadcast; readonly outboxes: OutboxShared }
   handle(peer: LivePeer<C>, payload: Uint8Array): Promise<void> | undefined
 }
@@ -35,12 +37,7 @@ export class LivePeer<C extends Codec> extends PipePeer<C> implements Peer<C>, R
 
   constructor(id: string, pipe: Pipe, dialed: boolean, host: PeerHost<C>) {
     const { settings, platform, sends } = host
-    super(id, pipe, dialed, host, {
-      ...settings,
-      timeout: settings.plainTimeout,
-      outboxes: sends.outboxes,
-      saysWhy: false,
-    })
+    super(id, pipe, dialed, host, host.wire)
     this.#sends = sends
     this.#inbox = new Inbox({
       turn: sends.outboxes.turn,

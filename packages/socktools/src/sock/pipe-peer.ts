@@ -33,7 +33,7 @@ export abstract class PipePeer<C extends Codec> extends PeerHooks {
   reconnectDelay = 0
   /** The one that it has now, or had last. */
   #connection: Connection
-  readonly #events: ConnectionEvents
+  readonly #ears: ConnectionEvents
   readonly #wire: PeerWire
   #state: 'open' | 'ending' | 'gone' = 'open'
   #error: SockError | undefined
@@ -47,6 +47,47 @@ export abstract class PipePeer<C extends Codec> extends PeerHooks {
   /** By pipes that it had before. */
   #bytesOutBefore = 0
 
+  /** What it hears of its connection: a class, of which an idle peer keeps no more than the reference. */
+  static readonly #Ears = class implements ConnectionEvents {
+    readonly #peer: PipePeer<Codec>
+
+    constructor(peer: PipePeer<Codec>) {
+      this.#peer = peer
+    }
+
+    frame(payload: Uint8Array): void {
+      this.#peer.onFrame(payload)
+    }
+
+    data(chunk: Uint8Array): void {
+      this.#peer.#onData(chunk)
+    }
+
+    end(): void {
+      this.#peer.#onEnd()
+    }
+
+    close(error: Error | undefined): void {
+      this.#peer.#onClose(error)
+    }
+
+    late(error: SockError): void {
+      this.#peer.broke(error)
+    }
+
+    excuses(): boolean {
+      return this.#peer.farEnded || this.#peer.busyReading
+    }
+
+    onWait(): void {
+      this.#peer.onSendersWait()
+    }
+
+    onProgress(): void {
+      this.#peer.onProgress?.()
+    }
+  }
+
   constructor(id: string, pipe: Pipe, dialed: boolean, owner: PeerOwner<C, never>, wire: PeerWire) {
     super()
     this.id = id
@@ -57,41 +98,12 @@ export abstract class PipePeer<C extends Codec> extends PeerHooks {
     // The owner gets what it made, of whatever class.
     this.owner = owner
     this.#wire = wire
-    this.#events = this.#newEvents()
-    this.#connection = new Connection(pipe, this.owner, wire, this.#events)
+    this.#ears = new PipePeer.#Ears(this as unknown as PipePeer<Codec>)
+    this.#connection = new Connection(pipe, this.owner, wire, this.#ears)
     this.outbox = this.#connection.outbox
   }
 
   // A connection
-
-  #newEvents(): ConnectionEvents {
-    return {
-      frame: (payload) => {
-        this.onFrame(payload)
-      },
-      data: (chunk) => {
-        this.#onData(chunk)
-      },
-      end: () => {
-        this.#onEnd()
-      },
-      close: (error) => {
-        this.#onClose(error)
-      },
-      late: (error) => {
-        this.broke(error)
-      },
-      excuses: () => this.farEnded || this.busyReading,
-      onWait: () => {
-        this.onSendersWait()
-      },
-      ...(this.onProgress && {
-        onProgress: () => {
-          this.onProgress?.()
-        },
-      }),
-    }
-  }
 
   protected get pipe(): Pipe {
     return this.#connection.pipe
@@ -120,7 +132,7 @@ export abstract class PipePeer<C extends Codec> extends PeerHooks {
     this.address = pipe.remote.address
     this.host = pipe.remote.host
     this.proof = pipe.proof
-    this.#connection = new Connection(pipe, this.owner, this.#wire, this.#events)
+    this.#connection = new Connection(pipe, this.owner, this.#wire, this.#ears)
     this.outbox = this.#connection.outbox
     this.attach()
   }

@@ -157,9 +157,14 @@ export class PipeSock<
         this.#onGone(peer, error, lost)
       },
     }
+    const { framing, maxFrame, frameGrace, frameRate } = settings
     this.#peerHost = {
       ...owner,
       sends: this.#sends,
+      wire: {
+        ...{ framing, maxFrame, frameGrace, frameRate, timeout: settings.plainTimeout },
+        ...{ outboxes: this.#sends.outboxes, saysWhy: false },
+      },
       handle: (peer, payload) => core.dispatch.handle(peer, payload),
     }
     if (settings.store !== undefined) this.#desk = new Desk<C>(core, settings.store)

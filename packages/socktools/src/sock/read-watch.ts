@@ -10,15 +10,14 @@ export interface ReadLimits {
   readonly frameRate: number
 }
 
-/** What else goes on with a peer that is silent. */
+/** What else goes on with a peer that is silent, and who hears that it was for too long. */
 export interface Work {
   /** Its silence is in order: we are the ones who are working, or it has finished sending. */
   excuses(): boolean
   /** Milliseconds since it last took anything of what waits to be sent to it; 0 if nothing waits. */
   stuckFor(): number
+  late(error: SockError): void
 }
-
-const NO_WORK: Work = { excuses: () => false, stuckFor: () => 0 }
 
 /**
  * Watches the read side of one connection: silence, and frames that never get finished. Both clocks stand
@@ -31,7 +30,6 @@ export class ReadWatch {
   readonly #limits: ReadLimits
   readonly #deadlines: Deadlines
   readonly #now: () => number
-  readonly #onLate: (error: SockError) => void
   readonly #work: Work
   #heardAt: number
   /** When we stopped reading; -1 while we read. */
@@ -44,17 +42,10 @@ export class ReadWatch {
   /** Came due while we did not read. */
   #frameDue = false
 
-  constructor(
-    limits: ReadLimits,
-    deadlines: Deadlines,
-    now: () => number,
-    onLate: (error: SockError) => void,
-    work: Work = NO_WORK,
-  ) {
+  constructor(limits: ReadLimits, deadlines: Deadlines, now: () => number, work: Work) {
     this.#limits = limits
     this.#deadlines = deadlines
     this.#now = now
-    this.#onLate = onLate
     this.#work = work
     this.#heardAt = now()
   }
@@ -112,7 +103,8 @@ export class ReadWatch {
       if (this.#partial === 0) return
       const left = this.#frameLeft()
       if (left > 0) this.#watchFrame(left)
-      else this.#onLate(new SockError('FRAME_STALLED', `a frame stopped coming after ${this.#partial} bytes`))
+      else
+        this.#work.late(new SockError('FRAME_STALLED', `a frame stopped coming after ${this.#partial} bytes`))
     })
   }
 
@@ -121,13 +113,15 @@ export class ReadWatch {
       const { timeout } = this.#limits
       const left = this.#idleLeft()
       if (this.#work.stuckFor() >= timeout) {
-        this.#onLate(new SockError('IDLE_TIMEOUT', `it took nothing of what waits for it for ${timeout} ms`))
+        this.#work.late(
+          new SockError('IDLE_TIMEOUT', `it took nothing of what waits for it for ${timeout} ms`),
+        )
       } else if (this.#pausedAt >= 0) {
         // With nothing to look at, resume() sets it anew.
         if (this.#work.stuckFor() > 0) this.#watchIdle(timeout)
       } else if (left > 0) this.#watchIdle(left)
       else if (this.#work.excuses()) this.#watchIdle(timeout)
-      else this.#onLate(new SockError('IDLE_TIMEOUT', `nothing came for ${timeout} ms`))
+      else this.#work.late(new SockError('IDLE_TIMEOUT', `nothing came for ${timeout} ms`))
     })
   }
 

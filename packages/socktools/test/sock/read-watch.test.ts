@@ -27,16 +27,14 @@ class Given {
       return this.sim.setTimer(fn, ms)
     }
     const deadlines = new Deadlines(over(this.sim, { setTimer }))
-    this.watch = new ReadWatch(
-      { ...LIMITS, ...limits },
-      deadlines,
-      this.sim.now,
-      (error) => {
+    this.watch = new ReadWatch({ ...LIMITS, ...limits }, deadlines, this.sim.now, {
+      excuses: () => this.excused,
+      stuckFor: () => this.stuck,
+      late: (error) => {
         this.late.push([error.code, this.sim.now()])
         this.errors.push(error)
       },
-      { excuses: () => this.excused, stuckFor: () => this.stuck },
-    )
+    })
   }
 
   sleep(ms: number): Promise<void> {

@@ -5,6 +5,7 @@ import type { Mine } from '../../wire/v1/hello.ts'
 import type { Place } from '../../wire/v1/resent.ts'
 import type { SessionLost } from '../../wire/v1/resumption.ts'
 import type { Blocks } from '../../wire/v1/retained.ts'
+import type { PeerWire } from '../connection.ts'
 import type { Facts } from '../context.ts'
 import type { PeerOwner } from '../peer-hooks.ts'
 import type { DataCodec } from './data.ts'
@@ -20,6 +21,8 @@ export interface V1Host<C extends Codec>
   extends PeerOwner<C, V1Peer<C>>,
     Omit<MuxShared, 'settings' | 'platform' | 'deadlines'> {
   readonly offer: Mine
+  /** Of each connection. */
+  readonly wire: PeerWire
   codecNamed(name: string): DataCodec
   /** An event; `read` gives its data, checked, and may take its time. Never throws or rejects. */
   event(

@@ -28,7 +28,6 @@ import type {
 } from '../types.ts'
 import { rejected, Waiter } from '../waiter.ts'
 import type { DataCodec } from './data.ts'
-import { MAX_FRAME } from './frame-writer.ts'
 import type { GreetedV1 } from './greeted.ts'
 import { applicationOf, type V1Host } from './host.ts'
 import type { Inbound } from './inbound.ts'
@@ -79,15 +78,9 @@ export class V1Peer<C extends Codec>
     greeted: GreetedV1,
     dialedAt: string | undefined,
   ) {
-    const { settings, platform, deadlines, outboxes, writer } = host
+    const { settings, platform, deadlines, outboxes } = host
     const { theirs, types, nodeId, session } = greeted
-    super(id, pipe, dialed, host, {
-      framing: writer,
-      maxFrame: MAX_FRAME,
-      outboxes,
-      timeout: settings.timeout,
-      saysWhy: true,
-    })
+    super(id, pipe, dialed, host, host.wire)
     this.#host = host
     this.nodeId = nodeId
     this.incarnation = theirs.incarnation

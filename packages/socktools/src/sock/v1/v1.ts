@@ -16,7 +16,7 @@ import type { PeerOwner } from '../peer-hooks.ts'
 import type { AnyPeer, Sends } from '../sends.ts'
 import type { Peer, Sock } from '../types.ts'
 import type { DataCodec } from './data.ts'
-import { FrameWriter } from './frame-writer.ts'
+import { FrameWriter, MAX_FRAME } from './frame-writer.ts'
 import type { Again, GreetedV1, Terms } from './greeted.ts'
 import { Greeting } from './greeting.ts'
 import { turnAway } from './handshake-pipe.ts'
@@ -107,6 +107,8 @@ export class V1<C extends Codec> {
       ),
     }
     const writer = new FrameWriter()
+    const outboxes = sends.framedBy(writer)
+    const { frameGrace, frameRate } = settings
     const codecs = new Map(
       settings.codecs.map(({ name, values }) => [name, { name, ...values } as DataCodec]),
     )
@@ -134,8 +136,12 @@ export class V1<C extends Codec> {
       },
       blocks: new Blocks(),
       randomBytes: platform.randomBytes,
-      outboxes: sends.framedBy(writer),
+      outboxes,
       writer,
+      wire: {
+        ...{ framing: writer, maxFrame: MAX_FRAME, frameGrace, frameRate, timeout: settings.timeout },
+        ...{ outboxes, saysWhy: true },
+      },
       contract,
       offer: this.#terms.offer,
       codecNamed: (name) => codecs.get(name) as DataCodec,
