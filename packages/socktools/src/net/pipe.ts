@@ -24,7 +24,7 @@ export interface Pipe {
   destroy(): void
 }
 
-/** Called by a pipe, never from within a call to one of its methods. */
+/** Called by a pipe, as methods of the object that it was given, and never from within a call to one of its own. */
 export interface PipeSink {
   /** The chunk belongs to the receiver: the pipe never touches it again. */
   data(chunk: Uint8Array): void

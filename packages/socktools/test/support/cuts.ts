@@ -79,7 +79,12 @@ export class CutPipe implements Pipe {
   attach(handlers: PipeSink): void {
     this.#handlers = handlers
     this.#inner.attach({
-      ...handlers,
+      drain: () => {
+        handlers.drain()
+      },
+      end: () => {
+        handlers.end()
+      },
       data: (chunk) => {
         if (this.mute || this.deaf || this.lost) return
         const part = this.#take(chunk)

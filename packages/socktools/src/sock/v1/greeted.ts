@@ -62,8 +62,8 @@ export interface GreetedV1 {
   readonly theirs: Offer
   readonly codec: string
   readonly types: FarTypes
-  /** Hears of its peer: that there is one, and that it is gone. */
-  readonly twin: Pick<Dial, 'joined' | 'over'> | undefined
+  /** As of Dial. */
+  readonly joined: Dial['joined'] | undefined
   /** What it sent behind its handshake. */
   readonly early: Uint8Array
   /** The connection broke after both sides had agreed: its session waits for another one. */

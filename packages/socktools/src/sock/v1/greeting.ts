@@ -245,7 +245,7 @@ export class Greeting {
       theirs,
       codec: theirs.codecs[0] ?? '',
       types,
-      twin: dial,
+      joined: dial?.joined,
       early: this.#pipe.early,
       broken: undefined,
     }
@@ -324,15 +324,13 @@ export class Greeting {
       theirs: hello,
       codec: answer.codecs[0] ?? '',
       types,
-      twin: visit && {
-        joined: (peer) => {
-          visit.joined(peer)
+      joined:
+        visit &&
+        ((peer) => {
+          const leave = visit.joined(peer)
           this.#isKnown()
-        },
-        over: () => {
-          visit.over()
-        },
-      },
+          return leave
+        }),
       early: this.#pipe.early,
       broken: undefined,
     }

@@ -51,8 +51,6 @@ export class V1Peer<C extends Codec>
   readonly wire = 'v1'
   /** Where it was dialed, as that was written: it can be dialed again. */
   readonly dialedAt: string | undefined
-  /** To be told when it is gone. */
-  readonly twin: GreetedV1['twin']
   readonly signs: Signs
   readonly leaving: Leaving
   /** Undefined: the session ends with the connection. */
@@ -69,6 +67,8 @@ export class V1Peer<C extends Codec>
   readonly #messages: Messages
   readonly #pace: ReadPace
   readonly #vitals: Vitals
+  /** Gives its node free for another connection. */
+  readonly #leave: (() => void) | undefined
 
   constructor(
     id: string,
@@ -86,9 +86,8 @@ export class V1Peer<C extends Codec>
     this.incarnation = theirs.incarnation
     this.codec = host.codecNamed(greeted.codec)
     this.dialedAt = dialedAt
-    this.twin = greeted.twin
     this.signs = new Signs(this, deadlines)
-    this.twin?.joined(this)
+    this.#leave = greeted.joined?.(this)
     // Who cannot dial again, nor be dialed, has nothing to wait for.
     const lasting = !dialed || dialedAt !== undefined ? session : undefined
     const agreed = { theirs, types, codec: this.codec, retained: lasting && new Retained(host.blocks) }
@@ -421,7 +420,7 @@ export class V1Peer<C extends Codec>
     this.#in.end()
     this.session?.end()
     this.signs.changed()
-    this.twin?.over()
+    this.#leave?.()
     if (ours && this.isAttached) this.leaving.close(error)
     const why = this.goneError()
     this.leaving.end(why)

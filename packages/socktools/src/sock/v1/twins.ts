@@ -31,8 +31,9 @@ export interface Dial {
   met(who: Offer, address: string): Promise<void>
   /** The far side does not take it. */
   rejected(): void
-  joined(peer: TwinPeer): void
-  /** It has failed, or its peer is gone. */
+  /** It is a peer. To be called when that is gone: what is returned. */
+  joined(peer: TwinPeer): () => void
+  /** It has failed. */
   over(): void
 }
 
@@ -49,8 +50,9 @@ export interface Visit {
   doubted(): boolean
   /** It is about to be a peer. */
   settled(): void
-  joined(peer: TwinPeer): void
-  /** It was refused, or its peer is gone. */
+  /** As of Dial. */
+  joined(peer: TwinPeer): () => void
+  /** It was refused. */
   over(): void
 }
 
@@ -138,6 +140,7 @@ export class Twins {
       },
       joined: (peer) => {
         met.peer = peer
+        return dial.over
       },
       over: () => {
         if (this.#waiting.has(dial)) this.#doubt(host)
@@ -208,11 +211,19 @@ export class Twins {
       settled,
       joined: (peer) => {
         came.peer = peer
+        return this.#leaver(key, came)
       },
       over: () => {
         settled()
         take(this.#came, key, came)
       },
+    }
+  }
+
+  /** By itself: what a peer keeps of its handshake. */
+  #leaver(key: string, came: Met): () => void {
+    return () => {
+      take(this.#came, key, came)
     }
   }
 

@@ -260,7 +260,6 @@ export class V1<C extends Codec> {
 
   #forget(peer: V1Peer<C>, error: SockError | undefined): void {
     const { session, dialed } = peer
-    peer.twin?.over()
     this.#resends.gone(peer)
     if (session === undefined) return
     const { resumption, received } = session

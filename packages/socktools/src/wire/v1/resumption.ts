@@ -124,11 +124,8 @@ export class Resumption {
 
 const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'))
 
-export function keyOf(bytes: Uint8Array): string {
-  let key = ''
-  for (const byte of bytes) key += HEX[byte] as string
-  return key
-}
+/** In hex. In one piece: added up byte by byte it would be kept as 15 strings, each of two. */
+export const keyOf = (bytes: Uint8Array): string => Array.from(bytes, (byte) => HEX[byte]).join('')
 
 /** In a time that does not depend on what is in them. */
 export function equal(a: Uint8Array, b: Uint8Array): boolean {
