@@ -98,7 +98,7 @@ export abstract class PipePeer<C extends Codec> extends PeerHooks {
     // The owner gets what it made, of whatever class.
     this.owner = owner
     this.#wire = wire
-    this.#ears = new PipePeer.#Ears(this as unknown as PipePeer<Codec>)
+    this.#ears = new PipePeer.#Ears(this)
     this.#connection = new Connection(pipe, this.owner, wire, this.#ears)
     this.outbox = this.#connection.outbox
   }

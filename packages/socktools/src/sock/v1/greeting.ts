@@ -245,7 +245,7 @@ export class Greeting {
       theirs,
       codec: theirs.codecs[0] ?? '',
       types,
-      joined: dial?.joined,
+      joined: dial && ((peer) => dial.joined(peer)),
       early: this.#pipe.early,
       broken: undefined,
     }

@@ -140,7 +140,9 @@ export class Twins {
       },
       joined: (peer) => {
         met.peer = peer
-        return dial.over
+        return () => {
+          dial.over()
+        }
       },
       over: () => {
         if (this.#waiting.has(dial)) this.#doubt(host)
